@@ -1,0 +1,310 @@
+/*
+ * pyxnn's engine: XNNPACK operators, planned once and run many times.
+ *
+ * A WebAssembly instance of this engine owns one linear memory, outside the memory of its caller; the caller copies
+ * inputs in and outputs out. The order of calls for a subgraph is
+ *
+ *     operator_create*  ->  plan_create, plan_add*  ->  plan_reshape  ->  plan_bind  ->  plan_run*  ->  plan_free
+ *
+ * An operator holds what does not depend on shapes: attributes and packed weights. A plan holds what does: the steps of
+ * one subgraph for one signature of input shapes. Plans of other shapes share the operators, so weights are packed once.
+ *
+ * Conventions
+ *   - Every tensor is dense unless a stride says otherwise; strides and extents count elements, offsets and sizes bytes.
+ *   - Tensors are float32 unless said otherwise. Images are NHWC.
+ *   - Functions return a pyxnn_status; anything but pyxnn_ok leaves a message for pyxnn_error_message, changes nothing
+ *     and leaks nothing. Pointers returned through `out` arguments are set only on success.
+ *   - Words: parameters and extents cross as arrays of 32-bit words, whose order the kind lists below give. A word marked
+ *     `f` holds the bits of a float, every other an unsigned integer. Arrays are read during the call only.
+ *   - Calls come from one thread at a time. Parallelism is inside plan_run, on the pool (pyxnn_pool_*).
+ */
+#ifndef PYXNN_H
+#define PYXNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PYXNN_EXPORT(name) __attribute__((export_name(#name))) name
+
+/* What a call returns. */
+enum pyxnn_status {
+  pyxnn_ok = 0,
+  pyxnn_out_of_memory = 1,     /* the linear memory could not grow */
+  pyxnn_invalid_argument = 2,  /* an argument outside what this header allows */
+  pyxnn_unsupported = 3,       /* valid, but XNNPACK has no kernel for it */
+  pyxnn_failed = 4,            /* anything else */
+};
+
+/*
+ * Operator kinds. For each: `params`, the words of pyxnn_operator_create; `weights`, the two arrays that it packs;
+ * `dims`, the words of pyxnn_plan_add; `refs`, the tensors of pyxnn_plan_add in order, the output last.
+ */
+enum pyxnn_kind {
+  /*
+   * 2-D convolution, depthwise and grouped included.
+   * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w dilation_h dilation_w groups
+   *         group_in_channels group_out_channels in_pixel_stride out_pixel_stride min(f) max(f)
+   * weights: kernel [groups, group_out_channels, kernel_h, kernel_w, group_in_channels]; bias [groups *
+   *          group_out_channels] or NULL
+   * dims: batch height width
+   * refs: input, output
+   */
+  pyxnn_convolution = 1,
+  /*
+   * Rows times constant matrix plus bias, clamped.
+   * params: in_channels out_channels in_stride out_stride min(f) max(f) transposed (0: kernel is [out, in]; 1: [in, out])
+   * weights: kernel; bias [out_channels] or NULL
+   * dims: rows
+   * refs: input, output
+   */
+  pyxnn_fully_connected = 2,
+  /*
+   * Batched product of two computed matrices; batch extents broadcast as in NumPy.
+   * params: transpose_b (1: b is [..., n, k])
+   * dims: num_batch_dims, that many extents of a, that many of b, m k n
+   * refs: a, b, output
+   */
+  pyxnn_batch_matmul = 3,
+  /*
+   * Elementwise operation on two tensors, broadcast as in NumPy, at most 6 dimensions each.
+   * params: enum pyxnn_binary_type
+   * dims: num_dims_a, extents of a, num_dims_b, extents of b
+   * refs: a, b, output
+   */
+  pyxnn_binary = 4,
+  /*
+   * Elementwise operation on rows of `channels` elements.
+   * params: enum pyxnn_unary_type, p0(f), p1(f) (clamp: min, max; elu: alpha; leaky_relu: slope; else ignored)
+   * dims: rows channels in_stride out_stride
+   * refs: input, output
+   */
+  pyxnn_unary = 5,
+  /*
+   * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w dilation_h dilation_w min(f) max(f)
+   * dims: batch height width channels in_pixel_stride out_pixel_stride
+   * refs: input, output
+   */
+  pyxnn_max_pool = 6,
+  /*
+   * The mean over the pixels of the window that are inside the image: padding is not counted.
+   * params: as pyxnn_max_pool; dilations are 1
+   * dims, refs: as pyxnn_max_pool
+   */
+  pyxnn_average_pool = 7,
+  /*
+   * params: enum pyxnn_reduce_type
+   * dims: num_axes, axes, num_dims, extents
+   * refs: input, output (reduced axes are dropped or 1, which is the same in memory)
+   */
+  pyxnn_reduce = 8,
+  /*
+   * Softmax over each row.
+   * params: none
+   * dims: rows channels in_stride out_stride
+   * refs: input, output
+   */
+  pyxnn_softmax = 9,
+  /*
+   * params: element_size in bytes (1, 2, 4, 8)
+   * dims: num_dims, extents of the input, permutation (output axis i is input axis perm[i])
+   * refs: input, output
+   */
+  pyxnn_transpose = 10,
+  /*
+   * Copies rows of 4-byte elements from one stride to another.
+   * params: none
+   * dims: rows channels in_stride out_stride
+   * refs: input, output
+   */
+  pyxnn_copy = 11,
+  /*
+   * Pads 4-byte elements with a constant.
+   * params: value(f)
+   * dims: num_dims, extents of the input, elements before on each axis, elements after on each axis
+   * refs: input, output
+   */
+  pyxnn_constant_pad = 12,
+};
+
+enum pyxnn_binary_type {
+  pyxnn_add = 0,
+  pyxnn_subtract = 1,
+  pyxnn_multiply = 2,
+  pyxnn_divide = 3,
+  pyxnn_maximum = 4,
+  pyxnn_minimum = 5,
+};
+
+enum pyxnn_unary_type {
+  pyxnn_clamp = 0,
+  pyxnn_sigmoid = 1,
+  pyxnn_hardswish = 2,
+  pyxnn_tanh = 3,
+  pyxnn_abs = 4,
+  pyxnn_negate = 5,
+  pyxnn_exp = 6,
+  pyxnn_log = 7,
+  pyxnn_square_root = 8,
+  pyxnn_elu = 9,
+  pyxnn_leaky_relu = 10,
+  pyxnn_floor = 11,
+  pyxnn_ceiling = 12,
+  pyxnn_round = 13, /* half to even */
+};
+
+enum pyxnn_reduce_type {
+  pyxnn_sum = 0,
+  pyxnn_mean = 1,
+};
+
+/* Attributes and packed weights of one operator; shared by the steps that were made from it. */
+typedef struct pyxnn_operator pyxnn_operator;
+
+/* The steps of one subgraph for one signature of input shapes. */
+typedef struct pyxnn_plan pyxnn_plan;
+
+/*
+ * Where a tensor lies. `space` pyxnn_arena: `offset` bytes into the arena given to pyxnn_plan_bind; pyxnn_absolute:
+ * `offset` is an address in the linear memory, which the caller keeps alive as long as the plan.
+ */
+enum pyxnn_space { pyxnn_arena = 0, pyxnn_absolute = 1 };
+struct pyxnn_ref {
+  uint32_t space;
+  uint32_t offset;
+};
+
+/*
+ * Starts the engine: call once, first.
+ * @return pyxnn_failed when XNNPACK finds the CPU unfit.
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_initialize)(void);
+
+/* The message of the last call that failed, NUL-terminated UTF-8; the engine owns it, and the next failure rewrites it. */
+const char* PYXNN_EXPORT(pyxnn_error_message)(void);
+
+/*
+ * Allocates `size` bytes aligned to 64, uninitialised; the caller owns them and returns them with pyxnn_release.
+ * @return the address, or NULL when the memory could not grow.
+ */
+void* PYXNN_EXPORT(pyxnn_allocate)(size_t size);
+
+/* Frees what pyxnn_allocate returned; NULL is allowed. */
+void PYXNN_EXPORT(pyxnn_release)(void* address);
+
+/* Bytes in use: all live allocations of the engine and its callers, packed weights included. */
+size_t PYXNN_EXPORT(pyxnn_memory_used)(void);
+
+/* The highest pyxnn_memory_used since pyxnn_initialize or the last call of this function with a non-zero `reset`. */
+size_t PYXNN_EXPORT(pyxnn_memory_peak)(uint32_t reset);
+
+/*
+ * Creates an operator and packs its weights.
+ * @param kind        enum pyxnn_kind
+ * @param params      the kind's parameter words; read during the call
+ * @param num_params  how many
+ * @param kernel      the kind's first weights array, or NULL; packed into memory of the operator's own, so the caller
+ *                    may release it as soon as this returns
+ * @param bias        the kind's second weights array, or NULL; likewise
+ * @param out         receives the operator; the caller owns it and frees it with pyxnn_operator_free
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_operator_create)(uint32_t kind, const uint32_t* params, uint32_t num_params,
+                                                      const float* kernel, const float* bias, pyxnn_operator** out);
+
+/* Gives up the caller's hold; the memory goes when the last plan that uses the operator is freed. NULL is allowed. */
+void PYXNN_EXPORT(pyxnn_operator_free)(pyxnn_operator* op);
+
+/*
+ * Creates an empty plan.
+ * @param out  receives the plan; the caller owns it and frees it with pyxnn_plan_free
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_create)(pyxnn_plan** out);
+
+/*
+ * Appends a step.
+ * @param plan      a plan that has not been reshaped yet
+ * @param op        the step's operator; the plan keeps it alive
+ * @param dims      the kind's dims words; copied
+ * @param num_dims  how many
+ * @param refs      the kind's tensors; copied
+ * @param num_refs  how many
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_add)(pyxnn_plan* plan, pyxnn_operator* op, const uint32_t* dims,
+                                               uint32_t num_dims, const struct pyxnn_ref* refs, uint32_t num_refs);
+
+/*
+ * Fixes the shapes of all steps, for a number of threads.
+ * @param plan            the plan; a call after the first changes the number of threads it is tuned for
+ * @param num_threads     how many threads pyxnn_plan_run will be given, at least 1
+ * @param workspace_size  receives the bytes of scratch memory that the plan needs, 64-byte aligned
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_reshape)(pyxnn_plan* plan, uint32_t num_threads, size_t* workspace_size);
+
+/*
+ * Ties all steps to memory.
+ * @param plan       a reshaped plan; may be bound anew when memory moved
+ * @param arena      the base of pyxnn_arena references; caller-owned, 64-byte aligned, and alive as long as the binding
+ * @param workspace  at least workspace_size bytes from pyxnn_plan_reshape; caller-owned; plans may share it
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_bind)(pyxnn_plan* plan, void* arena, void* workspace);
+
+/*
+ * Runs all steps in order.
+ * @param plan         a bound plan
+ * @param num_threads  at most this many threads take part, the caller among them
+ * @param spin         non-zero: threads spin before they sleep while they wait for work
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_run)(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin);
+
+/*
+ * Runs all steps as pyxnn_plan_run does and times each.
+ * @param milliseconds  receives one double a step; caller-owned
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_profile)(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin,
+                                                   double* milliseconds);
+
+/* Frees the plan and its hold on its operators. NULL is allowed. */
+void PYXNN_EXPORT(pyxnn_plan_free)(pyxnn_plan* plan);
+
+/*
+ * The worker pool. The threads binary's workers run on the same memory, each an instance of the same module:
+ * a worker sets its stack pointer to the top of the stack that pyxnn_pool_worker_prepare gave it, then enters
+ * pyxnn_pool_worker_run, which returns only after pyxnn_pool_stop. In the one-thread binary max_threads is 1.
+ */
+
+/*
+ * Makes the pool. Call once, after pyxnn_initialize.
+ * @param max_threads  the most threads that will ever take part, the caller (thread 0) among them
+ * @param may_block    zero on a page's main thread, where the caller must not sleep and spins instead
+ */
+enum pyxnn_status PYXNN_EXPORT(pyxnn_pool_create)(uint32_t max_threads, uint32_t may_block);
+
+/*
+ * Allocates stack and thread-local storage for worker `index` (1 to max_threads - 1).
+ * @return the address of the top of its stack, 16-byte aligned, or NULL when out of memory; the pool owns it.
+ */
+void* PYXNN_EXPORT(pyxnn_pool_worker_prepare)(uint32_t index);
+
+/* The loop of worker `index`: joins runs until pyxnn_pool_stop. Called on the worker's own instance. */
+void PYXNN_EXPORT(pyxnn_pool_worker_run)(uint32_t index);
+
+/* How many threads would take part in a run now: the caller and the workers that have reached their loop. */
+uint32_t PYXNN_EXPORT(pyxnn_pool_threads_ready)(void);
+
+/*
+ * Says that worker `index` has died: it is not waited for any more, and what it had begun is done by the others.
+ * Called from any live instance.
+ */
+void PYXNN_EXPORT(pyxnn_pool_worker_lost)(uint32_t index);
+
+/* Lets all workers return from pyxnn_pool_worker_run. */
+void PYXNN_EXPORT(pyxnn_pool_stop)(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PYXNN_H */
