@@ -36,7 +36,8 @@ enum pyxnn_status {
   pyxnn_out_of_memory = 1,     /* the linear memory could not grow */
   pyxnn_invalid_argument = 2,  /* an argument outside what this header allows */
   pyxnn_unsupported = 3,       /* valid, but XNNPACK has no kernel for it */
-  pyxnn_failed = 4,            /* anything else */
+  pyxnn_worker_lost = 4,       /* a worker died during a run: its result is incomplete, another run goes without it */
+  pyxnn_failed = 5,            /* anything else */
 };
 
 /*
@@ -254,7 +255,7 @@ enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_bind)(pyxnn_plan* plan, void* arena, v
 /*
  * Runs all steps in order.
  * @param plan         a bound plan
- * @param num_threads  at most this many threads take part, the caller among them
+ * @param num_threads  at most this many threads take part, the caller among them; no more than pyxnn_plan_reshape got
  * @param spin         non-zero: threads spin before they sleep while they wait for work
  */
 enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_run)(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin);

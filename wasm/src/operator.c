@@ -1,0 +1,110 @@
+#include "operator.h"
+
+#include <string.h>
+#include <xnnpack/operator.h>
+
+#include "error.h"
+#include "memory.h"
+
+static const struct operator_type* const types[] = {
+    [pyxnn_convolution] = &convolution_type,
+    [pyxnn_fully_connected] = &fully_connected_type,
+    [pyxnn_batch_matmul] = &batch_matmul_type,
+    [pyxnn_binary] = &binary_type,
+    [pyxnn_unary] = &unary_type,
+    [pyxnn_max_pool] = &max_pool_type,
+    [pyxnn_average_pool] = &average_pool_type,
+    [pyxnn_reduce] = &reduce_type,
+    [pyxnn_softmax] = &softmax_type,
+    [pyxnn_transpose] = &transpose_type,
+    [pyxnn_copy] = &copy_type,
+    [pyxnn_constant_pad] = &constant_pad_type,
+};
+
+static const uint32_t num_types = sizeof(types) / sizeof(types[0]);
+
+uint32_t take(struct words* words) {
+  if (words->left == 0) {
+    words->exhausted = true;
+    return 0;
+  }
+  words->left -= 1;
+  return *words->next++;
+}
+
+float take_float(struct words* words) {
+  const uint32_t bits = take(words);
+  float value;
+  memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+const size_t* take_extents(struct words* words, uint32_t count) {
+  _Static_assert(sizeof(size_t) == sizeof(uint32_t), "words are read as extents in place");
+  if (count > words->left) {
+    words->exhausted = true;
+    return NULL;
+  }
+  const size_t* extents = (const size_t*)words->next;
+  words->next += count;
+  words->left -= count;
+  return extents;
+}
+
+enum pyxnn_status pyxnn_operator_create(uint32_t kind, const uint32_t* params, uint32_t num_params, const float* kernel,
+                                        const float* bias, pyxnn_operator** out) {
+  if (kind >= num_types || types[kind] == NULL) {
+    return pyxnn_error(pyxnn_invalid_argument, "no operator kind %u", (unsigned)kind);
+  }
+  const struct operator_type* type = types[kind];
+  if (num_params != type->num_params) {
+    return pyxnn_error(pyxnn_invalid_argument, "%s takes %u parameter words, not %u", type->name,
+                       (unsigned)type->num_params, (unsigned)num_params);
+  }
+  pyxnn_operator* op = pyxnn_allocate_zero(sizeof(*op));
+  if (op == NULL) {
+    return pyxnn_error(pyxnn_out_of_memory, "out of memory while creating %s", type->name);
+  }
+  op->type = type;
+  op->references = 1;
+  struct words words = {.next = params, .left = num_params};
+  const enum xnn_status status = type->create(&words, kernel, bias, &op->prototype);
+  if (status != xnn_status_success) {
+    pyxnn_release(op);
+    return pyxnn_error_from_xnn(status, "creating", type->name);
+  }
+  *out = op;
+  return pyxnn_ok;
+}
+
+void pyxnn_operator_free(pyxnn_operator* op) {
+  if (op != NULL && --op->references == 0) {
+    xnn_delete_operator(op->prototype);
+    pyxnn_release(op);
+  }
+}
+
+enum pyxnn_status operator_instance_create(const pyxnn_operator* op, xnn_operator_t* out) {
+  xnn_operator_t instance = pyxnn_allocate(sizeof(*instance));
+  if (instance == NULL) {
+    return pyxnn_error(pyxnn_out_of_memory, "out of memory while adding a step of %s", op->type->name);
+  }
+  *instance = *op->prototype;
+  *out = instance;
+  return pyxnn_ok;
+}
+
+void operator_instance_free(const pyxnn_operator* op, xnn_operator_t instance) {
+  /* What creation allocated belongs to the prototype; what reshaping allocated, to the instance. */
+  const xnn_operator_t shared = op->prototype;
+  if (instance->packed_weights.pointer == shared->packed_weights.pointer) {
+    instance->packed_weights.pointer = NULL;
+  }
+  if (instance->zero_buffer == shared->zero_buffer) {
+    instance->zero_buffer = NULL;
+  }
+  if (instance->lookup_table == shared->lookup_table) {
+    instance->lookup_table = NULL;
+  }
+  xnn_delete_operator(instance);
+}

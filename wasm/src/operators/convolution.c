@@ -1,0 +1,46 @@
+#include "operator.h"
+
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, xnn_operator_t* out) {
+  const uint32_t pad_top = take(params);
+  const uint32_t pad_right = take(params);
+  const uint32_t pad_bottom = take(params);
+  const uint32_t pad_left = take(params);
+  const uint32_t kernel_h = take(params);
+  const uint32_t kernel_w = take(params);
+  const uint32_t stride_h = take(params);
+  const uint32_t stride_w = take(params);
+  const uint32_t dilation_h = take(params);
+  const uint32_t dilation_w = take(params);
+  const uint32_t groups = take(params);
+  const uint32_t group_in_channels = take(params);
+  const uint32_t group_out_channels = take(params);
+  const uint32_t in_pixel_stride = take(params);
+  const uint32_t out_pixel_stride = take(params);
+  const float min = take_float(params);
+  const float max = take_float(params);
+  return xnn_create_convolution2d_nhwc_f32(pad_top, pad_right, pad_bottom, pad_left, kernel_h, kernel_w, stride_h,
+                                           stride_w, dilation_h, dilation_w, groups, group_in_channels,
+                                           group_out_channels, in_pixel_stride, out_pixel_stride, kernel, bias, min,
+                                           max, 0, NULL, NULL, out);
+}
+
+static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  const size_t batch = take(dims);
+  const size_t height = take(dims);
+  const size_t width = take(dims);
+  size_t alignment;
+  return xnn_reshape_convolution2d_nhwc_f32(op, batch, height, width, workspace, &alignment, NULL, NULL, pool);
+}
+
+static enum xnn_status setup(xnn_operator_t op, void* workspace, void* const* tensors) {
+  return xnn_setup_convolution2d_nhwc_f32(op, workspace, tensors[0], tensors[1]);
+}
+
+const struct operator_type convolution_type = {
+    .name = "convolution",
+    .num_params = 17,
+    .num_refs = 2,
+    .create = create,
+    .reshape = reshape,
+    .setup = setup,
+};

@@ -1,0 +1,56 @@
+#include "operator.h"
+
+static const enum xnn_unary_operator operators[] = {
+    [pyxnn_clamp] = xnn_unary_clamp,
+    [pyxnn_sigmoid] = xnn_unary_sigmoid,
+    [pyxnn_hardswish] = xnn_unary_hardswish,
+    [pyxnn_tanh] = xnn_unary_tanh,
+    [pyxnn_abs] = xnn_unary_abs,
+    [pyxnn_negate] = xnn_unary_negate,
+    [pyxnn_exp] = xnn_unary_exp,
+    [pyxnn_log] = xnn_unary_log,
+    [pyxnn_square_root] = xnn_unary_square_root,
+    [pyxnn_elu] = xnn_unary_elu,
+    [pyxnn_leaky_relu] = xnn_unary_leaky_relu,
+    [pyxnn_floor] = xnn_unary_floor,
+    [pyxnn_ceiling] = xnn_unary_ceiling,
+    [pyxnn_round] = xnn_unary_bankers_rounding,
+};
+
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, xnn_operator_t* out) {
+  (void)kernel;
+  (void)bias;
+  const uint32_t type = take(params);
+  const float p0 = take_float(params);
+  const float p1 = take_float(params);
+  if (type >= sizeof(operators) / sizeof(operators[0])) {
+    return xnn_status_invalid_parameter;
+  }
+  /* The parameters of every operator begin at the same place of the union. */
+  const union xnn_unary_params parameters = {.clamp = {.min = p0, .max = p1}};
+  return xnn_create_unary_elementwise_nc(operators[type], xnn_datatype_fp32, xnn_datatype_fp32, &parameters, NULL, NULL,
+                                         0, out);
+}
+
+static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  (void)workspace;
+  const size_t rows = take(dims);
+  const size_t channels = take(dims);
+  const size_t in_stride = take(dims);
+  const size_t out_stride = take(dims);
+  return xnn_reshape_unary_elementwise_nc(op, rows, channels, in_stride, out_stride, pool);
+}
+
+static enum xnn_status setup(xnn_operator_t op, void* workspace, void* const* tensors) {
+  (void)workspace;
+  return xnn_setup_unary_elementwise_nc(op, tensors[0], tensors[1]);
+}
+
+const struct operator_type unary_type = {
+    .name = "unary elementwise",
+    .num_params = 3,
+    .num_refs = 2,
+    .create = create,
+    .reshape = reshape,
+    .setup = setup,
+};

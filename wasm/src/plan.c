@@ -1,0 +1,184 @@
+#include <emscripten.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xnnpack/operator.h>
+
+#include "error.h"
+#include "memory.h"
+#include "operator.h"
+#include "pool.h"
+
+struct step {
+  pyxnn_operator* op;
+  xnn_operator_t instance;
+  uint32_t* dims;
+  uint32_t num_dims;
+  struct pyxnn_ref refs[max_refs];
+};
+
+enum plan_state { plan_open, plan_reshaped, plan_bound };
+
+struct pyxnn_plan {
+  enum plan_state state;
+  uint32_t num_steps;
+  uint32_t capacity;
+  struct step* steps;
+};
+
+enum pyxnn_status pyxnn_initialize(void) {
+  return pyxnn_error_from_xnn(xnn_initialize(&pyxnn_xnn_allocator), "starting", "XNNPACK");
+}
+
+enum pyxnn_status pyxnn_plan_create(pyxnn_plan** out) {
+  pyxnn_plan* plan = pyxnn_allocate_zero(sizeof(*plan));
+  if (plan == NULL) {
+    return pyxnn_error(pyxnn_out_of_memory, "out of memory while creating a plan");
+  }
+  *out = plan;
+  return pyxnn_ok;
+}
+
+/* Makes room for one more step. */
+static bool reserve(pyxnn_plan* plan) {
+  if (plan->num_steps < plan->capacity) {
+    return true;
+  }
+  const uint32_t capacity = plan->capacity == 0 ? 16 : plan->capacity * 2;
+  struct step* steps = pyxnn_allocate(capacity * sizeof(*steps));
+  if (steps == NULL) {
+    return false;
+  }
+  if (plan->num_steps != 0) {
+    memcpy(steps, plan->steps, plan->num_steps * sizeof(*steps));
+  }
+  pyxnn_release(plan->steps);
+  plan->steps = steps;
+  plan->capacity = capacity;
+  return true;
+}
+
+enum pyxnn_status pyxnn_plan_add(pyxnn_plan* plan, pyxnn_operator* op, const uint32_t* dims, uint32_t num_dims,
+                                 const struct pyxnn_ref* refs, uint32_t num_refs) {
+  const char* name = op->type->name;
+  if (plan->state != plan_open) {
+    return pyxnn_error(pyxnn_invalid_argument, "%s added to a plan that has been reshaped", name);
+  }
+  if (num_refs != op->type->num_refs) {
+    return pyxnn_error(pyxnn_invalid_argument, "%s takes %u tensors, not %u", name, (unsigned)op->type->num_refs,
+                       (unsigned)num_refs);
+  }
+  uint32_t* own_dims = pyxnn_allocate(num_dims * sizeof(*dims));
+  if (own_dims == NULL || !reserve(plan)) {
+    pyxnn_release(own_dims);
+    return pyxnn_error(pyxnn_out_of_memory, "out of memory while adding a step of %s", name);
+  }
+  struct step* step = &plan->steps[plan->num_steps];
+  const enum pyxnn_status status = operator_instance_create(op, &step->instance);
+  if (status != pyxnn_ok) {
+    pyxnn_release(own_dims);
+    return status;
+  }
+  memcpy(own_dims, dims, num_dims * sizeof(*dims));
+  memcpy(step->refs, refs, num_refs * sizeof(*refs));
+  step->dims = own_dims;
+  step->num_dims = num_dims;
+  step->op = op;
+  op->references += 1;
+  plan->num_steps += 1;
+  return pyxnn_ok;
+}
+
+static enum pyxnn_status reshape_step(struct step* step, size_t* workspace, pthreadpool_t pool) {
+  const struct operator_type* type = step->op->type;
+  struct words dims = {.next = step->dims, .left = step->num_dims};
+  *workspace = 0;
+  const enum xnn_status status = type->reshape(step->instance, &dims, workspace, pool);
+  if (dims.exhausted || (status == xnn_status_success && dims.left != 0)) {
+    return pyxnn_error(pyxnn_invalid_argument, "%s does not take %u dims words", type->name, (unsigned)step->num_dims);
+  }
+  return pyxnn_error_from_xnn(status, "reshaping", type->name);
+}
+
+enum pyxnn_status pyxnn_plan_reshape(pyxnn_plan* plan, uint32_t num_threads, size_t* workspace_size) {
+  const pthreadpool_t pool = pyxnn_pool_begin(num_threads, 0);
+  enum pyxnn_status status = pyxnn_ok;
+  size_t largest = 0;
+  for (uint32_t i = 0; i < plan->num_steps && status == pyxnn_ok; i++) {
+    size_t workspace = 0;
+    status = reshape_step(&plan->steps[i], &workspace, pool);
+    if (workspace > largest) {
+      largest = workspace;
+    }
+  }
+  pyxnn_pool_end();
+  if (status == pyxnn_ok) {
+    plan->state = plan_reshaped;
+    *workspace_size = largest;
+  }
+  return status;
+}
+
+enum pyxnn_status pyxnn_plan_bind(pyxnn_plan* plan, void* arena, void* workspace) {
+  if (plan->state == plan_open) {
+    return pyxnn_error(pyxnn_invalid_argument, "a plan must be reshaped before it is bound");
+  }
+  for (uint32_t i = 0; i < plan->num_steps; i++) {
+    const struct step* step = &plan->steps[i];
+    const struct operator_type* type = step->op->type;
+    void* tensors[max_refs];
+    for (uint32_t r = 0; r < type->num_refs; r++) {
+      const struct pyxnn_ref ref = step->refs[r];
+      tensors[r] = ref.space == pyxnn_arena ? (char*)arena + ref.offset : (void*)(uintptr_t)ref.offset;
+    }
+    const enum xnn_status status = type->setup(step->instance, workspace, tensors);
+    if (status != xnn_status_success) {
+      plan->state = plan_reshaped;
+      return pyxnn_error_from_xnn(status, "binding", type->name);
+    }
+  }
+  plan->state = plan_bound;
+  return pyxnn_ok;
+}
+
+static enum pyxnn_status run(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin, double* milliseconds) {
+  if (plan->state != plan_bound) {
+    return pyxnn_error(pyxnn_invalid_argument, "a plan must be bound before it is run");
+  }
+  const pthreadpool_t pool = pyxnn_pool_begin(num_threads, spin);
+  enum pyxnn_status status = pyxnn_ok;
+  for (uint32_t i = 0; i < plan->num_steps && status == pyxnn_ok; i++) {
+    const struct step* step = &plan->steps[i];
+    const double start = milliseconds != NULL ? emscripten_get_now() : 0;
+    status = pyxnn_error_from_xnn(xnn_run_operator(step->instance, pool), "running", step->op->type->name);
+    if (milliseconds != NULL) {
+      milliseconds[i] = emscripten_get_now() - start;
+    }
+  }
+  if (!pyxnn_pool_end() && status == pyxnn_ok) {
+    status = pyxnn_error(pyxnn_worker_lost, "a worker was lost during the run, so its result is incomplete: run again");
+  }
+  return status;
+}
+
+enum pyxnn_status pyxnn_plan_run(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin) {
+  return run(plan, num_threads, spin, NULL);
+}
+
+enum pyxnn_status pyxnn_plan_profile(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin, double* milliseconds) {
+  return run(plan, num_threads, spin, milliseconds);
+}
+
+void pyxnn_plan_free(pyxnn_plan* plan) {
+  if (plan == NULL) {
+    return;
+  }
+  for (uint32_t i = 0; i < plan->num_steps; i++) {
+    struct step* step = &plan->steps[i];
+    operator_instance_free(step->op, step->instance);
+    pyxnn_operator_free(step->op);
+    pyxnn_release(step->dims);
+  }
+  pyxnn_release(plan->steps);
+  pyxnn_release(plan);
+}
