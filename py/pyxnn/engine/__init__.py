@@ -1,0 +1,52 @@
+"""The bridge to the engine: the only part of pyxnn that touches JavaScript and WebAssembly."""
+
+import sys
+
+from pyxnn import errors
+from pyxnn.engine.abi import ABSOLUTE, ARENA, BinaryType, Kind, ReduceType, Ref, UnaryType
+from pyxnn.engine.core import Engine, EngineOperator, EnginePlan
+from pyxnn.engine.host import Host
+
+__all__ = [
+    "ABSOLUTE",
+    "ARENA",
+    "BinaryType",
+    "Engine",
+    "EngineOperator",
+    "EnginePlan",
+    "Host",
+    "Kind",
+    "ReduceType",
+    "Ref",
+    "UnaryType",
+    "get",
+    "use",
+]
+
+_engine: Engine | None = None
+
+
+def get() -> Engine:
+    """The process's engine, started on first use.
+
+    Raises:
+        EngineError: this Python does not run in a browser, or the browser lacks WebAssembly SIMD.
+    """
+    if _engine is None:
+        if sys.platform != "emscripten":
+            raise errors.EngineError(
+                "pyxnn's engine is WebAssembly: it runs in Pyodide, JupyterLite or PyScript, "
+                f"and this Python runs on {sys.platform}"
+            )
+        from pyxnn.engine.browser import BrowserHost
+
+        use(BrowserHost())
+    assert _engine is not None
+    return _engine
+
+
+def use(host: Host) -> Engine:
+    """Make ``host`` the home of the process's engine, and return that engine."""
+    global _engine
+    _engine = Engine(host)
+    return _engine

@@ -1,0 +1,79 @@
+"""The names and numbers of ``wasm/include/pyxnn.h``, for Python."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+ARENA = 0
+ABSOLUTE = 1
+
+
+class Status(IntEnum):
+    """What a call into the engine returns (``enum pyxnn_status``)."""
+
+    OK = 0
+    OUT_OF_MEMORY = 1
+    INVALID_ARGUMENT = 2
+    UNSUPPORTED = 3
+    WORKER_LOST = 4
+    FAILED = 5
+
+
+class Kind(IntEnum):
+    """Operator kinds (``enum pyxnn_kind``); the header lists the words and tensors of each."""
+
+    CONVOLUTION = 1
+    FULLY_CONNECTED = 2
+    BATCH_MATMUL = 3
+    BINARY = 4
+    UNARY = 5
+    MAX_POOL = 6
+    AVERAGE_POOL = 7
+    REDUCE = 8
+    SOFTMAX = 9
+    TRANSPOSE = 10
+    COPY = 11
+    CONSTANT_PAD = 12
+
+
+class BinaryType(IntEnum):
+    """Elementwise operations on two tensors (``enum pyxnn_binary_type``)."""
+
+    ADD = 0
+    SUBTRACT = 1
+    MULTIPLY = 2
+    DIVIDE = 3
+    MAXIMUM = 4
+    MINIMUM = 5
+
+
+class UnaryType(IntEnum):
+    """Elementwise operations on one tensor (``enum pyxnn_unary_type``)."""
+
+    CLAMP = 0
+    SIGMOID = 1
+    HARDSWISH = 2
+    TANH = 3
+    ABS = 4
+    NEGATE = 5
+    EXP = 6
+    LOG = 7
+    SQUARE_ROOT = 8
+    ELU = 9
+    LEAKY_RELU = 10
+    FLOOR = 11
+    CEILING = 12
+    ROUND = 13
+
+
+class ReduceType(IntEnum):
+    """Reductions (``enum pyxnn_reduce_type``)."""
+
+    SUM = 0
+    MEAN = 1
+
+
+class Ref(NamedTuple):
+    """Where a tensor lies (``struct pyxnn_ref``): ``space`` is ``ARENA`` or ``ABSOLUTE``, ``offset`` in bytes."""
+
+    space: int
+    offset: int

@@ -1,0 +1,91 @@
+"""The engine in a browser: the JavaScript of ``web/``, evaluated from the wheel, and copies in and out of its memory."""
+
+import asyncio
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from js import Object  # type: ignore[import-not-found]
+from pyodide.code import run_js  # type: ignore[import-not-found]
+from pyodide.ffi import (  # type: ignore[import-not-found]
+    JsException,
+    can_run_sync,
+    create_proxy,
+    run_sync,
+    to_js,
+)
+
+from pyxnn import errors
+
+_ASSETS = Path(__file__).parent / "assets"
+_SECONDS_FOR_WORKERS = 1.0
+
+
+def _binary(name: str) -> Any:
+    return to_js((_ASSETS / f"pyxnn-{name}.wasm").read_bytes())
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+class BrowserHost:
+    """The instance that ``web/loader.js`` starts (see :class:`pyxnn.engine.Host`).
+
+    Raises:
+        EngineError: the browser has no WebAssembly SIMD, or refuses the memory.
+    """
+
+    def __init__(self, asset_url: str | None = None, max_threads: int | None = None) -> None:
+        loader = run_js((_ASSETS / "loader.js").read_text())
+        binary = create_proxy(_binary)
+        options = {
+            "binaries": binary,
+            "workerSource": (_ASSETS / "worker.js").read_text(),
+            "assetUrl": asset_url,
+            "maxThreads": max_threads,
+            "warn": create_proxy(_warn),
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        try:
+            self._engine = loader.createEngine(to_js(given, dict_converter=Object.fromEntries))
+        except JsException as exception:
+            raise errors.EngineError(str(exception.message)) from exception
+        finally:
+            binary.destroy()
+        self.binary: str = self._engine.binary
+        self.max_threads: int = self._engine.maxThreads
+        self.isolated: bool = self._engine.features.isolated
+        self._view = self._engine.view
+        self._functions: dict[str, Any] = {}
+        self._waited = False
+
+    def call(self, function: str, *args: int) -> int:
+        export = self._functions.get(function)
+        if export is None:
+            export = self._functions[function] = self._engine.exports[function]
+        try:
+            return export(*args) or 0
+        except JsException as exception:
+            raise errors.RuntimeException(f"{function} trapped: {exception.message}") from exception
+
+    def write(self, address: int, data: np.ndarray | bytes) -> None:
+        self._view(address, memoryview(data).nbytes).assign(data)
+
+    def read(self, address: int, out: np.ndarray) -> None:
+        self._view(address, out.nbytes).assign_to(out)
+
+    async def ready(self) -> int:
+        """Wait until every worker is up or has been given up; return how many threads there are."""
+        return await self._engine.ready
+
+    def wait_ready(self) -> None:
+        """Wait for the workers, for a second at most and once, where this thread can be suspended (JSPI)."""
+        if self._waited or not can_run_sync():
+            return
+        self._waited = True
+        try:
+            run_sync(asyncio.wait_for(self._engine.ready, _SECONDS_FOR_WORKERS))
+        except TimeoutError:
+            pass

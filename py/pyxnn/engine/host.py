@@ -1,0 +1,38 @@
+"""What the engine asks of the place where its WebAssembly instance lives."""
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Host(Protocol):
+    """One started instance of the engine's binary (initialised, its pool made) and its linear memory."""
+
+    binary: str
+    """Name of the binary in use, for instance ``"relaxed-threads"``."""
+
+    max_threads: int
+    """The most threads that can ever take part in a run, the caller among them."""
+
+    isolated: bool
+    """Whether the page is cross-origin isolated, so that there can be threads."""
+
+    def call(self, function: str, *args: int) -> int:
+        """Call the export ``function``; raise ``errors.RuntimeException`` when it traps."""
+        ...
+
+    def write(self, address: int, data: np.ndarray | bytes) -> None:
+        """Copy a C-contiguous array or bytes to ``address`` of the linear memory."""
+        ...
+
+    def read(self, address: int, out: np.ndarray) -> None:
+        """Fill the C-contiguous array ``out`` from ``address`` of the linear memory."""
+        ...
+
+    def wait_ready(self) -> None:
+        """Wait for the workers where this thread can wait, for a second at most and once."""
+        ...
+
+    async def ready(self) -> int:
+        """Wait until every worker is up or has been given up; return how many threads there are."""
+        ...
