@@ -29,5 +29,135 @@
  * @property {(address: number, source: ArrayBufferView) => void} write   copies bytes in
  * @property {(address: number, target: ArrayBufferView) => void} read    copies bytes out
  * @property {(address: number) => string} text   the NUL-terminated UTF-8 string there
+ * @property {(assetUrl?: string) => Promise<number>} retry   tries workers again that didn't come up, as `ready` does
  * @property {() => void} dispose                 stops the workers; the engine can't be used afterwards
  */
+import { detectFeatures } from "./features.js";
+import { engineImports } from "./imports.js";
+import { WorkerPool } from "./pool.js";
+
+export { detectFeatures };
+
+const PAGE = 65536;
+const INITIAL_PAGES = 256; // 16 MiB, what the binaries are linked for
+const MAXIMUM_PAGES = 65536; // 4 GiB
+const MINIMUM_MAXIMUM_PAGES = 2048; // 128 MiB: with less, no model worth it would run
+
+const MAX_THREADS = 64; // PYXNN_POOL_MAX_THREADS
+
+const NOT_ISOLATED =
+  "pyxnn runs on one thread, as this page is not cross-origin isolated. To use all cores, serve the page (and the " +
+  "script of the worker that Python runs in, if any) with the headers Cross-Origin-Opener-Policy: same-origin and " +
+  "Cross-Origin-Embedder-Policy: require-corp (or credentialless).";
+
+/**
+ * @param {EngineOptions} options
+ * @returns {Engine}
+ */
+export function createEngine(options) {
+  const warn = options.warn ?? ((message) => console.warn(message));
+  const features = detectFeatures();
+  if (!features.simd) {
+    throw new Error("pyxnn needs WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4, or newer");
+  }
+  const wanted = Math.max(1, Math.min(options.maxThreads ?? features.cores, MAX_THREADS));
+  const maxThreads = features.threads ? wanted : 1;
+  if (maxThreads < wanted) {
+    warn(NOT_ISOLATED);
+  }
+
+  const threaded = maxThreads > 1;
+  const binary = `${features.relaxedSimd ? "relaxed" : "simd"}-${threaded ? "threads" : "single"}`;
+  const bytes =
+    typeof options.binaries === "function" ? options.binaries(binary) : options.binaries[binary];
+  if (!bytes) {
+    throw new Error(`the engine's binary ${binary} is missing`);
+  }
+  const module = new WebAssembly.Module(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
+  const memory = createMemory(threaded);
+  /** @type {WorkerPool | null} */
+  let pool = null;
+  const imports = engineImports(module, memory, {
+    pyxnn_worker_gone: (/** @type {number} */ index) => pool?.gone(index),
+  });
+  const exports = /** @type {Record<string, any>} */ (
+    new WebAssembly.Instance(module, imports).exports
+  );
+
+  let heap = new Uint8Array(memory.buffer);
+  /** All of the memory; a new array after the memory has grown. */
+  const all = () => {
+    if (heap.buffer !== memory.buffer) {
+      heap = new Uint8Array(memory.buffer);
+    }
+    return heap;
+  };
+  /** @param {number} address */
+  const text = (address) => {
+    const start = address >>> 0;
+    return new TextDecoder().decode(all().slice(start, all().indexOf(0, start)));
+  };
+  /**
+   * @param {number} status
+   * @param {string} what
+   */
+  const check = (status, what) => {
+    if (status !== 0) {
+      throw new Error(`${what} (${text(exports.pyxnn_error_message())})`);
+    }
+  };
+
+  exports._initialize();
+  check(exports.pyxnn_initialize(), "the engine could not be started");
+  check(
+    exports.pyxnn_pool_create(maxThreads, Number(features.canBlock)),
+    "the engine's pool of threads could not be made",
+  );
+  if (threaded) {
+    const { workerSource, assetUrl } = options;
+    pool = new WorkerPool({ module, memory, exports, maxThreads, workerSource, assetUrl, warn });
+  }
+
+  return {
+    exports,
+    memory,
+    binary,
+    maxThreads,
+    features,
+    get ready() {
+      return pool ? pool.ready : Promise.resolve(1);
+    },
+    threadsReady: () => pool?.threadsReady() ?? 1,
+    retry: (assetUrl) => pool?.retry(assetUrl) ?? Promise.resolve(1),
+    view: (address, size) => new Uint8Array(memory.buffer, address >>> 0, size),
+    write: (address, source) => all().set(bytesOf(source), address >>> 0),
+    read: (address, target) => {
+      const start = address >>> 0;
+      bytesOf(target).set(all().subarray(start, start + target.byteLength));
+    },
+    text,
+    dispose: () => pool?.dispose(),
+  };
+}
+
+/** @param {ArrayBufferView} view */
+function bytesOf(view) {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/**
+ * Makes a memory that can grow to 4 GiB, or as far as the browser lets it: some refuse to set that much aside.
+ * @param {boolean} shared
+ */
+function createMemory(shared) {
+  for (let maximum = MAXIMUM_PAGES; ; maximum /= 2) {
+    try {
+      return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared });
+    } catch (error) {
+      if (maximum / 2 < MINIMUM_MAXIMUM_PAGES) {
+        const mebibytes = (maximum * PAGE) / 2 ** 20;
+        throw new Error(`the browser refuses even ${mebibytes} MiB of memory: ${error}`);
+      }
+    }
+  }
+}

@@ -271,37 +271,44 @@ enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_profile)(pyxnn_plan* plan, uint32_t nu
 void PYXNN_EXPORT(pyxnn_plan_free)(pyxnn_plan* plan);
 
 /*
- * The worker pool. The threads binary's workers run on the same memory, each an instance of the same module:
- * a worker sets its stack pointer to the top of the stack that pyxnn_pool_worker_prepare gave it, then enters
- * pyxnn_pool_worker_run, which returns only after pyxnn_pool_stop. In the one-thread binary max_threads is 1.
+ * The worker pool. The workers of a threads binary are instances of the same module on the same memory, each in a thread
+ * of its own; a worker calls pyxnn_pool_worker_start, then pyxnn_pool_worker_run. It must not call _initialize. Everything
+ * else here is for the caller's instance (thread 0), unless said otherwise. In a one-thread binary max_threads is 1.
  */
 
 /*
  * Makes the pool. Call once, after pyxnn_initialize.
- * @param max_threads  the most threads that will ever take part, the caller (thread 0) among them
+ * @param max_threads  the most threads that will ever take part, the caller (thread 0) among them; 1 to 64
  * @param may_block    zero on a page's main thread, where the caller must not sleep and spins instead
  */
 enum pyxnn_status PYXNN_EXPORT(pyxnn_pool_create)(uint32_t max_threads, uint32_t may_block);
 
 /*
- * Allocates stack and thread-local storage for worker `index` (1 to max_threads - 1).
+ * Allocates stack and thread-local storage for worker `index` (1 to max_threads - 1); once for each index.
  * @return the address of the top of its stack, 16-byte aligned, or NULL when out of memory; the pool owns it.
  */
 void* PYXNN_EXPORT(pyxnn_pool_worker_prepare)(uint32_t index);
 
-/* The loop of worker `index`: joins runs until pyxnn_pool_stop. Called on the worker's own instance. */
+/*
+ * Gives this instance to worker `index`: sets stack pointer and thread-local storage and announces the worker, whom runs
+ * count on from now on. Called on the worker's instance, first of all, in the worker's thread.
+ * @param stack_top  what pyxnn_pool_worker_prepare returned
+ */
+void PYXNN_EXPORT(pyxnn_pool_worker_start)(uint32_t index, void* stack_top);
+
+/* The loop of worker `index`: joins runs until pyxnn_pool_stop. Called on the worker's instance, in its thread. */
 void PYXNN_EXPORT(pyxnn_pool_worker_run)(uint32_t index);
 
-/* How many threads would take part in a run now: the caller and the workers that have reached their loop. */
+/* How many threads would take part in a run now: the caller and the workers that have started and live. */
 uint32_t PYXNN_EXPORT(pyxnn_pool_threads_ready)(void);
 
 /*
- * Says that worker `index` has died: it is not waited for any more, and what it had begun is done by the others.
- * Called from any live instance.
+ * Says that worker `index` has died: it is neither called nor waited for any more. A run in which it held work fails
+ * with pyxnn_failed; the same run again is done without it. May be called from any live instance.
  */
 void PYXNN_EXPORT(pyxnn_pool_worker_lost)(uint32_t index);
 
-/* Lets all workers return from pyxnn_pool_worker_run. */
+/* Lets all workers return from pyxnn_pool_worker_run. Not during a run. Afterwards runs are done by the caller alone. */
 void PYXNN_EXPORT(pyxnn_pool_stop)(void);
 
 #ifdef __cplusplus
