@@ -16,12 +16,13 @@ _MAX_PAGES = 1 << 16
 
 
 @functools.cache
-def _module(path: Path) -> wasmtime.Module:
+def _module(path: Path) -> tuple[wasmtime.Engine, wasmtime.Module]:
     config = wasmtime.Config()
     config.wasm_relaxed_simd = True
     config.wasm_threads = True
     config.cache = True
-    return wasmtime.Module.from_file(wasmtime.Engine(config), str(path))
+    engine = wasmtime.Engine(config)
+    return engine, wasmtime.Module.from_file(engine, str(path))
 
 
 class WasmtimeHost:
@@ -31,9 +32,9 @@ class WasmtimeHost:
     isolated = False
 
     def __init__(self, path: Path = BINARY, max_pages: int = _MAX_PAGES) -> None:
-        module = _module(path)
+        engine, module = _module(path)
         self.binary = path.stem.removeprefix("pyxnn-")
-        self._store = wasmtime.Store(module.engine)
+        self._store = wasmtime.Store(engine)
         imports = [self._import(entry, max_pages) for entry in module.imports]
         instance = wasmtime.Instance(self._store, module, imports)
         self._exports = instance.exports(self._store)
