@@ -1,0 +1,64 @@
+"""The cache outside the checkout: folders named by the content they were made from.
+
+A folder ``<root>/<stage>/<key>`` exists only when complete: it is made under another name and renamed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def root() -> Path:
+    """The folder of all cached things."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).resolve() / "pyxnn"
+
+
+def digest(*parts: object) -> str:
+    """A key for what is made from ``parts``: text and bytes as they are, the rest by its repr."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        total.update(len(data).to_bytes(8, "little") + data)
+    return total.hexdigest()[:20]
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder(stage: str, key: str, make: Callable[[Path], None]) -> Path:
+    """The folder ``stage/key``, made once by ``make(empty folder)``; if that fails, nothing stays."""
+    final = root() / stage / key
+    if final.is_dir():
+        return final
+    with lock(stage, key):
+        if not final.is_dir():
+            draft = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=final.parent))
+            try:
+                make(draft)
+                draft.chmod(0o755)
+                draft.rename(final)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+    return final
+
+
+@contextmanager
+def lock(stage: str, key: str) -> Iterator[None]:
+    """Holds ``stage/key`` so that two builds at once don't make the same thing."""
+    parent = root() / stage
+    parent.mkdir(parents=True, exist_ok=True)
+    with (parent / f".{key}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
