@@ -211,7 +211,8 @@ __asm__(
     "  end_function\n");
 
 /* The rest of pyxnn_pool_worker_start. */
-__attribute__((used)) void pyxnn_pool_worker_announce(uint32_t index) {
+void pyxnn_pool_worker_announce(uint32_t index);
+void pyxnn_pool_worker_announce(uint32_t index) {
   struct worker* self = &pool.workers[index];
   __wasm_init_tls(self->tls);
   change(&self->state, absent, idle);
