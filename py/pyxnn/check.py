@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import onnx
 
-from .errors import Fail, InvalidArgument, InvalidGraph
-from .graph import Node
+from pyxnn.errors import Fail, InvalidArgument, InvalidGraph
+from pyxnn.graph import Node
 
 
 def sort(nodes: Iterable[Node], known: Iterable[str], outputs: Iterable[str]) -> list[Node]:

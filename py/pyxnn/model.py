@@ -12,10 +12,10 @@ import numpy as np
 import onnx
 import onnx.shape_inference
 
-from . import check, wire
-from .errors import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented
-from .graph import Graph, Node, TensorType
-from .tensor_types import describe, dtype_of, tensor_type
+from pyxnn import check, wire
+from pyxnn.errors import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented
+from pyxnn.graph import Graph, Node, TensorType
+from pyxnn.tensor_types import describe, dtype_of, tensor_type
 
 OLDEST_OPSET = 7
 
@@ -162,7 +162,7 @@ class _Reader:
                 raise Fail(f"This is an invalid model. Error: Duplicate definition of name ({tensor.name}).")
             arrays[tensor.name] = self._array(tensor, self.payloads.get(index))
         for sparse in graph.sparse_initializer:
-            arrays[sparse.values.name] = _dense(sparse)
+            arrays[sparse.values.name] = dense(sparse)
         del graph.initializer[:], graph.sparse_initializer[:]
         return arrays
 
@@ -395,8 +395,8 @@ def _with_raw_data(tensor: onnx.TensorProto, payload: memoryview) -> onnx.Tensor
     return onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims, raw_data=bytes(payload))
 
 
-def _dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
-    """A sparse initializer as an ordinary array; its indices are flat or one row a value."""
+def dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
+    """A sparse tensor as an ordinary array; its indices are flat or one row a value."""
     values = onnx.numpy_helper.to_array(sparse.values)
     indices = onnx.numpy_helper.to_array(sparse.indices)
     array = np.zeros(tuple(sparse.dims), values.dtype)

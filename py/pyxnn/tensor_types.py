@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import onnx
 
-from .graph import Dim, TensorType
+from pyxnn.graph import Dim, TensorType
 
 _NAMES = {"FLOAT": "float", "DOUBLE": "double"}
 

@@ -1,0 +1,9 @@
+"""The CPU provider: all of ONNX, in NumPy, for the nodes that XNNPACK does not take.
+
+It knows every operator that onnx.reference knows, at every opset, with bodies and the values they capture.
+"""
+
+from pyxnn.cpu.kernel import Kernel, evaluate, kernel
+from pyxnn.cpu.segment import CpuSegment
+
+__all__ = ["CpuSegment", "Kernel", "evaluate", "kernel"]

@@ -1,0 +1,55 @@
+"""What runs one node: a NumPy function of ours for the small and frequent operators, else onnx.reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyxnn.cpu import quick
+from pyxnn.errors import Fail
+from pyxnn.graph import Graph, Node
+
+Kernel = Callable[[Sequence[Any], Mapping[str, Any]], Sequence[Any]]
+"""Takes the node's inputs (None where absent) and the values that its bodies capture, by name; gives its outputs in order.
+A value is an array, or what onnx.reference has for sequences (list) and optionals (None)."""
+
+
+def kernel(node: Node, graph: Graph) -> Kernel:
+    """The kernel of a node.
+
+    Raises:
+        NotImplemented: there is none for this operator, or for an operator in one of its bodies.
+    """
+    function = quick.find(node)
+    if function is not None:
+        return lambda inputs, captures: [function(node, *inputs)]
+    from pyxnn.cpu import reference
+
+    return reference.kernel(node, graph)
+
+
+def evaluate(node: Node, graph: Graph, inputs: Sequence[np.ndarray | None]) -> list[np.ndarray]:
+    """Runs one node.
+
+    Args:
+        node: without bodies.
+        graph: the one that it is from.
+        inputs: its inputs, None where absent.
+
+    Raises:
+        NotImplemented: there is no kernel for it.
+        Fail: its inputs don't fit.
+    """
+    return list(run(kernel(node, graph), node, inputs, {}))
+
+
+def run(kernel: Kernel, node: Node, inputs: Sequence[Any], captures: Mapping[str, Any]) -> Sequence[Any]:
+    """Calls a kernel; what goes wrong in it is a Fail that names the node."""
+    try:
+        return kernel(inputs, captures)
+    except Exception as error:  # the kernels' own checks are NumPy's and onnx.reference's, of any class
+        raise Fail(
+            f"Non-zero status code returned while running {node.op_type} node. Name:'{node.name}' Status Message: {error}"
+        ) from error

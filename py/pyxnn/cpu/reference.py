@@ -1,0 +1,81 @@
+"""Kernels out of onnx.reference, for one node at a time and so at the opset version of that node.
+
+Importing this costs 0.6 s in Pyodide; import it when a node needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from pyxnn.cpu.kernel import Kernel
+from pyxnn.errors import NotImplemented
+from pyxnn.graph import Graph, Node
+
+
+def kernel(node: Node, graph: Graph) -> Kernel:
+    """The kernel of a node.
+
+    Raises:
+        NotImplemented: onnx.reference has none for it, or for an operator in one of its bodies.
+    """
+    outputs = list(node.defines())
+    try:
+        evaluator = ReferenceEvaluator(_model_of(node, graph), opsets={**graph.opsets, node.domain: node.since})
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        domain = node.domain or "ai.onnx"
+        raise NotImplemented(
+            f"Could not find an implementation for {node.op_type}({node.since}) node with name '{node.name}' of domain "
+            f"'{domain}': {str(error).splitlines()[0]}"
+        ) from error
+
+    def run(inputs: Sequence[Any], captures: Mapping[str, Any]) -> Sequence[Any]:
+        feeds = {name: value for name, value in zip(node.inputs, inputs, strict=True) if name}
+        results = dict(zip(outputs, evaluator.run(outputs, {**captures, **feeds}), strict=True))
+        return [results.get(name) for name in node.outputs]
+
+    return run
+
+
+def _model_of(node: Node, graph: Graph) -> onnx.GraphProto:
+    """The node as a graph of its own."""
+    inputs = [_value_info(name, graph) for name in dict.fromkeys(filter(None, node.inputs))]
+    outputs = [onnx.ValueInfoProto(name=name) for name in node.defines()]
+    return onnx.helper.make_graph([proto(node)], node.name or node.op_type, inputs, outputs)
+
+
+def _value_info(name: str, graph: Graph) -> onnx.ValueInfoProto:
+    type = graph.type(name)
+    if type.dtype is None:
+        return onnx.ValueInfoProto(name=name)
+    elem_type = onnx.helper.np_dtype_to_tensor_dtype(type.dtype)
+    return onnx.helper.make_tensor_value_info(name, elem_type, type.shape)
+
+
+def proto(node: Node) -> onnx.NodeProto:
+    """The node in ONNX's form."""
+    result = onnx.NodeProto(
+        op_type=node.op_type, input=node.inputs, output=node.outputs, name=node.name, domain=node.domain
+    )
+    types = _attribute_types(node)
+    for name, value in node.attributes.items():
+        result.attribute.append(onnx.helper.make_attribute(name, _attribute(value), attr_type=types.get(name)))
+    return result
+
+
+def _attribute(value: Any) -> Any:
+    if hasattr(value, "dtype"):
+        return onnx.numpy_helper.from_array(value)
+    return [_attribute(item) for item in value] if isinstance(value, list) else value
+
+
+def _attribute_types(node: Node) -> dict[str, int]:
+    """The types of attributes as the operator's schema has them: an empty list doesn't tell its own."""
+    try:
+        schema = onnx.defs.get_schema(node.op_type, node.since, node.domain)
+    except onnx.defs.SchemaError:
+        return {}
+    return {name: attribute.type.value for name, attribute in schema.attributes.items()}

@@ -1,0 +1,57 @@
+"""Rewrites of the graph before it is split between the providers.
+
+A pass is a module with `run(graph) -> bool`, which says whether it changed anything; its rules stand in its docstring. The
+passes run in order, again and again, until none has anything left to do.
+
+Those of `FORMS` bring every opset from 7 on to the form of the newest, which is the only one that the XNNPACK provider knows. A node
+that none of them touches keeps its form and its version; either is valid wherever the node ends up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyxnn.graph import Graph
+from pyxnn.passes import (
+    attributes_to_inputs,
+    batch_norm_form,
+    constant_nodes,
+    dead_code,
+    eliminate_dropout,
+    eliminate_identity,
+    fold_batch_norm,
+    fold_constants,
+    renamed_forms,
+    softmax_form,
+    upsample_form,
+)
+
+Pass = Callable[[Graph], bool]
+
+FORMS: tuple[Pass, ...] = (
+    constant_nodes.run,
+    attributes_to_inputs.run,
+    upsample_form.run,
+    softmax_form.run,
+    batch_norm_form.run,
+    renamed_forms.run,
+)
+"""What the providers rely on."""
+
+BASIC: tuple[Pass, ...] = (
+    eliminate_dropout.run,
+    eliminate_identity.run,
+    fold_constants.run,
+    fold_batch_norm.run,
+    dead_code.run,
+)
+"""What makes a graph smaller and leaves its results alone but for rounding."""
+
+
+def run(graph: Graph, passes: Sequence[Pass] = FORMS + BASIC) -> None:
+    """Runs passes to a fixed point."""
+    changed = True
+    while changed:
+        changed = False
+        for apply in passes:
+            changed |= apply(graph)

@@ -1,0 +1,21 @@
+"""Removes nodes of whose results none is used, and constants that nothing uses.
+
+Must not fire on what a body captures or the graph gives.
+"""
+
+from __future__ import annotations
+
+from pyxnn.graph import Graph
+
+
+def run(graph: Graph) -> bool:
+    changed = False
+    for node in reversed(list(graph.nodes)):
+        if not any(graph.consumers(name) or graph.is_output(name) for name in node.defines()):
+            graph.replace(node)
+            changed = True
+    for name in list(graph.initializers):
+        if not graph.consumers(name) and not graph.is_output(name):
+            del graph.initializers[name]
+            changed = True
+    return changed

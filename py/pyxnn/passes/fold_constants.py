@@ -1,0 +1,52 @@
+"""Computes what doesn't depend on the inputs.
+
+    * A node whose inputs are all constants becomes its results.
+    * Shape and Size of a value whose extents are all known become a constant, whatever the value.
+Must not fire on nodes that draw random numbers, on If, Loop and Scan, on operators outside ONNX's own domain, nor on a node that can't be run:
+that is for the session to report when it gets there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyxnn import cpu
+from pyxnn.errors import Fail, NotImplemented
+from pyxnn.graph import Graph, Node
+from pyxnn.partition import is_pure
+
+
+def run(graph: Graph) -> bool:
+    changed = False
+    for node in list(graph.nodes):
+        changed |= _fold(node, graph)
+    return changed
+
+
+def _fold(node: Node, graph: Graph) -> bool:
+    results = _shape(node, graph) or _results(node, graph)
+    if results is None:
+        return False
+    graph.replace(node)
+    for name, result in zip(node.outputs, results, strict=False):
+        if name:
+            graph.initializers[name] = result
+    return True
+
+
+def _shape(node: Node, graph: Graph) -> list[np.ndarray] | None:
+    if not node.is_op("Shape", "Size"):
+        return None
+    extents = graph.type(node.input(0)).static_shape
+    return None if extents is None else cpu.evaluate(node, graph, [np.broadcast_to(np.int8(0), extents)])
+
+
+def _results(node: Node, graph: Graph) -> list[np.ndarray] | None:
+    if not is_pure(node) or not all(name in graph.initializers for name in node.uses()):
+        return None
+    try:
+        results = cpu.evaluate(node, graph, [graph.constant(name) for name in node.inputs])
+    except (Fail, NotImplemented):
+        return None
+    # Sequences and optionals can't be initializers.
+    return results if all(isinstance(result, np.ndarray) for result in results) else None
