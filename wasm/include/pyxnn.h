@@ -129,6 +129,15 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_constant_pad = 12,
+  /*
+   * Depthwise 2-D convolution with one output channel for each input channel, by a kernel of ours that is faster than
+   * XNNPACK's: kernel_w 3 or 5 and stride_w 1 or 2; anything else is pyxnn_unsupported.
+   * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w channels min(f) max(f)
+   * weights: kernel [channels, kernel_h, kernel_w]; bias [channels] or NULL
+   * dims: batch height width
+   * refs: input, output
+   */
+  pyxnn_depthwise = 13,
 };
 
 enum pyxnn_binary_type {

@@ -19,6 +19,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_transpose] = &transpose_type,
     [pyxnn_copy] = &copy_type,
     [pyxnn_constant_pad] = &constant_pad_type,
+    [pyxnn_depthwise] = &depthwise_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);
@@ -68,7 +69,7 @@ enum pyxnn_status pyxnn_operator_create(uint32_t kind, const uint32_t* params, u
   op->type = type;
   op->references = 1;
   struct words words = {.next = params, .left = num_params};
-  const enum xnn_status status = type->create(&words, kernel, bias, &op->prototype);
+  const enum xnn_status status = type->create(&words, kernel, bias, &op->state);
   if (status != xnn_status_success) {
     pyxnn_release(op);
     return pyxnn_error_from_xnn(status, "creating", type->name);
@@ -79,32 +80,42 @@ enum pyxnn_status pyxnn_operator_create(uint32_t kind, const uint32_t* params, u
 
 void pyxnn_operator_free(pyxnn_operator* op) {
   if (op != NULL && --op->references == 0) {
-    xnn_delete_operator(op->prototype);
+    op->type->destroy(op->state);
     pyxnn_release(op);
   }
 }
 
-enum pyxnn_status operator_instance_create(const pyxnn_operator* op, xnn_operator_t* out) {
-  xnn_operator_t instance = pyxnn_allocate(sizeof(*instance));
-  if (instance == NULL) {
-    return pyxnn_error(pyxnn_out_of_memory, "out of memory while adding a step of %s", op->type->name);
-  }
-  *instance = *op->prototype;
-  *out = instance;
-  return pyxnn_ok;
+void xnn_state_destroy(void* state) {
+  xnn_delete_operator(state);
 }
 
-void operator_instance_free(const pyxnn_operator* op, xnn_operator_t instance) {
+enum xnn_status xnn_state_instantiate(const void* state, void** instance) {
+  const struct xnn_operator* prototype = state;
+  struct xnn_operator* copy = pyxnn_allocate(sizeof(*copy));
+  if (copy == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  *copy = *prototype;
+  *instance = copy;
+  return xnn_status_success;
+}
+
+void xnn_instance_release(const void* state, void* instance) {
   /* What creation allocated belongs to the prototype; what reshaping allocated, to the instance. */
-  const xnn_operator_t shared = op->prototype;
-  if (instance->packed_weights.pointer == shared->packed_weights.pointer) {
-    instance->packed_weights.pointer = NULL;
+  const struct xnn_operator* prototype = state;
+  struct xnn_operator* copy = instance;
+  if (copy->packed_weights.pointer == prototype->packed_weights.pointer) {
+    copy->packed_weights.pointer = NULL;
   }
-  if (instance->zero_buffer == shared->zero_buffer) {
-    instance->zero_buffer = NULL;
+  if (copy->zero_buffer == prototype->zero_buffer) {
+    copy->zero_buffer = NULL;
   }
-  if (instance->lookup_table == shared->lookup_table) {
-    instance->lookup_table = NULL;
+  if (copy->lookup_table == prototype->lookup_table) {
+    copy->lookup_table = NULL;
   }
-  xnn_delete_operator(instance);
+  xnn_delete_operator(copy);
+}
+
+enum xnn_status xnn_instance_run(void* instance, pthreadpool_t pool) {
+  return xnn_run_operator(instance, pool);
 }

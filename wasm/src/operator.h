@@ -1,4 +1,4 @@
-/* What the engine knows of an operator kind, and how plans use operators. */
+/* What the engine knows of an operator kind. */
 #ifndef PYXNN_OPERATOR_H
 #define PYXNN_OPERATOR_H
 
@@ -26,18 +26,32 @@ float take_float(struct words* words);
 /* Takes `count` words as extents; NULL when fewer are left. */
 const size_t* take_extents(struct words* words, uint32_t count);
 
-/* The functions behind an operator kind; see enum pyxnn_kind for the words they read. */
+/*
+ * The functions behind an operator kind; see enum pyxnn_kind for the words they read. An operator's `state` is what does
+ * not depend on shapes, packed weights above all; an `instance` is what does, one a step.
+ */
 struct operator_type {
   const char* name;
   uint32_t num_params;
   uint32_t num_refs;
-  /* Creates XNNPACK's operator and packs the weights. */
-  enum xnn_status (*create)(struct words* params, const float* kernel, const float* bias, xnn_operator_t* out);
-  /* Fixes the shapes of `op`. `workspace` receives the scratch bytes that it needs, and is zero on entry. */
-  enum xnn_status (*reshape)(xnn_operator_t op, struct words* dims, size_t* workspace, pthreadpool_t pool);
-  /* Ties `op` to its tensors, in the order of the kind's refs. */
-  enum xnn_status (*setup)(xnn_operator_t op, void* workspace, void* const* tensors);
+  /* Creates the state and packs the weights into it. */
+  enum xnn_status (*create)(struct words* params, const float* kernel, const float* bias, void** state);
+  void (*destroy)(void* state);
+  /* Makes an instance on `state`, which outlives it. */
+  enum xnn_status (*instantiate)(const void* state, void** instance);
+  void (*release)(const void* state, void* instance);
+  /* Fixes the shapes. `workspace` receives the scratch bytes that running needs, and is zero on entry. */
+  enum xnn_status (*reshape)(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool);
+  /* Ties the instance to its tensors, in the order of the kind's refs. */
+  enum xnn_status (*setup)(void* instance, void* workspace, void* const* tensors);
+  enum xnn_status (*run)(void* instance, pthreadpool_t pool);
 };
+
+/* For kinds on XNNPACK's operators, where state and instance are xnn_operator_t. */
+void xnn_state_destroy(void* state);
+enum xnn_status xnn_state_instantiate(const void* state, void** instance);
+void xnn_instance_release(const void* state, void* instance);
+enum xnn_status xnn_instance_run(void* instance, pthreadpool_t pool);
 
 extern const struct operator_type convolution_type;
 extern const struct operator_type fully_connected_type;
@@ -51,20 +65,12 @@ extern const struct operator_type softmax_type;
 extern const struct operator_type transpose_type;
 extern const struct operator_type copy_type;
 extern const struct operator_type constant_pad_type;
+extern const struct operator_type depthwise_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;
   uint32_t references;
-  xnn_operator_t prototype; /* packed weights and attributes; never reshaped itself */
+  void* state;
 };
-
-/*
- * Makes an XNNPACK operator with shapes of its own on the weights of `op`.
- * @return pyxnn_out_of_memory, or pyxnn_ok with the instance in `out`: free it with operator_instance_free before `op`.
- */
-enum pyxnn_status operator_instance_create(const pyxnn_operator* op, xnn_operator_t* out);
-
-/* Frees an instance, leaving the weights that it shares with `op`. */
-void operator_instance_free(const pyxnn_operator* op, xnn_operator_t instance);
 
 #endif

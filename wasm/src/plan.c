@@ -2,7 +2,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xnnpack/operator.h>
 
 #include "error.h"
 #include "memory.h"
@@ -11,7 +10,7 @@
 
 struct step {
   pyxnn_operator* op;
-  xnn_operator_t instance;
+  void* instance;
   uint32_t* dims;
   uint32_t num_dims;
   struct pyxnn_ref refs[max_refs];
@@ -74,10 +73,10 @@ enum pyxnn_status pyxnn_plan_add(pyxnn_plan* plan, pyxnn_operator* op, const uin
     return pyxnn_error(pyxnn_out_of_memory, "out of memory while adding a step of %s", name);
   }
   struct step* step = &plan->steps[plan->num_steps];
-  const enum pyxnn_status status = operator_instance_create(op, &step->instance);
-  if (status != pyxnn_ok) {
+  const enum xnn_status status = op->type->instantiate(op->state, &step->instance);
+  if (status != xnn_status_success) {
     pyxnn_release(own_dims);
-    return status;
+    return pyxnn_error_from_xnn(status, "adding a step of", name);
   }
   memcpy(own_dims, dims, num_dims * sizeof(*dims));
   memcpy(step->refs, refs, num_refs * sizeof(*refs));
@@ -150,7 +149,8 @@ static enum pyxnn_status run(pyxnn_plan* plan, uint32_t num_threads, uint32_t sp
   for (uint32_t i = 0; i < plan->num_steps && status == pyxnn_ok; i++) {
     const struct step* step = &plan->steps[i];
     const double start = milliseconds != NULL ? emscripten_get_now() : 0;
-    status = pyxnn_error_from_xnn(xnn_run_operator(step->instance, pool), "running", step->op->type->name);
+    const struct operator_type* type = step->op->type;
+    status = pyxnn_error_from_xnn(type->run(step->instance, pool), "running", type->name);
     if (milliseconds != NULL) {
       milliseconds[i] = emscripten_get_now() - start;
     }
@@ -175,7 +175,7 @@ void pyxnn_plan_free(pyxnn_plan* plan) {
   }
   for (uint32_t i = 0; i < plan->num_steps; i++) {
     struct step* step = &plan->steps[i];
-    operator_instance_free(step->op, step->instance);
+    step->op->type->release(step->op->state, step->instance);
     pyxnn_operator_free(step->op);
     pyxnn_release(step->dims);
   }

@@ -33,6 +33,7 @@ class Kind(IntEnum):
     TRANSPOSE = 10
     COPY = 11
     CONSTANT_PAD = 12
+    DEPTHWISE = 13
 
 
 class BinaryType(IntEnum):

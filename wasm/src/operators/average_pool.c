@@ -1,6 +1,6 @@
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, xnn_operator_t* out) {
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
   (void)kernel;
   (void)bias;
   const uint32_t pad_top = take(params);
@@ -19,10 +19,10 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
     return xnn_status_unsupported_parameter;
   }
   return xnn_create_average_pooling2d_nhwc_f32(pad_top, pad_right, pad_bottom, pad_left, kernel_h, kernel_w, stride_h,
-                                               stride_w, min, max, 0, out);
+                                               stride_w, min, max, 0, (xnn_operator_t*)state);
 }
 
-static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   const size_t batch = take(dims);
   const size_t height = take(dims);
   const size_t width = take(dims);
@@ -30,12 +30,12 @@ static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* wo
   const size_t in_pixel_stride = take(dims);
   const size_t out_pixel_stride = take(dims);
   size_t alignment;
-  return xnn_reshape_average_pooling2d_nhwc_f32(op, batch, height, width, channels, in_pixel_stride, out_pixel_stride,
+  return xnn_reshape_average_pooling2d_nhwc_f32(instance, batch, height, width, channels, in_pixel_stride, out_pixel_stride,
                                                 workspace, &alignment, NULL, NULL, pool);
 }
 
-static enum xnn_status setup(xnn_operator_t op, void* workspace, void* const* tensors) {
-  return xnn_setup_average_pooling2d_nhwc_f32(op, workspace, tensors[0], tensors[1]);
+static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
+  return xnn_setup_average_pooling2d_nhwc_f32(instance, workspace, tensors[0], tensors[1]);
 }
 
 const struct operator_type average_pool_type = {
@@ -43,6 +43,10 @@ const struct operator_type average_pool_type = {
     .num_params = 12,
     .num_refs = 2,
     .create = create,
+    .destroy = xnn_state_destroy,
+    .instantiate = xnn_state_instantiate,
+    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
+    .run = xnn_instance_run,
 };

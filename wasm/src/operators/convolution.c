@@ -1,6 +1,6 @@
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, xnn_operator_t* out) {
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
   const uint32_t pad_top = take(params);
   const uint32_t pad_right = take(params);
   const uint32_t pad_bottom = take(params);
@@ -21,19 +21,19 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
   return xnn_create_convolution2d_nhwc_f32(pad_top, pad_right, pad_bottom, pad_left, kernel_h, kernel_w, stride_h,
                                            stride_w, dilation_h, dilation_w, groups, group_in_channels,
                                            group_out_channels, in_pixel_stride, out_pixel_stride, kernel, bias, min,
-                                           max, 0, NULL, NULL, out);
+                                           max, 0, NULL, NULL, (xnn_operator_t*)state);
 }
 
-static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   const size_t batch = take(dims);
   const size_t height = take(dims);
   const size_t width = take(dims);
   size_t alignment;
-  return xnn_reshape_convolution2d_nhwc_f32(op, batch, height, width, workspace, &alignment, NULL, NULL, pool);
+  return xnn_reshape_convolution2d_nhwc_f32(instance, batch, height, width, workspace, &alignment, NULL, NULL, pool);
 }
 
-static enum xnn_status setup(xnn_operator_t op, void* workspace, void* const* tensors) {
-  return xnn_setup_convolution2d_nhwc_f32(op, workspace, tensors[0], tensors[1]);
+static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
+  return xnn_setup_convolution2d_nhwc_f32(instance, workspace, tensors[0], tensors[1]);
 }
 
 const struct operator_type convolution_type = {
@@ -41,6 +41,10 @@ const struct operator_type convolution_type = {
     .num_params = 17,
     .num_refs = 2,
     .create = create,
+    .destroy = xnn_state_destroy,
+    .instantiate = xnn_state_instantiate,
+    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
+    .run = xnn_instance_run,
 };

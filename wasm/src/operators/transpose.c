@@ -2,24 +2,24 @@
 
 #include <xnnpack/operator.h>
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, xnn_operator_t* out) {
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
   (void)kernel;
   (void)bias;
   switch (take(params)) {
     case 1:
-      return xnn_create_transpose_nd_x8(0, out);
+      return xnn_create_transpose_nd_x8(0, (xnn_operator_t*)state);
     case 2:
-      return xnn_create_transpose_nd_x16(0, out);
+      return xnn_create_transpose_nd_x16(0, (xnn_operator_t*)state);
     case 4:
-      return xnn_create_transpose_nd_x32(0, out);
+      return xnn_create_transpose_nd_x32(0, (xnn_operator_t*)state);
     case 8:
-      return xnn_create_transpose_nd_x64(0, out);
+      return xnn_create_transpose_nd_x64(0, (xnn_operator_t*)state);
     default:
       return xnn_status_invalid_parameter;
   }
 }
 
-static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   (void)workspace;
   const uint32_t num_dims = take(dims);
   const size_t* shape = take_extents(dims, num_dims);
@@ -27,29 +27,29 @@ static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* wo
   if (dims->exhausted) {
     return xnn_status_invalid_parameter;
   }
-  switch (op->type) {
+  switch (((const struct xnn_operator*)instance)->type) {
     case xnn_operator_type_transpose_nd_x8:
-      return xnn_reshape_transpose_nd_x8(op, num_dims, shape, permutation, pool);
+      return xnn_reshape_transpose_nd_x8(instance, num_dims, shape, permutation, pool);
     case xnn_operator_type_transpose_nd_x16:
-      return xnn_reshape_transpose_nd_x16(op, num_dims, shape, permutation, pool);
+      return xnn_reshape_transpose_nd_x16(instance, num_dims, shape, permutation, pool);
     case xnn_operator_type_transpose_nd_x32:
-      return xnn_reshape_transpose_nd_x32(op, num_dims, shape, permutation, pool);
+      return xnn_reshape_transpose_nd_x32(instance, num_dims, shape, permutation, pool);
     default:
-      return xnn_reshape_transpose_nd_x64(op, num_dims, shape, permutation, pool);
+      return xnn_reshape_transpose_nd_x64(instance, num_dims, shape, permutation, pool);
   }
 }
 
-static enum xnn_status setup(xnn_operator_t op, void* workspace, void* const* tensors) {
+static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
   (void)workspace;
-  switch (op->type) {
+  switch (((const struct xnn_operator*)instance)->type) {
     case xnn_operator_type_transpose_nd_x8:
-      return xnn_setup_transpose_nd_x8(op, tensors[0], tensors[1]);
+      return xnn_setup_transpose_nd_x8(instance, tensors[0], tensors[1]);
     case xnn_operator_type_transpose_nd_x16:
-      return xnn_setup_transpose_nd_x16(op, tensors[0], tensors[1]);
+      return xnn_setup_transpose_nd_x16(instance, tensors[0], tensors[1]);
     case xnn_operator_type_transpose_nd_x32:
-      return xnn_setup_transpose_nd_x32(op, tensors[0], tensors[1]);
+      return xnn_setup_transpose_nd_x32(instance, tensors[0], tensors[1]);
     default:
-      return xnn_setup_transpose_nd_x64(op, tensors[0], tensors[1]);
+      return xnn_setup_transpose_nd_x64(instance, tensors[0], tensors[1]);
   }
 }
 
@@ -58,6 +58,10 @@ const struct operator_type transpose_type = {
     .num_params = 1,
     .num_refs = 2,
     .create = create,
+    .destroy = xnn_state_destroy,
+    .instantiate = xnn_state_instantiate,
+    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
+    .run = xnn_instance_run,
 };

@@ -17,7 +17,7 @@ static const enum xnn_unary_operator operators[] = {
     [pyxnn_round] = xnn_unary_bankers_rounding,
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, xnn_operator_t* out) {
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
   (void)kernel;
   (void)bias;
   const uint32_t type = take(params);
@@ -29,21 +29,21 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
   /* The parameters of every operator begin at the same place of the union. */
   const union xnn_unary_params parameters = {.clamp = {.min = p0, .max = p1}};
   return xnn_create_unary_elementwise_nc(operators[type], xnn_datatype_fp32, xnn_datatype_fp32, &parameters, NULL, NULL,
-                                         0, out);
+                                         0, (xnn_operator_t*)state);
 }
 
-static enum xnn_status reshape(xnn_operator_t op, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   (void)workspace;
   const size_t rows = take(dims);
   const size_t channels = take(dims);
   const size_t in_stride = take(dims);
   const size_t out_stride = take(dims);
-  return xnn_reshape_unary_elementwise_nc(op, rows, channels, in_stride, out_stride, pool);
+  return xnn_reshape_unary_elementwise_nc(instance, rows, channels, in_stride, out_stride, pool);
 }
 
-static enum xnn_status setup(xnn_operator_t op, void* workspace, void* const* tensors) {
+static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
   (void)workspace;
-  return xnn_setup_unary_elementwise_nc(op, tensors[0], tensors[1]);
+  return xnn_setup_unary_elementwise_nc(instance, tensors[0], tensors[1]);
 }
 
 const struct operator_type unary_type = {
@@ -51,6 +51,10 @@ const struct operator_type unary_type = {
     .num_params = 3,
     .num_refs = 2,
     .create = create,
+    .destroy = xnn_state_destroy,
+    .instantiate = xnn_state_instantiate,
+    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
+    .run = xnn_instance_run,
 };

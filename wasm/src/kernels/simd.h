@@ -1,0 +1,38 @@
+/* What the kernels share: multiply-add as the binary has it, clamping, and stores of less than a vector. */
+#ifndef PYXNN_KERNELS_SIMD_H
+#define PYXNN_KERNELS_SIMD_H
+
+#include <stddef.h>
+#include <wasm_simd128.h>
+
+/* a * b + c, in one rounding or two: relaxed SIMD leaves it to the machine. */
+static inline v128_t simd_madd(v128_t a, v128_t b, v128_t c) {
+#ifdef __wasm_relaxed_simd__
+  return wasm_f32x4_relaxed_madd(a, b, c);
+#else
+  return wasm_f32x4_add(wasm_f32x4_mul(a, b), c);
+#endif
+}
+
+/* NaN stays NaN. */
+static inline v128_t simd_clamp(v128_t value, v128_t min, v128_t max) {
+  return wasm_f32x4_pmin(wasm_f32x4_pmax(value, min), max);
+}
+
+/* Stores the first `count` floats of `value`, all of them for 4 and more. */
+static inline void simd_store(float* to, v128_t value, size_t count) {
+  if (count >= 4) {
+    wasm_v128_store(to, value);
+    return;
+  }
+  if (count & 2) {
+    wasm_v128_store64_lane(to, value, 0);
+    value = wasm_i64x2_shuffle(value, value, 1, 1);
+    to += 2;
+  }
+  if (count & 1) {
+    wasm_v128_store32_lane(to, value, 0);
+  }
+}
+
+#endif

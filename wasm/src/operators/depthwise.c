@@ -1,0 +1,208 @@
+/*
+ * Depthwise convolution on our own kernel (kernels/depthwise.c).
+ *
+ * Packed weights: for each group of four channels (the last one filled up with zeros), kernel_h rows of kernel_w vectors
+ * of four; after all groups, the bias of each channel.
+ */
+#include "kernels/depthwise.h"
+
+#include <string.h>
+
+#include "memory.h"
+#include "operator.h"
+
+/* A multiple of four, small enough that the rows of a tile stay in the first-level cache. */
+enum { channels_per_task = 64 };
+enum { max_columns = (depthwise_tile - 1) * 2 + 5 };
+
+struct depthwise_state {
+  const struct depthwise_kernel* kernel;
+  uint32_t pad_top, pad_right, pad_bottom, pad_left;
+  uint32_t kernel_h, kernel_w;
+  uint32_t stride_h, stride_w;
+  uint32_t channels;
+  float min, max;
+  float* weights;
+  const float* bias;
+};
+
+struct depthwise_instance {
+  const struct depthwise_state* state;
+  size_t batch;
+  size_t height, width;
+  size_t out_height, out_width;
+  const float* input;
+  float* output;
+};
+
+static size_t groups_of_four(const struct depthwise_state* state) {
+  return (state->channels + 3) / 4;
+}
+
+static void pack(struct depthwise_state* state, const float* kernel, const float* bias) {
+  const size_t taps = (size_t)state->kernel_h * state->kernel_w;
+  float* packed_bias = state->weights + groups_of_four(state) * taps * 4;
+  for (size_t c = 0; c < state->channels; c++) {
+    float* group = state->weights + c / 4 * taps * 4 + c % 4;
+    for (size_t t = 0; t < taps; t++) {
+      group[t * 4] = kernel[c * taps + t];
+    }
+    packed_bias[c] = bias != NULL ? bias[c] : 0.0f;
+  }
+  state->bias = packed_bias;
+}
+
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+  struct depthwise_state* state = pyxnn_allocate_zero(sizeof(*state));
+  if (state == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  state->pad_top = take(params);
+  state->pad_right = take(params);
+  state->pad_bottom = take(params);
+  state->pad_left = take(params);
+  state->kernel_h = take(params);
+  state->kernel_w = take(params);
+  state->stride_h = take(params);
+  state->stride_w = take(params);
+  state->channels = take(params);
+  state->min = take_float(params);
+  state->max = take_float(params);
+  state->kernel = depthwise_choose(state->kernel_w, state->stride_w);
+  enum xnn_status status = xnn_status_success;
+  if (state->kernel == NULL) {
+    status = xnn_status_unsupported_parameter;
+  } else if (state->kernel_h == 0 || state->stride_h == 0 || state->channels == 0 || kernel == NULL) {
+    status = xnn_status_invalid_parameter;
+  } else {
+    const size_t vectors = groups_of_four(state) * ((size_t)state->kernel_h * state->kernel_w + 1);
+    state->weights = pyxnn_allocate_zero(vectors * 4 * sizeof(float));
+    if (state->weights == NULL) {
+      status = xnn_status_out_of_memory;
+    }
+  }
+  if (status != xnn_status_success) {
+    pyxnn_release(state);
+    return status;
+  }
+  pack(state, kernel, bias);
+  *out = state;
+  return xnn_status_success;
+}
+
+static void destroy(void* state) {
+  pyxnn_release(((struct depthwise_state*)state)->weights);
+  pyxnn_release(state);
+}
+
+static enum xnn_status instantiate(const void* state, void** out) {
+  struct depthwise_instance* instance = pyxnn_allocate_zero(sizeof(*instance));
+  if (instance == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  instance->state = state;
+  *out = instance;
+  return xnn_status_success;
+}
+
+static void release(const void* state, void* instance) {
+  (void)state;
+  pyxnn_release(instance);
+}
+
+static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  (void)workspace;
+  (void)pool;
+  struct depthwise_instance* instance = opaque;
+  const struct depthwise_state* state = instance->state;
+  instance->batch = take(dims);
+  instance->height = take(dims);
+  instance->width = take(dims);
+  const size_t padded_height = instance->height + state->pad_top + state->pad_bottom;
+  const size_t padded_width = instance->width + state->pad_left + state->pad_right;
+  if (padded_height < state->kernel_h || padded_width < state->kernel_w) {
+    return xnn_status_invalid_parameter;
+  }
+  instance->out_height = (padded_height - state->kernel_h) / state->stride_h + 1;
+  instance->out_width = (padded_width - state->kernel_w) / state->stride_w + 1;
+  return xnn_status_success;
+}
+
+static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
+  (void)workspace;
+  struct depthwise_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->output = tensors[1];
+  return xnn_status_success;
+}
+
+/* Computes channels [channel, channel + count) of one row of the output. */
+static void compute_row(void* context, size_t row, size_t channel, size_t count) {
+  const struct depthwise_instance* instance = context;
+  const struct depthwise_state* state = instance->state;
+  const size_t channels = state->channels;
+  const size_t stride = state->stride_w;
+  const size_t image = row / instance->out_height;
+  const ptrdiff_t top = (ptrdiff_t)(row % instance->out_height * state->stride_h) - (ptrdiff_t)state->pad_top;
+  const size_t rows_above = top < 0 ? (size_t)-top : 0;
+  const ptrdiff_t rows_inside = (ptrdiff_t)instance->height - top;
+  const size_t rows_end = rows_inside < (ptrdiff_t)state->kernel_h ? (size_t)(rows_inside > 0 ? rows_inside : 0)
+                                                                    : state->kernel_h;
+  const size_t row_vectors = (size_t)state->kernel_w * 4;
+
+  struct depthwise_tile_arguments tile = {
+      .row_stride = instance->width * channels,
+      .pixel_stride = channels,
+      .weights = state->weights + channel / 4 * state->kernel_h * row_vectors + rows_above * row_vectors,
+      .weights_stride = state->kernel_h * row_vectors,
+      .rows = rows_end > rows_above ? rows_end - rows_above : 0,
+      .bias = state->bias + channel,
+      .output_stride = channels,
+      .channels = count,
+      .min = state->min,
+      .max = state->max,
+  };
+  const float* input = instance->input + image * instance->height * tile.row_stride +
+                       (top + (ptrdiff_t)rows_above) * (ptrdiff_t)tile.row_stride + channel;
+  float* output = instance->output + row * instance->out_width * channels + channel;
+  const size_t num_columns = (depthwise_tile - 1) * stride + state->kernel_w;
+
+  for (size_t x = 0; x < instance->out_width; x += depthwise_tile) {
+    const ptrdiff_t left = (ptrdiff_t)(x * stride) - (ptrdiff_t)state->pad_left;
+    const size_t pixels = instance->out_width - x;
+    tile.output = output + x * channels;
+    if (left >= 0 && left + (ptrdiff_t)num_columns <= (ptrdiff_t)instance->width && pixels >= depthwise_tile) {
+      tile.input = input + (size_t)left * channels;
+      state->kernel->inner(&tile);
+      continue;
+    }
+    ptrdiff_t columns[max_columns];
+    for (size_t c = 0; c < num_columns; c++) {
+      const ptrdiff_t column = left + (ptrdiff_t)c;
+      const bool inside = column >= 0 && column < (ptrdiff_t)instance->width;
+      columns[c] = inside ? column * (ptrdiff_t)channels : depthwise_outside;
+    }
+    tile.input = input;
+    state->kernel->border(&tile, columns, pixels < depthwise_tile ? pixels : depthwise_tile);
+  }
+}
+
+static enum xnn_status run(void* opaque, pthreadpool_t pool) {
+  const struct depthwise_instance* instance = opaque;
+  pthreadpool_parallelize_2d_tile_1d(pool, compute_row, opaque, instance->batch * instance->out_height,
+                                     instance->state->channels, channels_per_task, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  return xnn_status_success;
+}
+
+const struct operator_type depthwise_type = {
+    .name = "depthwise convolution",
+    .num_params = 11,
+    .num_refs = 2,
+    .create = create,
+    .destroy = destroy,
+    .instantiate = instantiate,
+    .release = release,
+    .reshape = reshape,
+    .setup = setup,
+    .run = run,
+};
