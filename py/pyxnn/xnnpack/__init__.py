@@ -1,0 +1,6 @@
+"""The XNNPACK provider: nodes that it takes, and subgraphs of them that run in one call into the engine."""
+
+from pyxnn.xnnpack.ops import supports
+from pyxnn.xnnpack.subgraph import Subgraph
+
+__all__ = ["Subgraph", "supports"]

@@ -1,0 +1,242 @@
+"""The engine's operators as functions on values: each adds a step and returns its output.
+
+Here, and nowhere else, is known which words `pyxnn.h` asks of each kind, which orders of axes its kernels take, and what
+they can't do themselves: more than 6 dimensions, bounds after the fact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pyxnn.engine import BinaryType, Kind, ReduceType, UnaryType
+from pyxnn.xnnpack import layout
+from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
+from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.lowering import Lowering
+from pyxnn.xnnpack.values import Value
+
+MAX_DIMS = 6
+"""The most dimensions that XNNPACK's kernels take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How a kernel slides over an image; each pair is (height, width)."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+    @property
+    def words(self) -> list[int]:
+        (top, left), (bottom, right) = self.before, self.after
+        return [top, right, bottom, left, *self.kernel, *self.strides, *self.dilations]
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether each output pixel is made of the input pixel at its place alone."""
+        return not any((*self.before, *self.after)) and self.kernel == self.strides == (1, 1)
+
+
+def convolution(
+    ctx: Lowering,
+    x: Value,
+    window: Window,
+    groups: int,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    key: Hashable,
+    shape: Shape,
+    bounds: Bounds,
+) -> Value:
+    """2-D convolution; of a rank-3 `x`, 1-D.
+
+    Args:
+        x: (N, C, ...).
+        kernel: [groups, output channels of a group, height, width, input channels of a group].
+        bias: [output channels] or None.
+        shape: of the output.
+    """
+    x = ctx.arrange(x, layout.channels_last(x.rank))
+    group_channels = kernel.shape[4], kernel.shape[1]
+    channels = groups * group_channels[0], groups * group_channels[1]
+    params = [*window.words, groups, *group_channels, *channels, *bounds]
+    output = ctx.new(shape, layout.channels_last(x.rank))
+    return ctx.step(
+        Kind.CONVOLUTION, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key
+    )
+
+
+def pool(
+    ctx: Lowering, kind: Kind, x: Value, window: Window, shape: Shape, bounds: Bounds
+) -> Value:
+    """MAX_POOL or AVERAGE_POOL of (N, C, ...); more than one pixel in the window."""
+    x = ctx.arrange(x, layout.channels_last(x.rank))
+    channels = x.shape[1]
+    dims = [*_image(x), channels, channels, channels]
+    output = ctx.new(shape, layout.channels_last(x.rank))
+    return ctx.step(kind, [*window.words, *bounds], dims, [x], output)
+
+
+def _image(x: Value) -> list[int]:
+    """Batch, height and width; a signal has height 1."""
+    pixels = x.shape[2:] if x.rank == 4 else (1, x.shape[2])
+    return [x.shape[0], *pixels]
+
+
+def pad_pixels(ctx: Lowering, x: Value, window: Window, fill: float) -> Value:
+    """The padding of a window, laid around the image."""
+    x = ctx.arrange(x, layout.channels_last(x.rank))
+    before, after = window.before[4 - x.rank :], window.after[4 - x.rank :]
+    shape = (
+        *x.shape[:2],
+        *(b + e + a for b, e, a in zip(before, x.shape[2:], after, strict=True)),
+    )
+    dims = [x.rank, *x.physical, 0, *before, 0, 0, *after, 0]
+    return ctx.step(Kind.CONSTANT_PAD, [fill], dims, [x], ctx.new(shape, x.order))
+
+
+def fully_connected(
+    ctx: Lowering,
+    x: Value,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    key: Hashable,
+    *,
+    transposed: bool,
+    bounds: Bounds = NO_BOUNDS,
+) -> Value:
+    """The product of `x` [..., k] with constant weights, [k, n] if transposed, else [n, k], plus bias [n]."""
+    x = ctx.arrange(x, layout.axis_last(x.order, x.rank - 1))
+    k, n = kernel.shape if transposed else kernel.shape[::-1]
+    output = ctx.new((*x.shape[:-1], n), x.order)
+    params = [k, n, k, n, *bounds, int(transposed)]
+    return ctx.step(
+        Kind.FULLY_CONNECTED,
+        params,
+        [math.prod(x.shape[:-1])],
+        [x],
+        output,
+        kernel=kernel,
+        bias=bias,
+        key=key,
+    )
+
+
+def batch_matmul(ctx: Lowering, a: Value, b: Value) -> Value:
+    """The product of `a` [..., m, k] and `b` [..., k, n], both of rank 2 at least, their batches broadcast."""
+    rank = max(a.rank, b.rank)
+    a, b = ctx.row_major(a.expanded(rank)), b.expanded(rank)
+    order = layout.row_major(rank)
+    swapped = (*order[:-2], rank - 1, rank - 2)
+    transpose_b = b.has_order(swapped) and not b.has_order(order)
+    b = ctx.arrange(b, swapped if transpose_b else order)
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    output = ctx.new((*batch, m, n), order)
+    return _batch_products(ctx, a, b, int(transpose_b), (m, k, n), output)
+
+
+def _batch_products(
+    ctx: Lowering, a: Value, b: Value, transpose_b: int, mkn: tuple[int, int, int], output: Value
+) -> Value:
+    batch_a, batch_b = layout.fold_broadcast(a.shape[:-2], b.shape[:-2])
+    if len(batch_a) <= MAX_DIMS:
+        dims = [len(batch_a), *batch_a, *batch_b, *mkn]
+        return ctx.step(Kind.BATCH_MATMUL, [transpose_b], dims, [a, b], output)
+    for index in range(output.shape[0]):
+        parts = (outermost(value, index) for value in (a, b))
+        _batch_products(ctx, *parts, transpose_b, mkn, outermost(output, index))
+    return output
+
+
+def binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
+    """An elementwise operation on two tensors, broadcast as in NumPy."""
+    rank = max(a.rank, b.rank)
+    a, b = ctx.arranged_alike([a.expanded(rank), b.expanded(rank)])
+    output = ctx.new(np.broadcast_shapes(a.shape, b.shape), a.order)
+    _binary(ctx, type, *(as_it_lies(value) for value in (a, b, output)))
+    return output
+
+
+def _binary(ctx: Lowering, type: BinaryType, a: Value, b: Value, output: Value) -> None:
+    extents_a, extents_b = layout.fold_broadcast(a.shape, b.shape)
+    if len(extents_a) <= MAX_DIMS:
+        dims = [len(extents_a), *extents_a, len(extents_b), *extents_b]
+        ctx.step(Kind.BINARY, [type], dims, [a, b], output)
+        return
+    for index in range(output.shape[0]):
+        _binary(ctx, type, *(outermost(value, index) for value in (a, b, output)))
+
+
+def as_it_lies(value: Value) -> Value:
+    """The same bytes, the axes renamed so that they are row-major."""
+    return value.viewed(value.physical, layout.row_major(value.rank))
+
+
+def outermost(value: Value, index: int) -> Value:
+    """The part of a row-major value at an index of its first axis; the whole of one that broadcasts along it."""
+    shape, order = value.shape[1:], layout.row_major(value.rank - 1)
+    if value.shape[0] == 1:
+        return value.viewed(shape, order)
+    if isinstance(value.source, np.ndarray):
+        return Value.constant(value.source[index])
+    offset = value.offset + index * math.prod(shape) * value.dtype.itemsize
+    return replace(value, shape=shape, order=order, offset=offset)
+
+
+def unary(ctx: Lowering, type: UnaryType, x: Value, p0: float = 0.0, p1: float = 0.0) -> Value:
+    """An elementwise operation on one tensor."""
+    output = ctx.new(x.shape, x.order)
+    return ctx.step(Kind.UNARY, [type, p0, p1], [1, x.size, x.size, x.size], [x], output)
+
+
+def clamp(ctx: Lowering, x: Value, bounds: Bounds) -> Value:
+    """`x` within bounds; `x` itself when there are none."""
+    return x if bounds == NO_BOUNDS else unary(ctx, UnaryType.CLAMP, x, *bounds)
+
+
+def reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Value:
+    """A reduction over axes, which keep the extent 1."""
+    axes = set(axes)
+    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
+    places = [place for place, axis in enumerate(x.order) if axis in axes]
+    extents, reduced = layout.fold_reduce(x.physical, places)
+    if len(extents) > MAX_DIMS:
+        order = sorted(x.order, key=lambda axis: axis in axes)
+        return reduce(ctx, type, ctx.arrange(x, tuple(order)), axes)
+    if not reduced:
+        return x.viewed(shape, x.order)
+    dims = [len(reduced), *reduced, len(extents), *extents]
+    return ctx.step(Kind.REDUCE, [type], dims, [x], ctx.new(shape, x.order))
+
+
+def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
+    x = ctx.arrange(x, layout.axis_last(x.order, axis))
+    channels = x.shape[axis]
+    dims = [x.size // max(channels, 1), channels, channels, channels]
+    return ctx.step(Kind.SOFTMAX, [], dims, [x], ctx.new(x.shape, x.order))
+
+
+def concat(ctx: Lowering, values: list[Value], axis: int) -> Value:
+    """Values of one rank, alike but along `axis`, joined along it."""
+    parts = ctx.arranged_alike(values)
+    order = parts[0].order
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+    output = ctx.new(tuple(shape), order)
+    place = order.index(axis)
+    out_stride = math.prod(output.physical[place:])
+    offset = 0
+    for part in parts:
+        rows, channels = math.prod(part.physical[:place]), math.prod(part.physical[place:])
+        dims = [rows, channels, channels, out_stride]
+        ctx.step(Kind.COPY, [], dims, [part], replace(output, shape=part.shape, offset=offset))
+        offset += channels * output.dtype.itemsize
+    return output

@@ -1,0 +1,188 @@
+"""From nodes to steps: what an operator's `lower` function works with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+
+from pyxnn import cpu, errors
+from pyxnn.engine import Kind
+from pyxnn.graph import Graph, Node
+from pyxnn.xnnpack import layout, registry
+from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
+from pyxnn.xnnpack.layout import Order, Shape
+from pyxnn.xnnpack.resources import digest
+from pyxnn.xnnpack.steps import Step
+from pyxnn.xnnpack.values import FLOAT32, Buffer, Value
+
+
+class Lowering:
+    """The plan of one subgraph for one signature of input shapes, while it grows.
+
+    Values are either *known* (constants, and all that follows from constants and shapes) or computed by steps.
+
+    Attributes:
+        steps: those of the nodes so far.
+        inputs: the buffers that are filled before a run, by name.
+        known: arrays by name, initializers excepted.
+        bounds: what the node at hand must clamp its result to; see `Operator.clamps`.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        shapes: Mapping[str, Shape],
+        known: Mapping[str, np.ndarray],
+    ) -> None:
+        self.steps: list[Step] = []
+        self.inputs: dict[str, Buffer] = {}
+        self.known = dict(known)
+        self.bounds: Bounds = NO_BOUNDS
+        self._graph = graph
+        self._label = ""
+        self._arranged: dict[tuple[Buffer, int, Shape, Order, Order], Value] = {}
+        self._values: dict[str, Value] = {}
+        for name, shape in shapes.items():
+            buffer = Buffer(math.prod(shape) * FLOAT32.itemsize)
+            self.inputs[name] = buffer
+            self._values[name] = Value(shape, layout.row_major(len(shape)), buffer)
+
+    def lower(self, work: Work) -> None:
+        """Adds the steps of one node, or evaluates it when all that it depends on is known.
+
+        Raises:
+            NotImplemented: the node needs an array that isn't known, such as a shape that another node computes.
+        """
+        node = work.node
+        self._label = f"{node.op_type} {node.name or node.output(0)}"
+        self.bounds = work.bounds
+        if self._plan(node):
+            return
+        operator = registry.find(node)
+        if operator is None:
+            raise errors.NotImplemented(f"XNNPACK has no {node.op_type} ({node})")
+        for position in operator.planned:
+            name = node.input(position)
+            if name and self.constant(name) is None:
+                raise errors.NotImplemented(f"input '{name}' of {node} is not known in advance")
+        operator.lower(node, self)
+
+    def _plan(self, node: Node) -> bool:
+        """Evaluates a node that depends on constants and shapes only; False when it doesn't."""
+        if node.captures:
+            return False
+        if node.is_op("Shape", "Size"):
+            shape = self.value(node.input(0)).shape
+            arrays: list[np.ndarray | None] = [np.broadcast_to(_ANYTHING, shape)]
+        else:
+            arrays = [self.constant(name) for name in node.inputs]
+            if any(name and array is None for name, array in zip(node.inputs, arrays, strict=True)):
+                return False
+        results = cpu.evaluate(node, self._graph, arrays)
+        self.known.update((n, a) for n, a in zip(node.outputs, results, strict=False) if n)
+        return True
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """The array of a known value, None for others and for ""."""
+        array = self.known.get(name)
+        return self._graph.constant(name) if array is None else array
+
+    def weights_key(self, *names: str) -> Hashable:
+        """Tells the known values of these names apart from others, for `Step.key`."""
+        return tuple(digest(self.known[name]) if name in self.known else name for name in names)
+
+    def value(self, name: str) -> Value:
+        """The tensor of a name, in whichever order it lies."""
+        value = self._values.get(name)
+        if value is None:
+            array = self.constant(name)
+            assert array is not None, f"{name} is neither computed nor known"
+            value = self._values[name] = Value.constant(array)
+        return value
+
+    def define(self, name: str, value: Value) -> None:
+        """Says that a node's output is this tensor."""
+        self._values[name] = value
+
+    def new(self, shape: Shape, order: Order, dtype: np.dtype = FLOAT32) -> Value:
+        """A tensor for a step to write."""
+        return Value(shape, order, Buffer(math.prod(shape) * dtype.itemsize), 0, dtype)
+
+    def step(
+        self,
+        kind: Kind,
+        params: Sequence[int | float],
+        dims: Sequence[int],
+        inputs: Sequence[Value],
+        output: Value,
+        *,
+        kernel: np.ndarray | None = None,
+        bias: np.ndarray | None = None,
+        key: Hashable = None,
+    ) -> Value:
+        """Adds a step, unless its output has no elements; returns the output."""
+        if output.size:
+            self.steps.append(
+                Step(
+                    self._label,
+                    kind,
+                    tuple(params),
+                    tuple(dims),
+                    tuple(inputs),
+                    output,
+                    kernel,
+                    bias,
+                    key,
+                )
+            )
+        return output
+
+    def arrange(self, value: Value, order: Order) -> Value:
+        """The value in an order; a step moves its bytes where they lie otherwise, once for all who ask."""
+        if value.has_order(order) or value.size == 0:
+            return value.viewed(value.shape, order)
+        source = value.source
+        moves = [value.order.index(axis) for axis in order]
+        if isinstance(source, np.ndarray):
+            return Value(value.shape, order, source.transpose(moves), 0, value.dtype)
+        key = (source, value.offset, value.shape, value.order, order)
+        arranged = self._arranged.get(key)
+        if arranged is None:
+            extents, permutation = layout.fold_transpose(value.physical, moves)
+            arranged = self._arranged[key] = self.step(
+                Kind.TRANSPOSE,
+                [value.dtype.itemsize],
+                [len(extents), *extents, *permutation],
+                [value],
+                self.new(value.shape, order, value.dtype),
+            )
+        return arranged
+
+    def arranged_alike(self, values: Sequence[Value]) -> list[Value]:
+        """Values of one rank in a common order: the one that moves the fewest bytes."""
+        candidates = dict.fromkeys(
+            value.order for value in sorted(values, key=lambda v: -v.size) if not value.is_constant
+        )
+
+        def moved(order: Order) -> int:
+            return sum(
+                value.nbytes
+                for value in values
+                if not (value.is_constant or value.has_order(order))
+            )
+
+        order = min(candidates, key=moved, default=values[0].order)
+        return [self.arrange(value, order) for value in values]
+
+    def row_major(self, value: Value) -> Value:
+        return self.arrange(value, layout.row_major(value.rank))
+
+    def reshape(self, value: Value, shape: Shape) -> Value:
+        """The elements of a value, in ONNX's sequence, under another shape."""
+        asked, given = layout.reshape(value.shape, value.order, shape)
+        return self.arrange(value, asked).viewed(shape, given)
+
+
+_ANYTHING = np.zeros((), np.float32)

@@ -1,0 +1,38 @@
+"""The operators, a family a module. To add one, write its `supports` and `lower` beside its kin, and its test.
+
+Lowerings see the form of ONNX's newest opset: `passes` has brought older models to it.
+"""
+
+from pyxnn.graph import Graph, Node
+from pyxnn.xnnpack import registry
+from pyxnn.xnnpack.ops import (
+    activation,
+    convolution,
+    elementwise,
+    matmul,
+    normalization,
+    pooling,
+    reduction,
+    shaping,
+)
+
+__all__ = [
+    "activation",
+    "convolution",
+    "elementwise",
+    "matmul",
+    "normalization",
+    "pooling",
+    "reduction",
+    "shaping",
+    "supports",
+]
+
+
+def supports(node: Node, graph: Graph) -> str | None:
+    """None when XNNPACK takes the node, else the reason why not, a sentence."""
+    operator = registry.find(node)
+    if operator is None:
+        name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        return f"XNNPACK has no {name} here"
+    return operator.supports(node, graph)

@@ -1,0 +1,112 @@
+"""Operators that move or rename elements: Reshape and its kin, Transpose, Concat, Identity."""
+
+from __future__ import annotations
+
+import math
+
+from pyxnn import errors
+from pyxnn.graph import Graph, Node
+from pyxnn.xnnpack import kernels
+from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.lowering import Lowering
+from pyxnn.xnnpack.ops import conditions
+from pyxnn.xnnpack.registry import register
+
+
+def supports_data(node: Node, graph: Graph) -> str | None:
+    return conditions.float32(node, graph, [0])
+
+
+@register("Identity", supports=supports_data)
+def lower_identity(node: Node, ctx: Lowering) -> None:
+    """Identity (opsets 1 to 25): the value itself."""
+    ctx.define(node.output(0), ctx.value(node.input(0)))
+
+
+def supports_dropout(node: Node, graph: Graph) -> str | None:
+    if node.output(1):
+        return "its output mask is used"
+    if node.input(2):
+        training = graph.constant(node.input(2))
+        if training is None or training.any():
+            return "it is in training mode"
+    return supports_data(node, graph)
+
+
+@register("Dropout", supports=supports_dropout)
+def lower_dropout(node: Node, ctx: Lowering) -> None:
+    """Dropout (opsets 7 to 22), in inference: the value itself."""
+    lower_identity(node, ctx)
+
+
+@register("Reshape", supports=supports_data, planned=(1,))
+def lower_reshape(node: Node, ctx: Lowering) -> None:
+    """Reshape (opsets 5 to 25): data and shape, in which 0 keeps an extent (unless `allowzero`) and -1 takes what is left."""
+    x = ctx.value(node.input(0))
+    asked = ctx.constant(node.input(1))
+    assert asked is not None
+    shape = [int(extent) for extent in asked.reshape(-1)]
+    if not node.attribute("allowzero", 0):
+        shape = [x.shape[axis] if extent == 0 else extent for axis, extent in enumerate(shape)]
+    if -1 in shape:
+        known = math.prod(extent for extent in shape if extent != -1)
+        shape[shape.index(-1)] = x.size // known if known else 0
+    ctx.define(node.output(0), ctx.reshape(x, _checked(node, x.shape, tuple(shape))))
+
+
+@register("Flatten", supports=supports_data)
+def lower_flatten(node: Node, ctx: Lowering) -> None:
+    """Flatten (opsets 1 to 25): input (d0, ..., dn) to the matrix (d0 * ... * d(axis-1), d(axis) * ... * dn)."""
+    x = ctx.value(node.input(0))
+    axis = node.attribute("axis", 1)
+    axis = axis + x.rank if axis < 0 else axis
+    shape = (math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
+    ctx.define(node.output(0), ctx.reshape(x, shape))
+
+
+@register("Squeeze", supports=supports_data, planned=(1,))
+def lower_squeeze(node: Node, ctx: Lowering) -> None:
+    """Squeeze (opset 13): data without the axes of extent 1 that `axes` names, or without all when it is absent."""
+    x = ctx.value(node.input(0))
+    given = ctx.constant(node.input(1))
+    if given is None:
+        axes = {axis for axis, extent in enumerate(x.shape) if extent == 1}
+    else:
+        axes = {int(axis) % x.rank for axis in given.reshape(-1)}
+    shape = tuple(extent for axis, extent in enumerate(x.shape) if axis not in axes)
+    ctx.define(node.output(0), ctx.reshape(x, _checked(node, x.shape, shape)))
+
+
+@register("Unsqueeze", supports=supports_data, planned=(1,))
+def lower_unsqueeze(node: Node, ctx: Lowering) -> None:
+    """Unsqueeze (opset 13): data with new axes of extent 1, which `axes` counts in the result."""
+    x = ctx.value(node.input(0))
+    given = ctx.constant(node.input(1))
+    assert given is not None
+    rank = x.rank + given.size
+    axes = {int(axis) % rank for axis in given.reshape(-1)}
+    extents = iter(x.shape)
+    shape = tuple(1 if axis in axes else next(extents) for axis in range(rank))
+    ctx.define(node.output(0), ctx.reshape(x, shape))
+
+
+def _checked(node: Node, old: Shape, new: Shape) -> Shape:
+    if math.prod(old) != math.prod(new) or min(new, default=0) < 0:
+        raise errors.InvalidArgument(f"{node} can't turn the shape {old} into {new}")
+    return new
+
+
+@register("Transpose", supports=supports_data)
+def lower_transpose(node: Node, ctx: Lowering) -> None:
+    """Transpose (opsets 1 to 25): output axis i is input axis `perm[i]`. Bytes move only where a consumer needs them to."""
+    x = ctx.value(node.input(0))
+    ctx.define(node.output(0), x.permuted(node.attribute("perm") or range(x.rank)[::-1]))
+
+
+@register("Concat", supports=conditions.float32)
+def lower_concat(node: Node, ctx: Lowering) -> None:
+    """Concat (opsets 4 to 13): values of one rank, alike but along `axis`, joined along it."""
+    values = [ctx.value(name) for name in node.inputs]
+    ctx.define(
+        node.output(0), kernels.concat(ctx, values, node.attributes["axis"] % values[0].rank)
+    )

@@ -1,0 +1,171 @@
+"""A subgraph of nodes that runs in one call into the engine."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from pyxnn.engine import Engine, EnginePlan
+from pyxnn.graph import Graph, Node
+from pyxnn.partition import Segment
+from pyxnn.xnnpack import fusion, registry
+from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.plan import Plan
+from pyxnn.xnnpack.resources import Resources
+
+MAX_PLANS = 8
+"""How many signatures of input shapes have their plans kept."""
+
+
+class Scratch:
+    """A piece of the engine's memory that plans share, as large as the largest needs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._size = 0
+        self._address = 0
+
+    def at_least(self, size: int) -> int:
+        """The address of `size` bytes; their content is lost when they had to grow."""
+        if size > self._size:
+            self.close()
+            self._address = self._engine.allocate(size)
+            self._size = size
+        return self._address
+
+    def close(self) -> None:
+        self._engine.release(self._address)
+        self._size = self._address = 0
+
+
+class Subgraph:
+    """Nodes of one segment, planned for each signature of input shapes that it meets.
+
+    A signature is the shapes of the inputs, and the values of those that decide shapes. The plans used last are kept; packed
+    weights and constants are shared by them, and so are an arena and a workspace.
+    """
+
+    def __init__(
+        self, segment: Segment, graph: Graph, engine: Engine, num_threads: int, spin: bool
+    ) -> None:
+        """Plans at once when all shapes are known by now.
+
+        Args:
+            segment: the nodes, all of which `supports` takes or planning evaluates.
+            graph: that they are from.
+            engine: that runs them.
+            num_threads: the most threads that take part in a run.
+            spin: whether threads spin before they sleep while they wait for work.
+        """
+        self._works = fusion.fuse(segment.nodes, segment.outputs, graph)
+        self._outputs = segment.outputs
+        self._graph = graph
+        self._engine = engine
+        self._num_threads = num_threads
+        self._spin = spin
+        deciding = _deciding(segment.nodes)
+        self._known = [name for name in segment.inputs if name in deciding]
+        self._shaped = [name for name in segment.inputs if name not in deciding]
+        self._resources = Resources(engine)
+        self._arena, self._workspace = Scratch(engine), Scratch(engine)
+        self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
+
+        shapes = {name: graph.type(name).static_shape for name in self._shaped}
+        if not self._known and None not in shapes.values():
+            self._plan(shapes, {})
+
+    def run(
+        self, inputs: Mapping[str, np.ndarray], wanted: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Runs the nodes.
+
+        Args:
+            inputs: an array for each of the segment's inputs.
+            wanted: names of the outputs to return; None returns all.
+
+        Raises:
+            InvalidArgument: the shapes of the inputs don't fit together.
+            NotImplemented: XNNPACK can't do a node on these shapes.
+            RuntimeException: out of memory; the subgraph can still be run.
+        """
+        plan = self._plan_for(inputs)
+        steps, arena = self._bind(plan)
+        self._write(plan, arena, inputs)
+        while not steps.run(self._num_threads, self._spin):  # a worker was lost on the way
+            self._write(plan, arena, inputs)
+        results = {}
+        for name in self._outputs if wanted is None else wanted:
+            place = plan.outputs.get(name)
+            if place is None:
+                results[name] = plan.constants[name].copy()
+            else:
+                results[name] = array = np.empty(place.shape, place.dtype)
+                self._engine.read(arena + place.offset, array)
+        return results
+
+    def profile(self, inputs: Mapping[str, np.ndarray]) -> list[tuple[str, float]]:
+        """Runs the nodes; returns label and milliseconds of each step. Raises what `run` raises."""
+        plan = self._plan_for(inputs)
+        steps, arena = self._bind(plan)
+        times = None
+        while times is None:
+            self._write(plan, arena, inputs)
+            times = steps.profile(self._num_threads, self._spin)
+        return list(zip(plan.labels, times, strict=True))
+
+    def close(self) -> None:
+        """Frees all that the subgraph has in the engine; it can't be run any more."""
+        for plan in self._plans.values():
+            plan.close()
+        self._plans.clear()
+        self._arena.close()
+        self._workspace.close()
+
+    def _plan_for(self, inputs: Mapping[str, np.ndarray]) -> Plan:
+        shapes = {name: inputs[name].shape for name in self._shaped}
+        return self._plan(shapes, {name: inputs[name] for name in self._known})
+
+    def _plan(self, shapes: Mapping[str, Shape], known: Mapping[str, np.ndarray]) -> Plan:
+        signature = (
+            *shapes.values(),
+            *((array.shape, array.tobytes()) for array in known.values()),
+        )
+        plan = self._plans.get(signature)
+        if plan is None:
+            plan = Plan(
+                self._works,
+                self._outputs,
+                self._graph,
+                shapes,
+                known,
+                self._resources,
+                self._num_threads,
+            )
+            self._plans[signature] = plan
+            if len(self._plans) > MAX_PLANS:
+                self._plans.popitem(last=False)[1].close()
+        self._plans.move_to_end(signature)
+        return plan
+
+    def _bind(self, plan: Plan) -> tuple[EnginePlan, int]:
+        """The engine's plan, bound to memory that is large enough, and the address of the arena."""
+        arena = self._arena.at_least(plan.arena_size)
+        return plan.bound(arena, self._workspace.at_least(plan.workspace_size)), arena
+
+    def _write(self, plan: Plan, arena: int, inputs: Mapping[str, np.ndarray]) -> None:
+        for name, offset in plan.inputs:
+            self._engine.write(arena + offset, np.ascontiguousarray(inputs[name]))
+
+
+def _deciding(nodes: Sequence[Node]) -> set[str]:
+    """The values that must be known when a plan is made: those that decide shapes, and those that such values are made of."""
+    deciding: set[str] = set()
+    for node in reversed(nodes):
+        operator = registry.find(node)
+        if operator is not None:
+            deciding.update(filter(None, map(node.input, operator.planned)))
+        if not node.is_op("Shape", "Size") and any(name in deciding for name in node.defines()):
+            deciding.update(node.uses())
+    return deciding

@@ -1,0 +1,91 @@
+"""Tensors of a plan: where they lie and how."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pyxnn.xnnpack import layout
+from pyxnn.xnnpack.layout import Order, Shape
+
+FLOAT32 = np.dtype(np.float32)
+
+
+@dataclass(eq=False, slots=True)
+class Buffer:
+    """A piece of the arena; values that are views of each other share one. Its place is found once all steps are known."""
+
+    nbytes: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """A dense tensor.
+
+    Attributes:
+        shape: as ONNX sees it.
+        order: its axes as they lie in memory, outermost first (see `layout`).
+        source: the buffer that holds it, or, for a constant, the array, whose shape is `physical`.
+        offset: its first byte in the buffer.
+        dtype: of its elements.
+    """
+
+    shape: Shape
+    order: Order
+    source: Buffer | np.ndarray
+    offset: int = 0
+    dtype: np.dtype = FLOAT32
+
+    @staticmethod
+    def constant(array: np.ndarray) -> Value:
+        return Value(array.shape, layout.row_major(array.ndim), array, 0, array.dtype)
+
+    @staticmethod
+    def scalar(number: float) -> Value:
+        return Value.constant(np.array(number, np.float32))
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def physical(self) -> Shape:
+        """The extents as they lie in memory."""
+        return layout.physical(self.shape, self.order)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_constant(self) -> bool:
+        return isinstance(self.source, np.ndarray)
+
+    def has_order(self, order: Order) -> bool:
+        return layout.same_order(self.shape, self.order, order)
+
+    def viewed(self, shape: Shape, order: Order) -> Value:
+        """The same bytes under another shape."""
+        source = self.source
+        if isinstance(source, np.ndarray):
+            source = source.reshape(layout.physical(shape, order))
+        return replace(self, shape=shape, order=order, source=source)
+
+    def permuted(self, permutation: Sequence[int]) -> Value:
+        """ONNX's Transpose: new axis i is old axis `permutation[i]`; no byte moves."""
+        shape = tuple(self.shape[axis] for axis in permutation)
+        return self.viewed(shape, layout.permute(self.order, permutation))
+
+    def expanded(self, rank: int) -> Value:
+        """With axes of extent 1 put before the others, up to `rank`."""
+        missing = rank - self.rank
+        if missing == 0:
+            return self
+        return self.viewed((1,) * missing + self.shape, layout.prepend(self.order, missing))
