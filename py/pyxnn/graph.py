@@ -228,4 +228,20 @@ class Graph:
             self._consumers.get(name, {}).pop(node, None)
 
 
+def dead_after(steps: Sequence[tuple[Iterable[str], Iterable[str]]], outputs: Iterable[str]) -> list[list[str]]:
+    """For each of some steps in order, the values that nothing needs once it is done.
+
+    Args:
+        steps: what each uses and what it makes.
+        outputs: values that are needed at the end.
+    """
+    needed = set(outputs)
+    dead = []
+    for used, made in reversed(steps):
+        names = {*used, *made} - needed
+        needed |= names
+        dead.append(sorted(names))
+    return dead[::-1]
+
+
 _UNKNOWN = TensorType()

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from pyxnn.errors import InvalidArgument
+from pyxnn.model import FreeDimensions
 
 SPIN = "session.intra_op.allow_spinning"
 NO_CPU_FALLBACK = "session.disable_cpu_ep_fallback"
@@ -154,6 +155,14 @@ class SessionOptions(_Options):
     def add_free_dimension_override_by_denotation(self, denotation: str, extent: int) -> None:
         """Fixes the extents of that denotation, such as "DATA_BATCH"."""
         self._by_denotation[denotation] = int(extent)
+
+    def config(self, key: str, default: str) -> str:
+        """The value set for a key, or a default."""
+        return self._config.get(key, default)
+
+    def free_dimensions(self) -> FreeDimensions:
+        """The extents that were fixed."""
+        return FreeDimensions(self._by_name, self._by_denotation)
 
     _config: dict[str, str]
     _by_name: dict[str, int]

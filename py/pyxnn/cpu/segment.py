@@ -7,7 +7,9 @@ from time import perf_counter
 from typing import Any
 
 from pyxnn.cpu.kernel import Kernel, kernel, run
-from pyxnn.graph import Graph, Node
+from pyxnn.graph import Graph, Node, dead_after
+from pyxnn.partition import CPU
+from pyxnn.profile import StepTime
 
 
 class CpuSegment:
@@ -22,7 +24,7 @@ class CpuSegment:
         self._outputs = list(outputs)
         used = {name for node, _ in self._steps for name in node.uses()}
         self._constants = {name: graph.initializers[name] for name in used if name in graph.initializers}
-        self._dead = _last_uses([node for node, _ in self._steps], self._outputs)
+        self._dead = dead_after([(node.uses(), node.defines()) for node, _ in self._steps], self._outputs)
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Computes the segment's outputs from its inputs, both by name.
@@ -32,31 +34,24 @@ class CpuSegment:
         """
         return self._run(inputs, None)
 
-    def profile(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[Node, float, Any]]]:
-        """Like `run`, with each node's time in milliseconds and its first output."""
-        times: list[tuple[Node, float, Any]] = []
+    def profile(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[StepTime]]:
+        """Like `run`, with the time of each node."""
+        times: list[StepTime] = []
         return self._run(inputs, times), times
 
-    def _run(self, inputs: Mapping[str, Any], times: list[tuple[Node, float, Any]] | None) -> dict[str, Any]:
+    def close(self) -> None:
+        """Nothing: what the segment holds goes with it."""
+
+    def _run(self, inputs: Mapping[str, Any], times: list[StepTime] | None) -> dict[str, Any]:
         values: dict[str, Any] = {**self._constants, **inputs, "": None}
         for (node, kernel), dead in zip(self._steps, self._dead, strict=True):
             start = perf_counter()
             captures = {name: values[name] for name in node.captures}
             results = run(kernel, node, [values[name] for name in node.inputs], captures)
             if times is not None:
-                times.append((node, (perf_counter() - start) * 1e3, results[0]))
-            values.update((name, value) for name, value in zip(node.outputs, results, strict=True) if name)
+                shape = getattr(results[0], "shape", None)
+                times.append(StepTime(node.name, node.op_type, CPU, shape, (perf_counter() - start) * 1e3))
+            values.update((name, value) for name, value in zip(node.outputs, results, strict=False) if name)
             for name in dead:
                 values.pop(name, None)
         return {name: values[name] for name in self._outputs}
-
-
-def _last_uses(nodes: list[Node], outputs: list[str]) -> list[list[str]]:
-    """For each node, the values that nothing after it uses."""
-    alive = set(outputs)
-    dead = []
-    for node in reversed(nodes):
-        names = [name for name in {*node.uses(), *node.defines()} if name not in alive]
-        alive.update(names)
-        dead.append(names)
-    return dead[::-1]

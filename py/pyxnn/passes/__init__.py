@@ -47,8 +47,10 @@ BASIC: tuple[Pass, ...] = (
 )
 """What makes a graph smaller and leaves its results alone but for rounding."""
 
+ALL = FORMS + BASIC
 
-def run(graph: Graph, passes: Sequence[Pass] = FORMS + BASIC) -> None:
+
+def run(graph: Graph, passes: Sequence[Pass] = ALL) -> None:
     """Runs passes to a fixed point."""
     changed = True
     while changed:

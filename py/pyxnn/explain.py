@@ -1,0 +1,101 @@
+"""Tells which node runs where, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from pyxnn.partition import XNNPACK, Partition
+
+
+@dataclass(frozen=True)
+class NodePlacement:
+    """Where one node of the optimized graph runs.
+
+    Attributes:
+        name: as in the model; may be empty.
+        op_type: the operator, with its domain unless that is ONNX's own.
+        inputs, outputs: names of values.
+        provider: "XnnpackExecutionProvider" or "CPUExecutionProvider".
+        segment: number of its segment, in execution order.
+        planned: whether XNNPACK evaluates it once per plan, not at each run.
+        reason: why it is not on XNNPACK; None if it is.
+    """
+
+    name: str
+    op_type: str
+    inputs: list[str]
+    outputs: list[str]
+    provider: str
+    segment: int
+    planned: bool
+    reason: str | None
+
+
+class Explanation:
+    """The placement of all nodes; a table when printed, and in a notebook.
+
+    Attributes:
+        nodes: in execution order.
+    """
+
+    def __init__(self, nodes: Sequence[NodePlacement]) -> None:
+        self.nodes = list(nodes)
+
+    @classmethod
+    def of(cls, partition: Partition) -> Explanation:
+        return cls(
+            NodePlacement(
+                node.name,
+                f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
+                list(node.inputs),
+                list(node.outputs),
+                segment.provider,
+                number,
+                segment.provider == XNNPACK and node in partition.planned,
+                partition.reasons.get(node),
+            )
+            for number, segment in enumerate(partition.segments)
+            for node in segment.nodes
+        )
+
+    def summary(self) -> str:
+        """One sentence: how many nodes and subgraphs each provider has."""
+        parts = []
+        for provider, count in Counter(node.provider for node in self.nodes).items():
+            subgraphs = len({node.segment for node in self.nodes if node.provider == provider})
+            parts.append(f"{count} on {provider} in {subgraphs} subgraph{'s' * (subgraphs != 1)}")
+        return f"{len(self.nodes)} node{'s' * (len(self.nodes) != 1)}: {', '.join(parts) or 'nothing to run'}"
+
+    def __str__(self) -> str:
+        rows = [_HEADER, *self._rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        return "\n".join([self.summary(), "", *(line.rstrip() for line in lines)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th style='text-align:left'>{escape(cell)}</th>" for cell in _HEADER)
+        body = "".join(
+            "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self._rows()
+        )
+        return f"<p>{escape(self.summary())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                str(node.segment),
+                node.op_type,
+                node.name or f"-> {next(filter(None, node.outputs), '')}",
+                node.provider.removesuffix("ExecutionProvider"),
+                node.reason or ("evaluated while planning" if node.planned else ""),
+            )
+            for node in self.nodes
+        ]
+
+
+_HEADER = ("subgraph", "operator", "node", "provider", "why")

@@ -1,0 +1,308 @@
+"""Inference sessions: a model, opened once and run many times."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from time import perf_counter
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from pyxnn import engine, model, passes, partition, providers
+from pyxnn.errors import Fail, InvalidArgument, NoModel
+from pyxnn.explain import Explanation
+from pyxnn.feeds import Feeds
+from pyxnn.graph import Graph, dead_after
+from pyxnn.options import NO_CPU_FALLBACK, SPIN, GraphOptimizationLevel, RunOptions, SessionOptions
+from pyxnn.partition import CPU, XNNPACK, Segment
+from pyxnn.profile import Profile, StepTime
+
+
+class Runner(Protocol):
+    """A segment that its provider has made ready."""
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Computes the segment's outputs from its inputs, both by name."""
+        ...
+
+    def profile(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[StepTime]]:
+        """Like `run`, with the time of each step."""
+        ...
+
+    def close(self) -> None:
+        """Gives its memory back."""
+        ...
+
+
+class _Step(NamedTuple):
+    runner: Runner
+    inputs: list[str]
+    dead: list[str]
+    """Values that nothing needs after the step."""
+
+
+class InferenceSession:
+    """A model ready to run, as in onnxruntime.
+
+    A session holds memory of the engine until `close`, the end of its `with` block, or until it is garbage.
+    """
+
+    def __init__(
+        self,
+        path_or_bytes: str | os.PathLike[str] | bytes,
+        sess_options: SessionOptions | None = None,
+        providers: Sequence[providers.Provider] | None = None,
+        provider_options: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Opens a model.
+
+        Args:
+            path_or_bytes: the path of an .onnx file, or the bytes of one.
+            sess_options: settings; those of `SessionOptions()` when None.
+            providers: names, or pairs of a name and a dict of options, in order of preference. The CPU provider always comes last
+                unless it is named earlier; when it comes before XNNPACK's, it takes all nodes. None: all there are.
+            provider_options: the options of each of `providers`, when those are names alone. XNNPACK's takes
+                `intra_op_num_threads`, which goes before the session option of that name.
+
+        Raises:
+            TypeError: the model is neither a path nor bytes.
+            ValueError: a provider is unknown.
+            InvalidArgument: an option is wrong, or see `model.load`.
+            NotImplemented: no provider has an operator of the model, or see `model.load`.
+            EngineError: the engine can't start.
+            NoSuchFile, InvalidProtobuf, InvalidGraph, Fail: see `model.load`.
+        """
+        options = SessionOptions() if sess_options is None else sess_options
+        if not isinstance(options, SessionOptions):
+            raise TypeError(f"sess_options should be a SessionOptions, not {type(options).__name__}")
+        if not isinstance(path_or_bytes, (str, os.PathLike, bytes)) or path_or_bytes == "":
+            raise TypeError(f"Unable to load from type '{type(path_or_bytes)}'")
+        self._options = options
+        self._providers = _resolve(providers, provider_options)
+        _refuse_conflict(options, providers)
+        loaded = model.load(path_or_bytes, options.free_dimensions())
+        self._inputs, self._outputs, self._metadata = loaded.inputs, loaded.outputs, loaded.metadata
+        graph = loaded.graph
+        level = options.graph_optimization_level
+        passes.run(graph, passes.FORMS if level == GraphOptimizationLevel.ORT_DISABLE_ALL else passes.ALL)
+        split = partition.partition(graph, _supports(self._providers))
+        self._explanation = Explanation.of(split)
+        _refuse_cpu(options, self._explanation)
+        self._feeds = Feeds(loaded.inputs, graph)
+        self._output_names = [output.name for output in loaded.outputs]
+        # Outputs that no segment makes: constants, and inputs handed through.
+        self._constants = {name: graph.initializers[name] for name in graph.outputs if name in graph.initializers}
+        self._handed_on = {*graph.inputs, *self._constants}
+        self._steps, close = _start(split.segments, graph, self._num_threads(), self._spins())
+        self._finalizer = weakref.finalize(self, close)
+
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None = None,
+    ) -> list[Any]:
+        """Runs the model.
+
+        Args:
+            output_names: which outputs to return, in that order; None or an empty list for all.
+            input_feed: by name of input an array (or nested lists) of its type and shape; a list of arrays for an input that is a
+                sequence, None for an optional one that is absent.
+            run_options: settings.
+
+        Returns:
+            An array for each output (or a list, or None, for a sequence or an optional); the caller's own.
+
+        Raises:
+            ValueError: an input is missing from the feed.
+            InvalidArgument: a name is unknown, or a feed has another type or shape than the model asks for.
+            Fail: a node could not be run; the message names it.
+            RuntimeException: out of memory.
+            NoModel: the session is closed.
+        """
+        return self._run(output_names, input_feed, run_options, _run_step)
+
+    def profile(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None = None,
+    ) -> Profile:
+        """Runs the model as `run` does, and tells how long each step took."""
+        steps: list[StepTime] = []
+
+        def profile_step(runner: Runner, inputs: dict[str, Any]) -> dict[str, Any]:
+            results, times = runner.profile(inputs)
+            steps.extend(times)
+            return results
+
+        start = perf_counter()
+        self._run(output_names, input_feed, run_options, profile_step)
+        return Profile(steps, (perf_counter() - start) * 1e3)
+
+    def explain(self) -> Explanation:
+        """Tells which node runs where, and why not on XNNPACK.
+
+        The result shows as a table at Python's prompt, in a notebook, and when printed.
+        """
+        return self._explanation
+
+    def get_inputs(self) -> list[model.NodeArg]:
+        """The inputs that `run` must be fed."""
+        return self._inputs
+
+    def get_outputs(self) -> list[model.NodeArg]:
+        """The outputs that `run` can return."""
+        return self._outputs
+
+    def get_overridable_initializers(self) -> list[model.NodeArg]:
+        """None: an initializer that is also an input is a constant here."""
+        return []
+
+    def get_modelmeta(self) -> model.ModelMetadata:
+        """What the model says of itself."""
+        return self._metadata
+
+    def get_providers(self) -> list[str]:
+        """The names of the session's providers, the preferred one first."""
+        return list(self._providers)
+
+    def get_provider_options(self) -> dict[str, dict[str, str]]:
+        """The options of each provider."""
+        return {name: dict(options) for name, options in self._providers.items()}
+
+    def get_session_options(self) -> SessionOptions:
+        """The options that the session was made with."""
+        return self._options
+
+    def close(self) -> None:
+        """Gives the session's memory back to the engine; it can't be run any more. Safe to call again."""
+        self._finalizer()
+        self._steps = []
+
+    def __enter__(self) -> InferenceSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None,
+        run_step: Callable[[Runner, dict[str, Any]], dict[str, Any]],
+    ) -> list[Any]:
+        if not self._finalizer.alive:
+            raise NoModel("The session is closed")
+        names = self._wanted(output_names)
+        if run_options is not None and _terminates(run_options):
+            raise Fail("Exiting due to terminate flag being set to true.")
+        feeds = self._feeds.check(input_feed)
+        values = {**self._constants, **feeds}
+        for runner, inputs, dead in self._steps:
+            values.update(run_step(runner, {name: values[name] for name in inputs}))
+            for name in dead:
+                del values[name]
+        return [_own(values[name], name in self._handed_on) for name in names]
+
+    def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
+        if not output_names:
+            return self._output_names
+        if isinstance(output_names, str):
+            raise TypeError("run(output_names, ...) takes a list of names, not a string")
+        for name in output_names:
+            if name not in self._output_names:
+                raise InvalidArgument(f"Invalid output name:{name}")
+        return output_names
+
+    def _num_threads(self) -> int:
+        """The most threads of a run; 0 for all that there are."""
+        return providers.num_threads(self._providers) or max(self._options.intra_op_num_threads, 0)
+
+    def _spins(self) -> bool:
+        return self._options.config(SPIN, "1") == "1"
+
+
+_resolve = providers.resolve
+
+
+def _run_step(runner: Runner, inputs: dict[str, Any]) -> dict[str, Any]:
+    return runner.run(inputs)
+
+
+def _own(value: Any, handed_on: bool) -> Any:
+    """The value as an array that nobody else has: kernels may give views, and read-only ones."""
+    if isinstance(value, np.ndarray) and (handed_on or not value.flags.owndata):
+        return value.copy()
+    return value
+
+
+def _terminates(options: RunOptions) -> bool:
+    if not isinstance(options, RunOptions):
+        raise TypeError(f"run_options should be a RunOptions, not {type(options).__name__}")
+    return options.terminate
+
+
+def _supports(resolved: Mapping[str, Any]) -> partition.Supports | None:
+    names = list(resolved)
+    if XNNPACK not in names or names.index(CPU) < names.index(XNNPACK):
+        return None
+    from pyxnn import xnnpack
+
+    return xnnpack.supports
+
+
+def _refuse_conflict(options: SessionOptions, providers: Sequence[providers.Provider] | None) -> None:
+    if options.config(NO_CPU_FALLBACK, "0") == "0" or providers is None:
+        return
+    if any(provider == CPU or provider[0] == CPU for provider in providers):
+        raise InvalidArgument(
+            "Conflicting session configuration: explicitly added the CPU EP to the session, but also disabled fallback to "
+            "the CPU EP via session configuration options."
+        )
+
+
+def _refuse_cpu(options: SessionOptions, explanation: Explanation) -> None:
+    if options.config(NO_CPU_FALLBACK, "0") == "0":
+        return
+    refused = [node for node in explanation.nodes if node.provider == CPU]
+    if refused:
+        raise Fail(
+            "This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has been "
+            "explicitly disabled by the user. "
+            + "; ".join(f"{node.op_type} '{node.name or node.outputs[0]}': {node.reason}" for node in refused[:5])
+        )
+
+
+def _start(
+    segments: Sequence[Segment], graph: Graph, num_threads: int, spin: bool
+) -> tuple[list[_Step], Callable[[], None]]:
+    """Makes all segments ready; gives the steps of a run and what closes them. Nothing stays behind when one fails."""
+    dead = dead_after([(segment.inputs, segment.outputs) for segment in segments], graph.outputs)
+    with ExitStack() as stack:
+        steps = []
+        for segment, names in zip(segments, dead, strict=True):
+            runner = _runner(segment, graph, num_threads, spin)
+            stack.callback(runner.close)
+            steps.append(_Step(runner, segment.inputs, names))
+        return steps, stack.pop_all().close
+
+
+def _runner(segment: Segment, graph: Graph, num_threads: int, spin: bool) -> Runner:
+    if segment.provider == CPU:
+        from pyxnn.cpu import CpuSegment
+
+        return CpuSegment(segment.nodes, segment.outputs, graph)
+    from pyxnn import xnnpack
+
+    host_engine = engine.get()
+    host_engine.host.wait_ready()
+    available = host_engine.max_threads
+    return xnnpack.Subgraph(segment, graph, host_engine, min(num_threads or available, available), spin)
