@@ -55,6 +55,9 @@ class WasmtimeHost:
     def read(self, address: int, out: np.ndarray) -> None:
         ctypes.memmove(out.ctypes.data, self._at(address, out.nbytes), out.nbytes)
 
+    def start_missing_workers(self, asset_url: str) -> None:
+        pass
+
     def wait_ready(self) -> None:
         pass
 

@@ -313,7 +313,7 @@ uint32_t PYXNN_EXPORT(pyxnn_pool_threads_ready)(void);
 
 /*
  * Says that worker `index` has died: it is neither called nor waited for any more. A run in which it held work fails
- * with pyxnn_failed; the same run again is done without it. May be called from any live instance.
+ * with pyxnn_worker_lost; the same run again is done without it. May be called from any live instance.
  */
 void PYXNN_EXPORT(pyxnn_pool_worker_lost)(uint32_t index);
 

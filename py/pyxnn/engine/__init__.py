@@ -1,5 +1,6 @@
 """The bridge to the engine: the only part of pyxnn that touches JavaScript and WebAssembly."""
 
+import contextlib
 import sys
 
 from pyxnn import errors
@@ -19,8 +20,10 @@ __all__ = [
     "ReduceType",
     "Ref",
     "UnaryType",
+    "configure",
     "get",
     "use",
+    "warm_up",
 ]
 
 _engine: Engine | None = None
@@ -50,3 +53,15 @@ def use(host: Host) -> Engine:
     global _engine
     _engine = Engine(host)
     return _engine
+
+
+def warm_up() -> None:
+    """Start the engine, where there can be one, so that its workers are up by the time of the first run."""
+    if sys.platform == "emscripten":
+        with contextlib.suppress(errors.EngineError):
+            get()
+
+
+def configure(asset_url: str) -> None:
+    """Start the workers that could not start, from ``worker.js`` in the folder ``asset_url``."""
+    get().host.start_missing_workers(asset_url)

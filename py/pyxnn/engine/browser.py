@@ -37,19 +37,16 @@ class BrowserHost:
         EngineError: the browser has no WebAssembly SIMD, or refuses the memory.
     """
 
-    def __init__(self, asset_url: str | None = None, max_threads: int | None = None) -> None:
+    def __init__(self) -> None:
         loader = run_js((_ASSETS / "loader.js").read_text())
         binary = create_proxy(_binary)
         options = {
             "binaries": binary,
             "workerSource": (_ASSETS / "worker.js").read_text(),
-            "assetUrl": asset_url,
-            "maxThreads": max_threads,
             "warn": create_proxy(_warn),
         }
-        given = {name: value for name, value in options.items() if value is not None}
         try:
-            self._engine = loader.createEngine(to_js(given, dict_converter=Object.fromEntries))
+            self._engine = loader.createEngine(to_js(options, dict_converter=Object.fromEntries))
         except JsException as exception:
             raise errors.EngineError(str(exception.message)) from exception
         finally:
@@ -79,6 +76,10 @@ class BrowserHost:
     async def ready(self) -> int:
         """Wait until every worker is up or has been given up; return how many threads there are."""
         return await self._engine.ready
+
+    def start_missing_workers(self, asset_url: str) -> None:
+        self._engine.retry(asset_url)
+        self._waited = False
 
     def wait_ready(self) -> None:
         """Wait for the workers, for a second at most and once, where this thread can be suspended (JSPI)."""

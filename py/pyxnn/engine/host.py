@@ -29,6 +29,10 @@ class Host(Protocol):
         """Fill the C-contiguous array ``out`` from ``address`` of the linear memory."""
         ...
 
+    def start_missing_workers(self, asset_url: str) -> None:
+        """Start the workers that could not start, from ``worker.js`` in the folder ``asset_url``."""
+        ...
+
     def wait_ready(self) -> None:
         """Wait for the workers where this thread can wait, for a second at most and once."""
         ...

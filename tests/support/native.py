@@ -1,0 +1,117 @@
+"""The XNNPACK provider beside native onnxruntime: one model, both run it, results compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+
+from pyxnn import engine, model, passes, xnnpack
+from pyxnn.graph import Graph
+from pyxnn.partition import CPU, partition
+from pyxnn.xnnpack import Subgraph
+
+OPSET = 17
+
+
+def build(
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Mapping[str, np.ndarray],
+    outputs: Sequence[str],
+    constants: Mapping[str, np.ndarray] | None = None,
+    *,
+    opset: int = OPSET,
+    dynamic: bool = False,
+) -> bytes:
+    """The bytes of a model.
+
+    Args:
+        nodes: of the graph.
+        inputs: arrays of the types and shapes that the graph takes.
+        outputs: names of what the graph gives.
+        constants: initializers.
+        opset: of ONNX's own domain.
+        dynamic: let all extents of the inputs be unknown to the model.
+    """
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [
+            helper.make_tensor_value_info(
+                name,
+                helper.np_dtype_to_tensor_dtype(array.dtype),
+                [f"{name}_{axis}" for axis in range(array.ndim)] if dynamic else array.shape,
+            )
+            for name, array in inputs.items()
+        ],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
+    )
+    for output in graph.output:
+        output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    imports = [helper.make_opsetid("", opset)]
+    proto = helper.make_model(graph, opset_imports=imports, ir_version=10)
+    return proto.SerializeToString()
+
+
+def graph_of(data: bytes) -> Graph:
+    """The model as providers see it."""
+    graph = model.load(data).graph
+    passes.run(graph)
+    return graph
+
+
+def refusal(data: bytes) -> str | None:
+    """Why XNNPACK does not take the model's only node; None when it does."""
+    graph = graph_of(data)
+    (node,) = graph.nodes
+    return xnnpack.supports(node, graph)
+
+
+def subgraph(data: bytes) -> Subgraph:
+    """A model that XNNPACK takes whole, as one subgraph; asserts that it does."""
+    graph = graph_of(data)
+    parts = partition(graph, xnnpack.supports)
+    assert not parts.reasons, parts.reasons
+    assert [segment.provider for segment in parts.segments] != [CPU]
+    (segment,) = parts.segments
+    return Subgraph(segment, graph, engine.get(), num_threads=1, spin=False)
+
+
+def run_native(data: bytes, inputs: Mapping[str, np.ndarray]) -> list[Any]:
+    """What native onnxruntime gives, unoptimised, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return session.run(None, dict(inputs))
+
+
+def compare(
+    data: bytes, inputs: Mapping[str, np.ndarray], *, rtol: float = 0.0, atol: float = 0.0
+) -> None:
+    """Asserts that XNNPACK takes all of the model and gives what onnxruntime gives.
+
+    Args:
+        data: the model.
+        inputs: its feeds.
+        rtol, atol: as in numpy.testing.assert_allclose.
+    """
+    expected = run_native(data, inputs)
+    part = subgraph(data)
+    try:
+        results = part.run(inputs)
+        again = part.run(inputs)
+    finally:
+        part.close()
+    names = [output.name for output in onnx.load_from_string(data).graph.output]
+    for name, want in zip(names, expected, strict=True):
+        got = results[name]
+        assert got.shape == want.shape and got.dtype == want.dtype, name
+        np.testing.assert_allclose(got, want, rtol, atol, err_msg=name)
+        np.testing.assert_array_equal(again[name], got)

@@ -1,0 +1,40 @@
+"""Runs a single step of the engine, for tests of operator kinds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pyxnn.engine import ARENA, Engine, Kind, Ref
+
+
+def run_step(
+    engine: Engine,
+    kind: Kind,
+    params: Sequence[int | float],
+    dims: Sequence[int],
+    inputs: Sequence[np.ndarray],
+    out_shape: Sequence[int],
+    kernel: np.ndarray | None = None,
+    bias: np.ndarray | None = None,
+) -> np.ndarray:
+    """Create an operator, run it once in a plan of its own on float32 ``inputs``, free everything, return the output."""
+    out = np.full(out_shape, np.nan, np.float32)
+    offsets = np.cumsum([0, *((array.nbytes + 63) // 64 * 64 for array in inputs)]).tolist()
+    op = engine.create_operator(kind, params, kernel, bias)
+    plan = engine.create_plan()
+    arena = workspace = 0
+    try:
+        plan.add(op, dims, [Ref(ARENA, offset) for offset in offsets])
+        workspace = engine.allocate(plan.reshape(1))
+        arena = engine.allocate(offsets[-1] + out.nbytes)
+        plan.bind(arena, workspace)
+        for offset, array in zip(offsets, inputs, strict=False):
+            engine.write(arena + offset, np.ascontiguousarray(array))
+        assert plan.run(1, True)
+        engine.read(arena + offsets[-1], out)
+    finally:
+        plan.close()
+        op.close()
+        engine.release(arena)
+        engine.release(workspace)
+    return out

@@ -1,0 +1,35 @@
+"""The numbers in ``pyxnn.engine.abi`` are those of ``pyxnn.h``."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pyxnn.engine import abi
+
+HEADER = (Path(__file__).parents[3] / "wasm/include/pyxnn.h").read_text()
+
+
+def header_enum(name: str) -> dict[str, int]:
+    body = re.search(rf"enum {name} \{{(.*?)\n?\}}", re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S), re.S)
+    assert body is not None, f"pyxnn.h has no enum {name}"
+    pairs = re.findall(r"pyxnn_(\w+) = (\d+)", body[1])
+    return {label.upper(): int(number) for label, number in pairs}
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("pyxnn_status", abi.Status),
+        ("pyxnn_kind", abi.Kind),
+        ("pyxnn_binary_type", abi.BinaryType),
+        ("pyxnn_unary_type", abi.UnaryType),
+        ("pyxnn_reduce_type", abi.ReduceType),
+    ],
+)
+def test_enums(name, ours):
+    assert header_enum(name) == {member.name: member.value for member in ours}
+
+
+def test_spaces():
+    assert header_enum("pyxnn_space") == {"ARENA": abi.ARENA, "ABSOLUTE": abi.ABSOLUTE}

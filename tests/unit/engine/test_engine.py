@@ -1,0 +1,263 @@
+"""Operators, plans, memory and errors of the engine, on the real binary."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyxnn import errors
+from pyxnn.engine import ARENA, BinaryType, Engine, Kind, ReduceType, Ref, UnaryType
+from tests.support.steps import run_step
+from tests.support.wasmtime_host import WasmtimeHost
+
+INFINITY = float("inf")
+RANDOM = np.random.default_rng(7)
+UNLIMITED = [-INFINITY, INFINITY]
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape, np.float32)
+
+
+def fully_connected(engine: Engine, rows_in: int = 32, rows_out: int = 64, **limits: float):
+    kernel = normal(rows_out, rows_in)
+    params = [rows_in, rows_out, rows_in, rows_out, *UNLIMITED, 0]
+    return engine.create_operator(Kind.FULLY_CONNECTED, params, kernel), kernel
+
+
+# Kinds against NumPy. Tolerances: sums of k products of unit normals in another order differ by about k roundings of
+# 6e-8 of a result of about sqrt(k); functions approximated by polynomials are good to a few units in the last place.
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_fully_connected(engine, transposed):
+    a, b, bias = normal(9, 33), normal(33, 21), normal(21)
+    params = [33, 21, 33, 21, -1.0, 1.0, transposed]
+    kernel = b if transposed else b.T
+    out = run_step(engine, Kind.FULLY_CONNECTED, params, [9], [a], (9, 21), kernel, bias)
+    np.testing.assert_allclose(out, np.clip(a @ b + bias, -1, 1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("transpose_b", [0, 1])
+def test_batch_matmul(engine, transpose_b):
+    a, b = normal(3, 2, 5, 7), normal(1, 2, 7, 11)
+    dims = [2, 3, 2, 1, 2, 5, 7, 11]
+    given_b = np.swapaxes(b, 2, 3) if transpose_b else b
+    out = run_step(engine, Kind.BATCH_MATMUL, [transpose_b], dims, [a, given_b], (3, 2, 5, 11))
+    np.testing.assert_allclose(out, a @ b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "function"),
+    [
+        (BinaryType.ADD, np.add),
+        (BinaryType.SUBTRACT, np.subtract),
+        (BinaryType.MULTIPLY, np.multiply),
+        (BinaryType.DIVIDE, np.divide),
+        (BinaryType.MAXIMUM, np.maximum),
+        (BinaryType.MINIMUM, np.minimum),
+    ],
+)
+def test_binary(engine, kind, function):
+    a, b = normal(3, 1, 5), normal(4, 5)
+    out = run_step(engine, Kind.BINARY, [kind], [3, 3, 1, 5, 2, 4, 5], [a, b], (3, 4, 5))
+    np.testing.assert_array_equal(out, function(a, b))
+
+
+@pytest.mark.parametrize(
+    ("kind", "p0", "p1", "function"),
+    [
+        (UnaryType.CLAMP, -0.5, 0.5, lambda x: np.clip(x, -0.5, 0.5)),
+        (UnaryType.SIGMOID, 0.0, 0.0, lambda x: 1 / (1 + np.exp(-x))),
+        (UnaryType.HARDSWISH, 0.0, 0.0, lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+        (UnaryType.TANH, 0.0, 0.0, np.tanh),
+        (UnaryType.ABS, 0.0, 0.0, np.abs),
+        (UnaryType.NEGATE, 0.0, 0.0, np.negative),
+        (UnaryType.EXP, 0.0, 0.0, np.exp),
+        (UnaryType.LOG, 0.0, 0.0, np.log),
+        (UnaryType.SQUARE_ROOT, 0.0, 0.0, np.sqrt),
+        (UnaryType.ELU, 1.5, 0.0, lambda x: np.where(x < 0, 1.5 * np.expm1(x), x)),
+        (UnaryType.LEAKY_RELU, 0.1, 0.0, lambda x: np.where(x < 0, np.float32(0.1) * x, x)),
+        (UnaryType.FLOOR, 0.0, 0.0, np.floor),
+        (UnaryType.CEILING, 0.0, 0.0, np.ceil),
+        (UnaryType.ROUND, 0.0, 0.0, np.round),
+    ],
+)
+def test_unary(engine, kind, p0, p1, function):
+    x = normal(3, 17) * 3
+    if kind in (UnaryType.LOG, UnaryType.SQUARE_ROOT):
+        x = np.abs(x)
+    out = run_step(engine, Kind.UNARY, [kind, p0, p1], [3, 17, 17, 17], [x], (3, 17))
+    np.testing.assert_allclose(out, function(x), rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Kind.MAX_POOL, Kind.AVERAGE_POOL])
+def test_pool(engine, kind):
+    x = normal(1, 6, 6, 5)
+    params = [0, 0, 0, 0, 2, 2, 2, 2, 1, 1, *UNLIMITED]
+    out = run_step(engine, kind, params, [1, 6, 6, 5, 5, 5], [x], (1, 3, 3, 5))
+    windows = x.reshape(1, 3, 2, 3, 2, 5)
+    expected = windows.max((2, 4)) if kind == Kind.MAX_POOL else windows.mean((2, 4))
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("kind", list(ReduceType))
+def test_reduce(engine, kind, axes):
+    x = normal(5, 6, 7)
+    expected = x.sum(axes) if kind == ReduceType.SUM else x.mean(axes)
+    dims = [len(axes), *axes, 3, 5, 6, 7]
+    out = run_step(engine, Kind.REDUCE, [kind], dims, [x], expected.shape)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_softmax(engine):
+    x = normal(4, 19) * 5
+    e = np.exp(x - x.max(1, keepdims=True))
+    out = run_step(engine, Kind.SOFTMAX, [], [4, 19, 19, 19], [x], (4, 19))
+    np.testing.assert_allclose(out, e / e.sum(1, keepdims=True), rtol=1e-5, atol=1e-7)
+
+
+@given(permutation=st.permutations(range(4)))
+def test_transpose(engine, permutation):
+    x = normal(2, 3, 4, 5)
+    expected = np.transpose(x, permutation)
+    dims = [4, *x.shape, *permutation]
+    out = run_step(engine, Kind.TRANSPOSE, [4], dims, [x], expected.shape)
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_copy_between_strides(engine):
+    x = normal(3, 8)
+    out = run_step(engine, Kind.COPY, [], [3, 5, 8, 5], [x], (3, 5))
+    np.testing.assert_array_equal(out, x[:, :5])
+
+
+def test_constant_pad(engine):
+    x = normal(2, 3)
+    out = run_step(engine, Kind.CONSTANT_PAD, [1.5], [2, 2, 3, 1, 0, 2, 1], [x], (5, 4))
+    np.testing.assert_array_equal(out, np.pad(x, ((1, 2), (0, 1)), constant_values=1.5))
+
+
+# Plans
+
+
+def test_plans_of_two_shapes_share_the_weights(engine):
+    used = engine.memory_used()
+    op, kernel = fully_connected(engine, 512, 512)
+    weights = engine.memory_used() - used
+    plans = {}
+    for rows in (1, 40):
+        plan = engine.create_plan()
+        plan.add(op, [rows], [Ref(ARENA, 0), Ref(ARENA, rows * 2048)])
+        plan.reshape(1)
+        plans[rows] = plan, engine.allocate(2 * rows * 2048)
+        plan.bind(plans[rows][1], 0)
+    op.close()
+    for rows in (1, 40, 1):
+        plan, arena = plans[rows]
+        x, out = normal(rows, 512), np.empty((rows, 512), np.float32)
+        engine.write(arena, x)
+        plan.run(1, True)
+        engine.read(arena + rows * 2048, out)
+        np.testing.assert_allclose(out, x @ kernel.T, rtol=1e-4, atol=1e-4)
+    beyond_weights = engine.memory_used() - used - weights - 2 * 41 * 2048
+    assert beyond_weights < 32 << 10
+    for plan, arena in plans.values():
+        plan.close()
+        engine.release(arena)
+    assert engine.memory_used() == used
+
+
+def test_profile_times_each_step(engine):
+    op, _ = fully_connected(engine)
+    plan = engine.create_plan()
+    for _ in range(3):
+        plan.add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+    plan.reshape(1)
+    arena = engine.allocate(4096)
+    plan.bind(arena, 0)
+    times = plan.profile(1, True)
+    assert len(times) == 3
+    assert all(time >= 0 for time in times)
+    engine.release(arena)
+
+
+def test_operators_and_plans_are_freed_when_collected(engine):
+    used = engine.memory_used()
+    for _ in range(20):
+        op, _ = fully_connected(engine)
+        engine.create_plan().add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        del op
+    assert engine.memory_used() == used
+
+
+# Errors: each leaves the engine as it was.
+
+
+@pytest.fixture
+def unchanged(engine):
+    used = engine.memory_used()
+    yield
+    assert engine.memory_used() == used
+
+
+@pytest.mark.usefixtures("unchanged")
+class TestErrors:
+    def test_unknown_kind(self, engine):
+        with pytest.raises(errors.Fail, match="no operator kind 99"):
+            engine.create_operator(99, [])
+
+    def test_number_of_parameters(self, engine):
+        with pytest.raises(errors.Fail, match="softmax takes 0 parameter words, not 1"):
+            engine.create_operator(Kind.SOFTMAX, [1])
+
+    def test_invalid_parameter(self, engine):
+        params = [0, 0, 0, 0, 3, 3, 0, 1, 1, 1, 1, 4, 4, 4, 4, *UNLIMITED]
+        with pytest.raises(errors.Fail, match="invalid parameter while creating convolution"):
+            engine.create_operator(Kind.CONVOLUTION, params, normal(4, 3, 3, 4))
+
+    def test_no_kernel_for_it(self, engine):
+        params = [0, 0, 0, 0, 7, 7, 1, 1, 4, *UNLIMITED]
+        with pytest.raises(errors.NotImplemented, match="depthwise"):
+            engine.create_operator(Kind.DEPTHWISE, params, normal(4, 7, 7))
+
+    def test_number_of_tensors(self, engine):
+        op, _ = fully_connected(engine)
+        with pytest.raises(errors.Fail, match="takes 2 tensors, not 1"):
+            engine.create_plan().add(op, [8], [Ref(ARENA, 0)])
+
+    @pytest.mark.parametrize("dims", [[], [8, 8]])
+    def test_number_of_dims(self, engine, dims):
+        op, _ = fully_connected(engine)
+        plan = engine.create_plan()
+        plan.add(op, dims, [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        with pytest.raises(errors.Fail, match=f"does not take {len(dims)} dims words"):
+            plan.reshape(1)
+
+    def test_order_of_calls(self, engine):
+        op, _ = fully_connected(engine)
+        plan = engine.create_plan()
+        plan.add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        with pytest.raises(errors.Fail, match="must be reshaped before it is bound"):
+            plan.bind(0, 0)
+        plan.reshape(1)
+        with pytest.raises(errors.Fail, match="must be bound before it is run"):
+            plan.run(1, True)
+        with pytest.raises(errors.Fail, match="added to a plan that has been reshaped"):
+            plan.add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+
+
+def test_out_of_memory_is_an_error_and_not_a_trap():
+    small = Engine(WasmtimeHost(max_pages=512))
+    used = small.memory_used()
+    with pytest.raises(errors.RuntimeException, match="could not allocate 1073741824 bytes"):
+        small.allocate(1 << 30)
+    rows = 2048
+    with pytest.raises(errors.RuntimeException, match="out of memory while creating fully connected"):
+        # The copy of the weights fits into 32 MiB, the packed weights beside it do not.
+        fully_connected(small, rows, rows)
+    assert small.memory_used() == used
+    op, _ = fully_connected(small)
+    op.close()
+    assert small.memory_used() == used
