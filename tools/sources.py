@@ -4,35 +4,57 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
-from tools import cache, debian, lock
+from tools import cache, debian, lock, npm, pypi
 from tools.run import run, say
 
 
 def debian_source(name: str) -> Path:
-    """The unpacked upstream source of a Debian 13 source package."""
-    return _unpacked(lock.find("debian", name), source=True)
+    """The unpacked upstream source of a Debian source package."""
+    package = lock.find("debian", name)
+    return _unpacked(package, lambda target: debian.fetch(package, target, source=True))
 
 
 def debian_package(name: str) -> Path:
-    """The unpacked files of a Debian 13 binary package."""
-    return _unpacked(lock.find("debian", name), source=False)
+    """The unpacked files of a Debian binary package."""
+    package = lock.find("debian", name)
+    return _unpacked(package, lambda target: debian.fetch(package, target, source=False))
 
 
-def _unpacked(package: lock.Input, *, source: bool) -> Path:
+def npm_package(name: str) -> Path:
+    """The unpacked files of an npm package."""
+    package = lock.find("npm", name)
+    return _unpacked(package, lambda target: npm.fetch(name, package.version, target))
+
+
+def pypi_file(name: str, ending: str) -> Path:
+    """The one file of a PyPI package whose name ends with ``ending``, such as ".tar.gz" or "any.whl"."""
+    package = lock.find("pypi", name)
+    file_name = package.file(ending)
+    sha256 = package.files[file_name]
+
     def make(folder: Path) -> None:
-        say(f"   {package.name} {package.version}")
+        say(f"   download {file_name}")
+        pypi.fetch(name, package.version, file_name, folder)
+        lock.verify(folder / file_name, sha256)
+
+    return cache.folder("sources", f"{name}-{sha256[:20]}", make) / file_name
+
+
+def _unpacked(package: lock.Input, fetch: Callable[[Path], None]) -> Path:
+    def make(folder: Path) -> None:
+        say(f"   download {package.name} {package.version}")
         download = folder / ".download"
         download.mkdir()
-        debian.fetch([(package.name, package.version)], download, source=source)
+        fetch(download)
         for file_name, sha256 in package.files.items():
-            file = download / file_name.replace(":", "%3a")
-            lock.verify(file, sha256)
-            unpack(file, folder)
+            lock.verify(download / file_name, sha256)
+            unpack(download / file_name, folder)
         shutil.rmtree(download)
 
-    return cache.folder("sources", f"{package.name}-{package.sha256()[:20]}", make)
+    return cache.folder("sources", package.key(), make)
 
 
 def unpack(archive: Path, folder: Path) -> None:

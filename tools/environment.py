@@ -1,0 +1,59 @@
+"""The developer's virtual environment: the packages of the lock file's "dev" group, installed with their hashes."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import sys
+from pathlib import Path
+
+from tools import cache, debian, lock
+from tools.run import run, say
+
+
+def requirements(group: str) -> str:
+    """pip's requirements file for a group of the lock file, with every hash."""
+    lines = []
+    for package in lock.pypi_group(group):
+        hashes = "".join(f" --hash=sha256:{sha256}" for sha256 in sorted(package.files.values()))
+        lines.append(f"{package.name}=={package.version}{hashes}\n")
+    return "".join(lines)
+
+
+@functools.cache
+def python() -> Path:
+    """The Python of the environment, which is made if need be. Run its tools with ``-m``: it has been renamed."""
+    wanted = requirements("dev")
+
+    def make(folder: Path) -> None:
+        say("   Python packages for development")
+        create(folder)
+        listing = folder / "requirements.txt"
+        listing.write_text(wanted)
+        pip = [folder / "bin/python", "-m", "pip", "install", "--no-deps", "--require-hashes"]
+        run(
+            [*pip, "--only-binary=:all:", "--disable-pip-version-check", "-r", listing],
+            log="environment",
+            advice="check that pip reaches its package index, then run the same command again",
+        )
+
+    return cache.folder("venv", cache.digest(_interpreter(), wanted), make) / "bin/python"
+
+
+@functools.cache
+def bare() -> Path:
+    """The Python of an environment with nothing but pip."""
+    return cache.folder("venv", f"bare-{cache.digest(_interpreter())}", create) / "bin/python"
+
+
+def create(folder: Path) -> None:
+    """Makes a virtual environment; on Debian, installs the module for that when it is missing."""
+    try:
+        import ensurepip  # noqa: F401
+    except ImportError:
+        debian.install("python3-venv")
+    run([sys.executable, "-m", "venv", "--clear", folder], log="environment")
+
+
+def _interpreter() -> tuple[str, ...]:
+    return (sys.executable, sys.version, platform.machine())

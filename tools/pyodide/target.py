@@ -1,0 +1,103 @@
+"""What C code for Pyodide is compiled against: CPython's headers, and a build-time configuration that says so.
+
+Pyodide's npm package carries no headers. They are Debian's of the same CPython version, all but pyconfig.h, which is made
+from the variables that Pyodide's own standard library records of its build.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import cache, lock, sources
+from tools.pyodide import release
+
+SYSCONFIG = "_sysconfigdata__emscripten_wasm32-emscripten"
+
+COMPILE_FLAGS = (
+    "-fPIC",
+    "-g0",
+    "-fwasm-exceptions",
+    "-sSUPPORT_LONGJMP=wasm",
+    "-DPY_CALL_TRAMPOLINE",
+    "-D_GNU_SOURCE",
+)
+LINK_FLAGS = ("-sWASM_BIGINT", "-fwasm-exceptions", "-sSUPPORT_LONGJMP=wasm")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A folder with ``include/python3.x`` and ``python``, an interpreter that describes Pyodide's build."""
+
+    folder: Path
+    include: Path
+    extension_suffix: str
+
+    @property
+    def python(self) -> Path:
+        """Runs python3 with the configuration of Pyodide's Python; for build systems that ask the interpreter."""
+        return self.folder / "python"
+
+
+@functools.cache
+def get() -> Target:
+    """The target for the locked Pyodide, made when needed."""
+    pyodide = release.get()
+    headers_package = f"libpython{pyodide.python}-dev"
+    key = cache.digest(
+        Path(__file__).read_bytes(), pyodide.version, lock.find("debian", headers_package).sha256()
+    )
+    with zipfile.ZipFile(pyodide.folder / "python_stdlib.zip") as stdlib:
+        variables = build_variables(stdlib.read(f"{SYSCONFIG}.py").decode())
+    final = cache.root() / "pyodide-target" / key
+    include = Path("include") / f"python{pyodide.python}"
+
+    def make(folder: Path) -> None:
+        debian = sources.debian_package(headers_package) / "usr/include"
+        shutil.copytree(debian / include.name, folder / include)
+        (native,) = debian.glob(f"*/{include.name}/pyconfig.h")
+        (folder / include / "pyconfig.h").write_text(pyconfig(native.read_text(), variables))
+        moved = relocated(variables, final)
+        (folder / f"{SYSCONFIG}.py").write_text(f"build_time_vars = {moved!r}\n")
+        python = folder / "python"
+        python.write_text(
+            "#!/bin/sh\n"
+            f"export _PYTHON_SYSCONFIGDATA_NAME={SYSCONFIG} PYTHONPATH={final}\n"
+            'exec python3 "$@"\n'
+        )
+        python.chmod(0o755)
+
+    cache.folder(final.parent.name, key, make)
+    return Target(final, final / include, str(variables["EXT_SUFFIX"]))
+
+
+def build_variables(module: str) -> dict[str, int | str]:
+    """The variables in the text of a ``_sysconfigdata`` module."""
+    scope: dict[str, dict[str, int | str]] = {}
+    exec(module, scope)
+    return scope["build_time_vars"]
+
+
+def pyconfig(native: str, variables: dict[str, int | str]) -> str:
+    """pyconfig.h for a build with ``variables``: they say what the names are that another build's header knows."""
+    names = set(re.findall(r"#\s*(?:define|undef)\s+(\w+)", native))
+    lines = []
+    for name in sorted(names & variables.keys()):
+        value = variables[name]
+        # A feature that the configuration did not find is recorded as 0, and is not defined.
+        if value or (value == 0 and name.startswith(("ALIGNOF_", "SIZEOF_"))):
+            lines.append(f"#define {name} {value}\n")
+    return f"#ifndef Py_PYCONFIG_H\n#define Py_PYCONFIG_H\n{''.join(lines)}#endif\n"
+
+
+def relocated(variables: dict[str, int | str], prefix: Path) -> dict[str, int | str]:
+    """``variables`` with the installation moved to ``prefix``."""
+    old = str(variables["INCLUDEPY"]).split("/include/")[0]
+    return {
+        name: value.replace(old, str(prefix)) if isinstance(value, str) else value
+        for name, value in variables.items()
+    }

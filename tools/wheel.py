@@ -1,0 +1,55 @@
+"""The product: pyxnn's wheel, with the four binaries and the scripts inside, in ``build/wheels``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tools import cache, environment, javascript, wasm
+from tools.run import BUILD, ROOT, BuildError, run, say
+
+TARGET = BUILD / "wheels"
+ASSETS = ROOT / "py/pyxnn/engine/assets"
+LARGEST = 3_000_000
+TEXTS = ("pyproject.toml", "README.md", "LICENSE", "THIRD_PARTY_NOTICES")
+
+
+def build() -> Path:
+    """Builds the wheel if anything in it has changed; returns its path."""
+    stage_assets()
+    files = [ROOT / name for name in TEXTS]
+    files += [path for path in sorted((ROOT / "py").rglob("*")) if _is_content(path)]
+    contents = [(path.relative_to(ROOT), cache.file_digest(path)) for path in files]
+
+    def make(folder: Path) -> None:
+        # The date of every file in the wheel, so that equal contents give equal wheels.
+        epoch = {"SOURCE_DATE_EPOCH": "1577836800"}
+        hatchling = [environment.python(), "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+        run(hatchling, log="wheel", cwd=ROOT, env=epoch)
+
+    made = next(cache.folder("wheel", cache.digest(*contents), make).glob("*.whl"))
+    size = made.stat().st_size
+    if size > LARGEST:
+        raise BuildError(f"{made.name} has {size} bytes; {LARGEST} are allowed")
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for old in TARGET.glob("pyxnn-*.whl"):
+        old.unlink()
+    shutil.copyfile(made, TARGET / made.name)
+    say(f"   {(TARGET / made.name).relative_to(ROOT)}: {size / 1e6:.2f} MB")
+    return TARGET / made.name
+
+
+def stage_assets() -> None:
+    """Puts the binaries and scripts where the package looks for them (the folder is git-ignored)."""
+    scripts = javascript.build()
+    wanted = {path.name: path for path in [*wasm.build(), *scripts.glob("*.js")]}
+    ASSETS.mkdir(exist_ok=True)
+    for name, path in wanted.items():
+        shutil.copyfile(path, ASSETS / name)
+    for path in ASSETS.iterdir():
+        if path.name not in wanted:
+            path.unlink()
+
+
+def _is_content(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts
