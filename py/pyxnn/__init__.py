@@ -1,7 +1,7 @@
 """onnxruntime's Python API in the browser, on XNNPACK.
 
-    session = pyxnn.InferenceSession("model.onnx")
-    outputs = session.run(None, {"input": array})
+session = pyxnn.InferenceSession("model.onnx")
+outputs = session.run(None, {"input": array})
 """
 
 from pyxnn.device import configure, device_info, get_device, ready
@@ -15,12 +15,18 @@ from pyxnn.errors import (
     ModelLoaded,
     NoModel,
     NoSuchFile,
-    NotImplemented,  # noqa: A004 (the name is onnxruntime's)
+    NotImplemented,
     RuntimeException,
 )
 from pyxnn.explain import Explanation, NodePlacement
 from pyxnn.model import ModelMetadata, NodeArg
-from pyxnn.options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, RunOptions, SessionOptions
+from pyxnn.options import (
+    ExecutionMode,
+    ExecutionOrder,
+    GraphOptimizationLevel,
+    RunOptions,
+    SessionOptions,
+)
 from pyxnn.profile import Profile, StepTime
 from pyxnn.providers import get_available_providers
 from pyxnn.session import InferenceSession

@@ -35,7 +35,9 @@ def sort(nodes: Iterable[Node], known: Iterable[str], outputs: Iterable[str]) ->
     for index, node in enumerate(nodes):
         for name in node.defines():
             if name in makers or name in known:
-                raise Fail(f"This is an invalid model. Error: Duplicate definition of name ({name}).")
+                raise Fail(
+                    f"This is an invalid model. Error: Duplicate definition of name ({name})."
+                )
             makers[name] = index
     users: list[list[int]] = [[] for _ in nodes]
     waits = [0] * len(nodes)
@@ -54,7 +56,9 @@ def sort(nodes: Iterable[Node], known: Iterable[str], outputs: Iterable[str]) ->
             users[need].append(index)
     for name in outputs:
         if name not in makers and name not in known:
-            raise Fail(f"This is an invalid model. Graph output ({name}) does not exist in the graph.")
+            raise Fail(
+                f"This is an invalid model. Graph output ({name}) does not exist in the graph."
+            )
     return [nodes[index] for index in _order(waits, users, nodes)]
 
 
@@ -72,7 +76,9 @@ def _order(waits: list[int], users: list[list[int]], nodes: list[Node]) -> list[
                 heappush(ready, user)
     if len(order) < len(waits):
         stuck = next(node for node, count in zip(nodes, waits, strict=True) if count)
-        raise Fail(f"This is an invalid model. Error: the graph is not acyclic. {stuck} needs its own output.")
+        raise Fail(
+            f"This is an invalid model. Error: the graph is not acyclic. {stuck} needs its own output."
+        )
     return order
 
 
@@ -89,11 +95,14 @@ def check(nodes: Iterable[Node], opsets: Mapping[str, int]) -> None:
         if rules is None:
             if node.domain in _onnx_domains():
                 raise _invalid(
-                    node, f"No Op registered for {node.op_type} with domain_version of {opsets[node.domain]}"
+                    node,
+                    f"No Op registered for {node.op_type} with domain_version of {opsets[node.domain]}",
                 )
             continue
         if rules.deprecated:
-            raise _invalid(node, f"Op {node.op_type} is deprecated in domain_version of {opsets[node.domain]}")
+            raise _invalid(
+                node, f"Op {node.op_type} is deprecated in domain_version of {opsets[node.domain]}"
+            )
         for name in node.attributes:
             if name not in rules.attributes:
                 raise _invalid(node, f"Unrecognized attribute: {name} for operator {node.op_type}")
@@ -144,7 +153,9 @@ def _onnx_domains() -> frozenset[str]:
 
 
 def _invalid(node: Node, why: str) -> InvalidGraph:
-    inputs, outputs = (", ".join(f'"{name}"' for name in names) for names in (node.inputs, node.outputs))
+    inputs, outputs = (
+        ", ".join(f'"{name}"' for name in names) for names in (node.inputs, node.outputs)
+    )
     return InvalidGraph(
         f'This is an invalid model. In Node, ("{node.name}", {node.op_type}, "{node.domain}", -1) : '
         f"({inputs}) -> ({outputs}) , Error {why}"

@@ -4,6 +4,8 @@
 with the last part alone.
 """
 
+# ruff: noqa: N818 (the names are onnxruntime's)
+
 from __future__ import annotations
 
 from typing import ClassVar
@@ -67,7 +69,7 @@ class ModelLoaded(OnnxRuntimeError):
     code, label = 8, "MODEL_LOADED"
 
 
-class NotImplemented(OnnxRuntimeError):  # noqa: A001 (the name is onnxruntime's)
+class NotImplemented(OnnxRuntimeError):
     """The model asks for an operator, or a form of it, that no provider has."""
 
     code, label = 9, "NOT_IMPLEMENTED"

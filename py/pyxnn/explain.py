@@ -47,18 +47,20 @@ class Explanation:
     @classmethod
     def of(cls, partition: Partition) -> Explanation:
         return cls(
-            NodePlacement(
-                node.name,
-                f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
-                list(node.inputs),
-                list(node.outputs),
-                segment.provider,
-                number,
-                segment.provider == XNNPACK and node in partition.planned,
-                partition.reasons.get(node),
-            )
-            for number, segment in enumerate(partition.segments)
-            for node in segment.nodes
+            [
+                NodePlacement(
+                    node.name,
+                    f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
+                    list(node.inputs),
+                    list(node.outputs),
+                    segment.provider,
+                    number,
+                    segment.provider == XNNPACK and node in partition.planned,
+                    partition.reasons.get(node),
+                )
+                for number, segment in enumerate(partition.segments)
+                for node in segment.nodes
+            ]
         )
 
     def summary(self) -> str:
@@ -72,7 +74,10 @@ class Explanation:
     def __str__(self) -> str:
         rows = [_HEADER, *self._rows()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        lines = (
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
         return "\n".join([self.summary(), "", *(line.rstrip() for line in lines)])
 
     __repr__ = __str__
@@ -80,7 +85,9 @@ class Explanation:
     def _repr_html_(self) -> str:
         head = "".join(f"<th style='text-align:left'>{escape(cell)}</th>" for cell in _HEADER)
         body = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
+            "<tr>"
+            + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row)
+            + "</tr>"
             for row in self._rows()
         )
         return f"<p>{escape(self.summary())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

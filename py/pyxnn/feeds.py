@@ -24,7 +24,8 @@ class Feeds:
 
     def __init__(self, inputs: Iterable[NodeArg], graph: Graph) -> None:
         self._inputs = {
-            input.name: _Input(input.type, graph.dtype(input.name), graph.shape(input.name)) for input in inputs
+            input.name: _Input(input.type, graph.dtype(input.name), graph.shape(input.name))
+            for input in inputs
         }
 
     def check(self, feed: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,11 +37,15 @@ class Feeds:
             InvalidArgument: a name is unknown, or a value has another type or shape than its input.
         """
         if not isinstance(feed, Mapping):
-            raise TypeError(f"run(..., input_feed) takes a dict of arrays by name of input, not {type(feed).__name__}")
+            raise TypeError(
+                f"run(..., input_feed) takes a dict of arrays by name of input, not {type(feed).__name__}"
+            )
         inputs = self._inputs
         missing = [name for name in inputs if name not in feed]
         if missing:
-            raise ValueError(f"Required inputs ({missing}) are missing from input feed ({list(feed)}).")
+            raise ValueError(
+                f"Required inputs ({missing}) are missing from input feed ({list(feed)})."
+            )
         values = {}
         for name, value in feed.items():
             expected = inputs.get(name)
@@ -51,19 +56,18 @@ class Feeds:
 
 
 def _tensor(name: str, value: Any, expected: _Input) -> np.ndarray:
-    if not isinstance(value, np.ndarray):
-        value = _from_lists(name, value, expected)
-    if value.dtype != expected.dtype:
-        actual = name_of(value.dtype)
+    array = value if isinstance(value, np.ndarray) else _from_lists(name, value, expected)
+    if array.dtype != expected.dtype:
+        actual = name_of(array.dtype)
         if actual != expected.type:
             raise InvalidArgument(
                 f"Unexpected input data type for input: {name}. Actual: ({actual}) , expected: ({expected.type})"
             )
-        value = value.astype(expected.dtype)  # strings of fixed width, or of another byte order
+        array = array.astype(expected.dtype)  # strings of fixed width, or of another byte order
     shape = expected.shape
-    if shape is not None and value.shape != shape:
-        _check_shape(name, value.shape, shape)
-    return value
+    if shape is not None and array.shape != shape:
+        _check_shape(name, array.shape, shape)
+    return array
 
 
 def _from_lists(name: str, value: Any, expected: _Input) -> np.ndarray:

@@ -88,7 +88,11 @@ class Node:
 
     def __str__(self) -> str:
         op = f"{self.domain}.{self.op_type}" if self.domain else self.op_type
-        return f"{op} node '{self.name}'" if self.name else f"{op} node of '{next(self.defines(), '')}'"
+        return (
+            f"{op} node '{self.name}'"
+            if self.name
+            else f"{op} node of '{next(self.defines(), '')}'"
+        )
 
 
 class Graph:
@@ -228,7 +232,9 @@ class Graph:
             self._consumers.get(name, {}).pop(node, None)
 
 
-def dead_after(steps: Sequence[tuple[Iterable[str], Iterable[str]]], outputs: Iterable[str]) -> list[list[str]]:
+def dead_after(
+    steps: Sequence[tuple[Iterable[str], Iterable[str]]], outputs: Iterable[str]
+) -> list[list[str]]:
     """For each of some steps in order, the values that nothing needs once it is done.
 
     Args:

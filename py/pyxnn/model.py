@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 import onnx.shape_inference
 
-from pyxnn import check, wire
-from pyxnn.errors import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented
+from pyxnn import check, errors, wire
+from pyxnn.errors import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile
 from pyxnn.graph import Graph, Node, TensorType
 from pyxnn.tensor_types import describe, dtype_of, tensor_type
 
@@ -75,7 +75,9 @@ class FreeDimensions:
         return bool(self.by_name or self.by_denotation)
 
 
-def load(source: str | os.PathLike[str] | bytes, free_dimensions: FreeDimensions | None = None) -> Model:
+def load(
+    source: str | os.PathLike[str] | bytes, free_dimensions: FreeDimensions | None = None
+) -> Model:
     """Reads a model.
 
     Args:
@@ -93,7 +95,9 @@ def load(source: str | os.PathLike[str] | bytes, free_dimensions: FreeDimensions
             initializers without all their data.
     """
     if isinstance(source, bytes):
-        return _Reader(_parse(source, "Failed to load model because protobuf parsing failed."), None).read(free_dimensions)
+        return _Reader(
+            _parse(source, "Failed to load model because protobuf parsing failed."), None
+        ).read(free_dimensions)
     path = Path(source)
     failed = f"Load model from {path} failed:"
     try:
@@ -102,14 +106,18 @@ def load(source: str | os.PathLike[str] | bytes, free_dimensions: FreeDimensions
         raise NoSuchFile(f"{failed}Load model {path} failed. File doesn't exist") from None
     except IsADirectoryError:
         raise InvalidProtobuf(f"{failed}Protobuf parsing failed. It is a directory") from None
-    return _Reader(_parse(data, f"{failed}Protobuf parsing failed."), path.parent).read(free_dimensions)
+    return _Reader(_parse(data, f"{failed}Protobuf parsing failed."), path.parent).read(
+        free_dimensions
+    )
 
 
 def _parse(data: bytes, failed: str) -> _Parsed:
     try:
         stripped = wire.strip(data)
         model = onnx.ModelProto.FromString(stripped.model)
-    except Exception as error:  # protobuf's DecodeError is a class of its own in each of its implementations
+    except (
+        Exception
+    ) as error:  # protobuf's DecodeError is a class of its own in each of its implementations
         raise InvalidProtobuf(failed) from error
     if not model.HasField("graph"):
         raise InvalidArgument("No graph was found in the protobuf.")
@@ -159,7 +167,9 @@ class _Reader:
         arrays = {}
         for index, tensor in enumerate(graph.initializer):
             if tensor.name in arrays:
-                raise Fail(f"This is an invalid model. Error: Duplicate definition of name ({tensor.name}).")
+                raise Fail(
+                    f"This is an invalid model. Error: Duplicate definition of name ({tensor.name})."
+                )
             arrays[tensor.name] = self._array(tensor, self.payloads.get(index))
         for sparse in graph.sparse_initializer:
             arrays[sparse.values.name] = dense(sparse)
@@ -190,7 +200,9 @@ class _Reader:
         location = entries.get("location", "")
         failed = f"External data path validation failed for initializer: {tensor.name}. Error: "
         if self.directory is None:
-            raise Fail(f"{failed}a model loaded from bytes can't have data in '{location}': load it from its path")
+            raise Fail(
+                f"{failed}a model loaded from bytes can't have data in '{location}': load it from its path"
+            )
         path = (self.directory / location).resolve()
         if not location or not path.is_relative_to(self.directory.resolve()):
             raise Fail(f"{failed}'{location}' is not below the directory of the model")
@@ -229,8 +241,12 @@ class _Reader:
             ).graph
         except onnx.shape_inference.InferenceError as error:
             raise _inference_failed(str(error)) from error
-        infos = {value.name: value for value in (*inferred.value_info, *inferred.input, *inferred.output)}
-        types = {name: tensor_type(info.type) for name, info in infos.items() if name not in initializers}
+        infos = {
+            value.name: value for value in (*inferred.value_info, *inferred.input, *inferred.output)
+        }
+        types = {
+            name: tensor_type(info.type) for name, info in infos.items() if name not in initializers
+        }
         outputs = [
             value if value.type.tensor_type.HasField("shape") else infos.get(value.name, value)
             for value in self.proto.graph.output
@@ -252,14 +268,18 @@ def _opsets(model: onnx.ModelProto) -> dict[str, int]:
             "the ONNX OperatorSet is being imported."
         )
     if model.ir_version > onnx.IR_VERSION:
-        raise Fail(f"Unsupported model IR version: {model.ir_version}, max supported IR version: {onnx.IR_VERSION}")
+        raise Fail(
+            f"Unsupported model IR version: {model.ir_version}, max supported IR version: {onnx.IR_VERSION}"
+        )
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     newest = onnx.defs.onnx_opset_version()
     version = opsets.get("", newest)
     if version > newest:
-        raise Fail(f"Opset {version} of domain ai.onnx is not supported: pyxnn takes {OLDEST_OPSET} to {newest}.")
+        raise Fail(
+            f"Opset {version} of domain ai.onnx is not supported: pyxnn takes {OLDEST_OPSET} to {newest}."
+        )
     if version < OLDEST_OPSET:
-        raise NotImplemented(
+        raise errors.NotImplemented(
             f"Opset {version} of domain ai.onnx is not supported: pyxnn takes {OLDEST_OPSET} to {newest}. "
             "onnx.version_converter can convert the model."
         )

@@ -7,7 +7,7 @@ promise something that pyxnn doesn't have raise when they are set.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pyxnn.errors import InvalidArgument
 from pyxnn.model import FreeDimensions
@@ -43,7 +43,7 @@ class ExecutionOrder(IntEnum):
 class _Options:
     """Attributes with defaults, of which none can be added and each keeps its type."""
 
-    _defaults: dict[str, Any]
+    _defaults: ClassVar[dict[str, Any]]
 
     def __init__(self) -> None:
         for name, value in self._defaults.items():
@@ -53,13 +53,17 @@ class _Options:
         if name not in self._defaults:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         expected = type(self._defaults[name])
-        if expected is bool and not isinstance(value, bool) or expected is not bool and not _fits(value, expected):
-            raise TypeError(f"{type(self).__name__}.{name} takes {expected.__name__}, not {type(value).__name__}")
-        object.__setattr__(self, name, value if expected is bool else expected(value))
+        if not _fits(value, expected):
+            raise TypeError(
+                f"{type(self).__name__}.{name} takes {expected.__name__}, not {type(value).__name__}"
+            )
+        object.__setattr__(self, name, expected(value))
 
 
 def _fits(value: Any, expected: type) -> bool:
-    return hasattr(value, "__index__") if issubclass(expected, int) else isinstance(value, expected)
+    if expected in (bool, str):
+        return isinstance(value, expected)
+    return hasattr(value, "__index__")
 
 
 class SessionOptions(_Options):
@@ -91,7 +95,7 @@ class SessionOptions(_Options):
     use_deterministic_compute: bool
     use_per_session_threads: bool
 
-    _defaults = {
+    _defaults: ClassVar[dict[str, Any]] = {
         "intra_op_num_threads": 0,
         "inter_op_num_threads": 0,
         "graph_optimization_level": GraphOptimizationLevel.ORT_ENABLE_ALL,
@@ -109,7 +113,7 @@ class SessionOptions(_Options):
         "use_deterministic_compute": False,
         "use_per_session_threads": True,
     }
-    _promises = {
+    _promises: ClassVar[dict[str, str]] = {
         "enable_profiling": "InferenceSession.profile(feeds) times the steps of a run",
         "optimized_model_filepath": "InferenceSession.explain() shows the optimized graph",
     }
@@ -122,7 +126,9 @@ class SessionOptions(_Options):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if value and name in self._promises:
-            raise NotImplementedError(f"pyxnn does not support SessionOptions.{name}: {self._promises[name]}")
+            raise NotImplementedError(
+                f"pyxnn does not support SessionOptions.{name}: {self._promises[name]}"
+            )
         super().__setattr__(name, value)
 
     def add_session_config_entry(self, key: str, value: str) -> None:
@@ -178,7 +184,7 @@ class RunOptions(_Options):
     only_execute_path_to_fetches: bool
     terminate: bool
 
-    _defaults = {
+    _defaults: ClassVar[dict[str, Any]] = {
         "log_severity_level": -1,
         "log_verbosity_level": 0,
         "logid": "",

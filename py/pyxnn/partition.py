@@ -70,17 +70,26 @@ def partition(graph: Graph, supports: Supports | None) -> Partition:
         supports: what XNNPACK takes; None leaves all to the CPU provider.
     """
     if supports is None:
-        reasons = dict.fromkeys(graph.nodes, "XnnpackExecutionProvider is not among the session's providers")
+        reasons = dict.fromkeys(
+            graph.nodes, "XnnpackExecutionProvider is not among the session's providers"
+        )
         return Partition(split(graph, dict.fromkeys(graph.nodes, Home.CPU)), reasons, set())
     planned = planned_nodes(graph)
-    reasons = {node: reason for node in graph.nodes if node not in planned and (reason := supports(node, graph))}
+    reasons = {
+        node: reason
+        for node in graph.nodes
+        if node not in planned and (reason := supports(node, graph))
+    }
     homes = {
-        node: Home.EITHER if node in planned else Home.CPU if node in reasons else Home.XNNPACK for node in graph.nodes
+        node: Home.EITHER if node in planned else Home.CPU if node in reasons else Home.XNNPACK
+        for node in graph.nodes
     }
     segments = split(graph, homes)
     for segment in segments:
         if segment.provider == CPU:
-            reasons.update((node, "only nodes on the CPU use it") for node in segment.nodes if node in planned)
+            reasons.update(
+                (node, "only nodes on the CPU use it") for node in segment.nodes if node in planned
+            )
     return Partition(segments, reasons, planned)
 
 
@@ -151,7 +160,11 @@ def _phases(graph: Graph, homes: Mapping[Node, Home], first: Home) -> list[tuple
 
 
 def _phase(
-    graph: Graph, homes: Mapping[Node, Home], home: Home, remaining: Sequence[Node], placed: set[str]
+    graph: Graph,
+    homes: Mapping[Node, Home],
+    home: Home,
+    remaining: Sequence[Node],
+    placed: set[str],
 ) -> list[Node]:
     """The nodes of `home` that can run after those placed, with the nodes of either home that they need.
 

@@ -46,7 +46,9 @@ class Profile:
         for step in self.slowest():
             shape = "" if step.shape is None else "x".join(map(str, step.shape))
             provider = step.provider.removesuffix("ExecutionProvider")
-            lines.append(f"{step.ms:10.3f} ms  {provider:7}  {step.kind:24}  {shape:20}  {step.name}".rstrip())
+            lines.append(
+                f"{step.ms:10.3f} ms  {provider:7}  {step.kind:24}  {shape:20}  {step.name}".rstrip()
+            )
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -15,11 +15,31 @@ _THREADS = "intra_op_num_threads"
 
 _ELSEWHERE = {
     f"{name}ExecutionProvider"
-    for name in (
-        *("ACL", "ArmNN", "Azure", "CANN", "CoreML", "CUDA", "DML", "Dnnl", "JS", "MIGraphX", "NvTensorRTRTX"),
-        *("OpenVINO", "QNN", "ROCM", "Rknpu", "SNPE", "Tensorrt", "Tvm", "VSINPU", "Vitis", "VitisAI", "WebGPU"),
-        *("WebNN", "Nnapi"),
-    )
+    for name in [
+        "ACL",
+        "ArmNN",
+        "Azure",
+        "CANN",
+        "CUDA",
+        "CoreML",
+        "DML",
+        "Dnnl",
+        "JS",
+        "MIGraphX",
+        "Nnapi",
+        "NvTensorRTRTX",
+        "OpenVINO",
+        "QNN",
+        "ROCM",
+        "Rknpu",
+        "SNPE",
+        "Tensorrt",
+        "Tvm",
+        "VSINPU",
+        "VitisAI",
+        "WebGPU",
+        "WebNN",
+    ]
 }
 """onnxruntime's other providers: code written for them runs here too, with a warning."""
 
@@ -75,7 +95,9 @@ def num_threads(resolved: Mapping[str, Mapping[str, str]]) -> int:
             raise InvalidArgument(f"Unknown option '{key}' of {XNNPACK}; it takes '{_THREADS}'")
     value = options.get(_THREADS, "0")
     if not value.isdecimal():
-        raise InvalidArgument(f"Option '{_THREADS}' of {XNNPACK} should be a number of threads, but got '{value}'")
+        raise InvalidArgument(
+            f"Option '{_THREADS}' of {XNNPACK} should be a number of threads, but got '{value}'"
+        )
     return int(value)
 
 
@@ -87,17 +109,23 @@ def _pairs(
     if not isinstance(providers, Sequence) or isinstance(providers, str):
         raise ValueError("'providers' should be a sequence.")
     if provider_options is None:
-        pairs = [(provider, {}) if isinstance(provider, str) else provider for provider in providers]
+        pairs = [
+            (provider, {}) if isinstance(provider, str) else provider for provider in providers
+        ]
         if not all(_is_pair(pair) for pair in pairs):
             raise ValueError("'providers' values must be either strings or (string, dict) tuples.")
         return pairs
     if not isinstance(provider_options, Sequence):
         raise ValueError("'provider_options' should be a sequence.")
     if len(providers) != len(provider_options):
-        raise ValueError("'providers' and 'provider_options' should be the same length if both are given.")
+        raise ValueError(
+            "'providers' and 'provider_options' should be the same length if both are given."
+        )
     names = [provider for provider in providers if isinstance(provider, str)]
     if len(names) != len(providers):
-        raise ValueError("Only string values for 'providers' are supported if 'provider_options' is given.")
+        raise ValueError(
+            "Only string values for 'providers' are supported if 'provider_options' is given."
+        )
     if not all(isinstance(options, Mapping) for options in provider_options):
         raise ValueError("'provider_options' values must be dicts.")
     return list(zip(names, provider_options, strict=True))
@@ -105,5 +133,8 @@ def _pairs(
 
 def _is_pair(pair: Any) -> bool:
     return (
-        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], Mapping)
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and isinstance(pair[1], Mapping)
     )

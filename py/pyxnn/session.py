@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pyxnn import engine, model, passes, partition, providers
+from pyxnn import engine, model, partition, passes
 from pyxnn.errors import Fail, InvalidArgument, NoModel
 from pyxnn.explain import Explanation
 from pyxnn.feeds import Feeds
@@ -20,6 +20,7 @@ from pyxnn.graph import Graph, dead_after
 from pyxnn.options import NO_CPU_FALLBACK, SPIN, GraphOptimizationLevel, RunOptions, SessionOptions
 from pyxnn.partition import CPU, XNNPACK, Segment
 from pyxnn.profile import Profile, StepTime
+from pyxnn.providers import Provider, num_threads, resolve
 
 
 class Runner(Protocol):
@@ -55,7 +56,7 @@ class InferenceSession:
         self,
         path_or_bytes: str | os.PathLike[str] | bytes,
         sess_options: SessionOptions | None = None,
-        providers: Sequence[providers.Provider] | None = None,
+        providers: Sequence[Provider] | None = None,
         provider_options: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         """Opens a model.
@@ -78,24 +79,30 @@ class InferenceSession:
         """
         options = SessionOptions() if sess_options is None else sess_options
         if not isinstance(options, SessionOptions):
-            raise TypeError(f"sess_options should be a SessionOptions, not {type(options).__name__}")
+            raise TypeError(
+                f"sess_options should be a SessionOptions, not {type(options).__name__}"
+            )
         if not isinstance(path_or_bytes, (str, os.PathLike, bytes)) or path_or_bytes == "":
             raise TypeError(f"Unable to load from type '{type(path_or_bytes)}'")
         self._options = options
-        self._providers = _resolve(providers, provider_options)
+        self._providers = resolve(providers, provider_options)
         _refuse_conflict(options, providers)
         loaded = model.load(path_or_bytes, options.free_dimensions())
         self._inputs, self._outputs, self._metadata = loaded.inputs, loaded.outputs, loaded.metadata
         graph = loaded.graph
         level = options.graph_optimization_level
-        passes.run(graph, passes.FORMS if level == GraphOptimizationLevel.ORT_DISABLE_ALL else passes.ALL)
+        passes.run(
+            graph, passes.FORMS if level == GraphOptimizationLevel.ORT_DISABLE_ALL else passes.ALL
+        )
         split = partition.partition(graph, _supports(self._providers))
         self._explanation = Explanation.of(split)
         _refuse_cpu(options, self._explanation)
         self._feeds = Feeds(loaded.inputs, graph)
         self._output_names = [output.name for output in loaded.outputs]
         # Outputs that no segment makes: constants, and inputs handed through.
-        self._constants = {name: graph.initializers[name] for name in graph.outputs if name in graph.initializers}
+        self._constants = {
+            name: graph.initializers[name] for name in graph.outputs if name in graph.initializers
+        }
         self._handed_on = {*graph.inputs, *self._constants}
         self._steps, close = _start(split.segments, graph, self._num_threads(), self._spins())
         self._finalizer = weakref.finalize(self, close)
@@ -188,7 +195,10 @@ class InferenceSession:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -224,13 +234,10 @@ class InferenceSession:
 
     def _num_threads(self) -> int:
         """The most threads of a run; 0 for all that there are."""
-        return providers.num_threads(self._providers) or max(self._options.intra_op_num_threads, 0)
+        return num_threads(self._providers) or max(self._options.intra_op_num_threads, 0)
 
     def _spins(self) -> bool:
         return self._options.config(SPIN, "1") == "1"
-
-
-_resolve = providers.resolve
 
 
 def _run_step(runner: Runner, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +266,7 @@ def _supports(resolved: Mapping[str, Any]) -> partition.Supports | None:
     return xnnpack.supports
 
 
-def _refuse_conflict(options: SessionOptions, providers: Sequence[providers.Provider] | None) -> None:
+def _refuse_conflict(options: SessionOptions, providers: Sequence[Provider] | None) -> None:
     if options.config(NO_CPU_FALLBACK, "0") == "0" or providers is None:
         return
     if any(provider == CPU or provider[0] == CPU for provider in providers):
@@ -277,7 +284,10 @@ def _refuse_cpu(options: SessionOptions, explanation: Explanation) -> None:
         raise Fail(
             "This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has been "
             "explicitly disabled by the user. "
-            + "; ".join(f"{node.op_type} '{node.name or node.outputs[0]}': {node.reason}" for node in refused[:5])
+            + "; ".join(
+                f"{node.op_type} '{node.name or node.outputs[0]}': {node.reason}"
+                for node in refused[:5]
+            )
         )
 
 
@@ -305,4 +315,6 @@ def _runner(segment: Segment, graph: Graph, num_threads: int, spin: bool) -> Run
     host_engine = engine.get()
     host_engine.host.wait_ready()
     available = host_engine.max_threads
-    return xnnpack.Subgraph(segment, graph, host_engine, min(num_threads or available, available), spin)
+    return xnnpack.Subgraph(
+        segment, graph, host_engine, min(num_threads or available, available), spin
+    )

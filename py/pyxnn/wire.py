@@ -21,7 +21,7 @@ _SHORT = 1024
 """Payloads of up to so many bytes stay in the model: shape inference reads shapes, axes and the like."""
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """The bytes don't follow the wire format."""
 
 
@@ -42,7 +42,7 @@ def strip(data: bytes | memoryview) -> Stripped:
     """Takes the payloads of large initializers out of a serialised ModelProto.
 
     Raises:
-        Malformed: the bytes are not a protobuf message, or not all of one.
+        MalformedError: the bytes are not a protobuf message, or not all of one.
     """
     data = memoryview(data)
     payloads: dict[int, memoryview] = {}
@@ -104,9 +104,9 @@ def _fields(message: memoryview) -> Iterator[_Field]:
         elif wire_type == _FIXED64:
             position += 8
         else:
-            raise Malformed(f"wire type {wire_type} at byte {start}")
+            raise MalformedError(f"wire type {wire_type} at byte {start}")
         if number == 0 or position > end:
-            raise Malformed(f"field {number} ends beyond its message")
+            raise MalformedError(f"field {number} ends beyond its message")
         yield _Field(number, wire_type, message[start:position], message[begin:position])
 
 
@@ -119,7 +119,7 @@ def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
         shift += 7
-    raise Malformed("a number is cut off")
+    raise MalformedError("a number is cut off")
 
 
 def _varint(value: int) -> bytes:

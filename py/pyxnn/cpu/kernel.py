@@ -45,11 +45,15 @@ def evaluate(node: Node, graph: Graph, inputs: Sequence[np.ndarray | None]) -> l
     return list(run(kernel(node, graph), node, inputs, {}))
 
 
-def run(kernel: Kernel, node: Node, inputs: Sequence[Any], captures: Mapping[str, Any]) -> Sequence[Any]:
+def run(
+    kernel: Kernel, node: Node, inputs: Sequence[Any], captures: Mapping[str, Any]
+) -> Sequence[Any]:
     """Calls a kernel; what goes wrong in it is a Fail that names the node."""
     try:
         return kernel(inputs, captures)
-    except Exception as error:  # the kernels' own checks are NumPy's and onnx.reference's, of any class
+    except (
+        Exception
+    ) as error:  # the kernels' own checks are NumPy's and onnx.reference's, of any class
         raise Fail(
             f"Non-zero status code returned while running {node.op_type} node. Name:'{node.name}' Status Message: {error}"
         ) from error

@@ -112,13 +112,13 @@ def _tile(node: Node, x: np.ndarray, repeats: np.ndarray) -> np.ndarray:
 
 
 def _constant_of_shape(node: Node, shape: np.ndarray) -> np.ndarray:
-    value = node.attribute("value", np.zeros(1, np.float32))
-    return np.full(tuple(shape.tolist()), value.reshape(()), value.dtype)
+    value: np.ndarray = node.attribute("value", np.zeros(1, np.float32))
+    return np.full(tuple(shape.tolist()), value.item(), value.dtype)
 
 
 def _range(node: Node, start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> np.ndarray:
     count = max(int(np.ceil((limit.item() - start.item()) / delta.item())), 0)
-    return start + np.arange(count, dtype=start.dtype) * delta
+    return np.asarray(start + np.arange(count, dtype=start.dtype) * delta)
 
 
 def _divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -6,13 +6,13 @@ Importing this costs 0.6 s in Pyodide; import it when a node needs it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from pyxnn import errors
 from pyxnn.cpu.kernel import Kernel
-from pyxnn.errors import NotImplemented
 from pyxnn.graph import Graph, Node
 
 
@@ -24,10 +24,12 @@ def kernel(node: Node, graph: Graph) -> Kernel:
     """
     outputs = list(node.defines())
     try:
-        evaluator = ReferenceEvaluator(_model_of(node, graph), opsets={**graph.opsets, node.domain: node.since})
+        evaluator = ReferenceEvaluator(
+            _model_of(node, graph), opsets={**graph.opsets, node.domain: node.since}
+        )
     except (NotImplementedError, RuntimeError, TypeError) as error:
         domain = node.domain or "ai.onnx"
-        raise NotImplemented(
+        raise errors.NotImplemented(
             f"Could not find an implementation for {node.op_type}({node.since}) node with name '{node.name}' of domain "
             f"'{domain}': {str(error).splitlines()[0]}"
         ) from error
@@ -58,11 +60,17 @@ def _value_info(name: str, graph: Graph) -> onnx.ValueInfoProto:
 def proto(node: Node) -> onnx.NodeProto:
     """The node in ONNX's form."""
     result = onnx.NodeProto(
-        op_type=node.op_type, input=node.inputs, output=node.outputs, name=node.name, domain=node.domain
+        op_type=node.op_type,
+        input=node.inputs,
+        output=node.outputs,
+        name=node.name,
+        domain=node.domain,
     )
     types = _attribute_types(node)
     for name, value in node.attributes.items():
-        result.attribute.append(onnx.helper.make_attribute(name, _attribute(value), attr_type=types.get(name)))
+        result.attribute.append(
+            onnx.helper.make_attribute(name, _attribute(value), attr_type=types.get(name))
+        )
     return result
 
 
@@ -78,4 +86,4 @@ def _attribute_types(node: Node) -> dict[str, int]:
         schema = onnx.defs.get_schema(node.op_type, node.since, node.domain)
     except onnx.defs.SchemaError:
         return {}
-    return {name: attribute.type.value for name, attribute in schema.attributes.items()}
+    return {name: cast("int", attribute.type) for name, attribute in schema.attributes.items()}

@@ -23,8 +23,12 @@ class CpuSegment:
         self._steps: list[tuple[Node, Kernel]] = [(node, kernel(node, graph)) for node in nodes]
         self._outputs = list(outputs)
         used = {name for node, _ in self._steps for name in node.uses()}
-        self._constants = {name: graph.initializers[name] for name in used if name in graph.initializers}
-        self._dead = dead_after([(node.uses(), node.defines()) for node, _ in self._steps], self._outputs)
+        self._constants = {
+            name: graph.initializers[name] for name in used if name in graph.initializers
+        }
+        self._dead = dead_after(
+            [(node.uses(), node.defines()) for node, _ in self._steps], self._outputs
+        )
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Computes the segment's outputs from its inputs, both by name.
@@ -44,14 +48,18 @@ class CpuSegment:
 
     def _run(self, inputs: Mapping[str, Any], times: list[StepTime] | None) -> dict[str, Any]:
         values: dict[str, Any] = {**self._constants, **inputs, "": None}
-        for (node, kernel), dead in zip(self._steps, self._dead, strict=True):
+        for (node, function), dead in zip(self._steps, self._dead, strict=True):
             start = perf_counter()
             captures = {name: values[name] for name in node.captures}
-            results = run(kernel, node, [values[name] for name in node.inputs], captures)
+            results = run(function, node, [values[name] for name in node.inputs], captures)
             if times is not None:
                 shape = getattr(results[0], "shape", None)
-                times.append(StepTime(node.name, node.op_type, CPU, shape, (perf_counter() - start) * 1e3))
-            values.update((name, value) for name, value in zip(node.outputs, results, strict=False) if name)
+                times.append(
+                    StepTime(node.name, node.op_type, CPU, shape, (perf_counter() - start) * 1e3)
+                )
+            values.update(
+                (name, value) for name, value in zip(node.outputs, results, strict=False) if name
+            )
             for name in dead:
                 values.pop(name, None)
         return {name: values[name] for name in self._outputs}

@@ -74,4 +74,6 @@ def _move(node: Node, graph: Graph) -> Sequence[Node] | None:
 def _count_outputs(node: Node) -> Sequence[Node] | None:
     if node.op_type != "Split" or node.since >= 18 or node.input(1):
         return None
-    return (replace(node, attributes={**node.attributes, "num_outputs": len(node.outputs)}, since=18),)
+    return (
+        replace(node, attributes={**node.attributes, "num_outputs": len(node.outputs)}, since=18),
+    )

@@ -18,11 +18,19 @@ def run(graph: Graph) -> bool:
 
 
 def _to_inference(node: Node, graph: Graph) -> Sequence[Node] | None:
-    if not node.is_op("BatchNormalization") or node.attribute("training_mode", 0) or not node.attribute("spatial", 1):
+    if (
+        not node.is_op("BatchNormalization")
+        or node.attribute("training_mode", 0)
+        or not node.attribute("spatial", 1)
+    ):
         return None
-    if any(graph.consumers(name) or graph.is_output(name) for name in filter(None, node.outputs[1:])):
+    if any(
+        graph.consumers(name) or graph.is_output(name) for name in filter(None, node.outputs[1:])
+    ):
         return None
     attributes = {"epsilon": node.attribute("epsilon", 1e-5)}
     if node.since >= 15 and node.attributes == attributes and len(node.outputs) == 1:
         return None
-    return (replace(node, outputs=node.outputs[:1], attributes=attributes, since=max(node.since, 15)),)
+    return (
+        replace(node, outputs=node.outputs[:1], attributes=attributes, since=max(node.since, 15)),
+    )

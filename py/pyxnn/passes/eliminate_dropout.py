@@ -22,7 +22,11 @@ def _to_identity(node: Node, graph: Graph) -> Sequence[Node] | None:
     mask = node.output(1)
     if mask and (graph.consumers(mask) or graph.is_output(mask)):
         return None
-    return (Node("Identity", node.inputs[:1], node.outputs[:1], name=node.name, since=max(node.since, 13)),)
+    return (
+        Node(
+            "Identity", node.inputs[:1], node.outputs[:1], name=node.name, since=max(node.since, 13)
+        ),
+    )
 
 
 def _trains(node: Node, graph: Graph) -> bool:

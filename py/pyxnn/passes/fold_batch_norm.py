@@ -23,7 +23,12 @@ def run(graph: Graph) -> bool:
 
 
 def _fold(node: Node, graph: Graph) -> Sequence[Node] | None:
-    if not node.is_op("BatchNormalization") or node.since < 15 or len(node.outputs) > 1 or node.attribute("training_mode"):
+    if (
+        not node.is_op("BatchNormalization")
+        or node.since < 15
+        or len(node.outputs) > 1
+        or node.attribute("training_mode")
+    ):
         return None
     before = graph.producer(node.input(0))
     if before is None or graph.sole_consumer(node.input(0)) is not node:
@@ -37,7 +42,9 @@ def _fold(node: Node, graph: Graph) -> Sequence[Node] | None:
         return None
     if bias is None and before.input(2):
         return None
-    factor = scale.astype(np.float64) / np.sqrt(variance.astype(np.float64) + node.attribute("epsilon", 1e-5))
+    factor = scale.astype(np.float64) / np.sqrt(
+        variance.astype(np.float64) + node.attribute("epsilon", 1e-5)
+    )
     attributes = dict(before.attributes)
     if bias is None:
         bias = np.zeros(factor.shape)
@@ -67,4 +74,6 @@ def _along_channels(node: Node, factor: np.ndarray, weights: np.ndarray) -> np.n
         return factor.reshape(-1, 1, *kernel)
     groups = node.attribute("group", 1)
     per_group = factor.reshape(groups, 1, -1)
-    return np.repeat(per_group, weights.shape[0] // groups, 1).reshape(weights.shape[0], -1, *kernel)
+    return np.repeat(per_group, weights.shape[0] // groups, 1).reshape(
+        weights.shape[0], -1, *kernel
+    )

@@ -38,7 +38,11 @@ def _shape(node: Node, graph: Graph) -> list[np.ndarray] | None:
     if not node.is_op("Shape", "Size"):
         return None
     extents = graph.type(node.input(0)).static_shape
-    return None if extents is None else cpu.evaluate(node, graph, [np.broadcast_to(np.int8(0), extents)])
+    return (
+        None
+        if extents is None
+        else cpu.evaluate(node, graph, [np.broadcast_to(np.int8(0), extents)])
+    )
 
 
 def _results(node: Node, graph: Graph) -> list[np.ndarray] | None:

@@ -1,8 +1,8 @@
 """Small differences between opsets: other names, other defaults.
 
-    * Scatter (opsets 9, 10) is ScatterElements.
-    * GridSample below opset 20: mode "bilinear" is "linear", "bicubic" is "cubic".
-    * RoiAlign below opset 16: `coordinate_transformation_mode` is "output_half_pixel".
+* Scatter (opsets 9, 10) is ScatterElements.
+* GridSample below opset 20: mode "bilinear" is "linear", "bicubic" is "cubic".
+* RoiAlign below opset 16: `coordinate_transformation_mode` is "output_half_pixel".
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def _rename(node: Node, graph: Graph) -> Sequence[Node] | None:
         return (replace(node, op_type="ScatterElements", since=11),)
     if node.is_op("GridSample") and node.since < 20:
         mode = node.attribute("mode", "bilinear")
-        return (replace(node, attributes={**node.attributes, "mode": _MODES.get(mode, mode)}, since=20),)
+        return (
+            replace(node, attributes={**node.attributes, "mode": _MODES.get(mode, mode)}, since=20),
+        )
     if node.is_op("RoiAlign") and node.since < 16:
         form = {"coordinate_transformation_mode": "output_half_pixel"}
         return (replace(node, attributes={**node.attributes, **form}, since=16),)

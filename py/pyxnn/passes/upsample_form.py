@@ -26,7 +26,9 @@ def _to_resize(node: Node, graph: Graph) -> Sequence[Node] | None:
     if node.since >= 9:
         scales = node.input(1)
     else:
-        scales = graph.add_constant(np.array(node.attributes["scales"], np.float32), f"{node.output(0)}_scales")
+        scales = graph.add_constant(
+            np.array(node.attributes["scales"], np.float32), f"{node.output(0)}_scales"
+        )
     rounding = "floor"
     if node.is_op("Resize") and mode == "nearest":
         factors = graph.constant(scales)
@@ -38,4 +40,13 @@ def _to_resize(node: Node, graph: Graph) -> Sequence[Node] | None:
         "coordinate_transformation_mode": "asymmetric",
         "nearest_mode": rounding,
     }
-    return (Node("Resize", [node.input(0), "", scales], node.outputs, attributes, name=node.name, since=13),)
+    return (
+        Node(
+            "Resize",
+            [node.input(0), "", scales],
+            node.outputs,
+            attributes,
+            name=node.name,
+            since=13,
+        ),
+    )
