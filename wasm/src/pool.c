@@ -43,8 +43,8 @@
  * How long a thread spins before it sleeps. Waking a sleeper takes 20 to 60 us, and steps that run on one thread lie
  * between parallel ones, so sleeping within a run is dear; a core that spins between two runs is wasted.
  */
-#define WORKER_SPIN_NS UINT64_C(1000000)
-#define CALLER_SPIN_NS UINT64_C(1000000)
+#define WORKER_SPIN_NS UINT64_C(100000)
+#define CALLER_SPIN_NS UINT64_C(100000)
 
 /* How often a spinning thread looks at its word before it looks at the clock, which costs a call out of WebAssembly. */
 #define SPINS_PER_CLOCK 200
@@ -294,6 +294,14 @@ static void close_gate(void) {
   pool.open = false;
 }
 
+/* Ends a call that the caller trapped in: workers may still be at it. */
+static void abandon(void) {
+  for (uint32_t i = 0; i < pool.max_threads; i++) {
+    pthreadpool_store_relaxed_size_t(&pool.threadpool->threads[i].range_length, 0);
+  }
+  close_gate();
+}
+
 PTHREADPOOL_INTERNAL void pthreadpool_parallelize(struct pthreadpool* threadpool, thread_function_t thread_function,
                                                   const void* params, size_t params_size, void* task, void* context,
                                                   size_t linear_range, uint32_t flags) {
@@ -395,7 +403,7 @@ void pyxnn_pool_stop(void) {
 
 pthreadpool_t pyxnn_pool_begin(uint32_t num_threads, uint32_t spin) {
   if (pool.open) {
-    close_gate(); /* the caller trapped in the middle of a run: workers may still be at it */
+    abandon();
   }
   if (pool.replace || load(&pool.unreliable) != 0) {
     /* The old object stays, as a lost worker that is alive after all may still steal from its ranges. */
