@@ -34,10 +34,10 @@ export class Digits {
 
   /** @param {{ label: number, pixels: number[] }} sample */
   #addSample({ label, pixels }) {
-    const canvas = html("canvas", { "aria-hidden": "true" });
+    const canvas = html("canvas", { width: "8", height: "8", "aria-hidden": "true" });
     const button = html("button", { type: "button", "aria-label": `Scanned ${label}` }, canvas);
     button.addEventListener("click", () => {
-      this.#pad.clear();
+      this.#pad.show(pixels);
       this.#show(pixels);
     });
     find("digit-samples", HTMLElement).append(button);

@@ -27,13 +27,18 @@ export class Pad {
     }
   }
 
-  get empty() {
-    return this.#strokes.length === 0;
-  }
-
   clear() {
     this.#strokes = [];
     this.#paint();
+  }
+
+  /**
+   * Shows an image instead of strokes; the next stroke begins afresh.
+   * @param {number[]} pixels
+   */
+  show(pixels) {
+    this.#strokes = [];
+    paintPixels(this.canvas, pixels);
   }
 
   /** The drawing as the network sees it: 8x8 shares of ink, 0 to 1. */
@@ -88,13 +93,15 @@ export class Pad {
  * @param {number[]} pixels
  */
 export function paintPixels(canvas, pixels) {
-  canvas.width = canvas.height = SIZE;
   const context = context2d(canvas);
+  const scale = canvas.width / SIZE;
+  context.clearRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = getComputedStyle(canvas).color;
   pixels.forEach((ink, i) => {
     context.globalAlpha = ink;
-    context.fillRect(i % SIZE, Math.floor(i / SIZE), 1, 1);
+    context.fillRect((i % SIZE) * scale, Math.floor(i / SIZE) * scale, scale, scale);
   });
+  context.globalAlpha = 1;
 }
 
 /** @param {HTMLCanvasElement} canvas */

@@ -15,7 +15,7 @@ export function bytes(value) {
 /** @param {number} share of one */
 export function percent(share) {
   const value = share * 100;
-  return `${value > 99.9 && value < 100 ? "> 99.9" : value.toFixed(value < 10 ? 1 : 0)} %`;
+  return `${value > 99.9 && value < 100 ? "> 99.9" : value.toFixed(value < 10 || value > 99 ? 1 : 0)} %`;
 }
 
 /** @param {number} value */
