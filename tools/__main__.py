@@ -2,17 +2,125 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from tools import wasm
-from tools.run import BuildError, say, stage
+from tools import emscripten, environment, lint, npm, relock, wasm, wheel
+from tools.run import BUILD, ROOT, BuildError, cpus, say, show, stage
+
+Arguments = list[str]
 
 
-def _wasm() -> None:
+def setup(_: Arguments) -> None:
+    """Everything that the other verbs need and that this machine lacks."""
+    with stage("compiler"):
+        compiler = emscripten.get()
+        say(f"   Emscripten {compiler.version}" + (f" in {compiler.root}" if compiler.root else ""))
+    from tools import chromium
+
+    with stage("Python packages, Node and Chromium"):
+        environment.python()
+        npm.node()
+        say(f"   Chromium: {chromium.find()}")
+
+
+def build_engine(_: Arguments) -> None:
+    """The engine."""
     with stage("engine"):
         wasm.build()
+
+
+def build_wheels(_: Arguments) -> None:
+    """All wheels."""
+    from tools import pyodide_wheels
+
+    with stage("wheels for Pyodide"):
+        pyodide_wheels.build()
+    with stage("engine and wheel of pyxnn"):
+        wheel.build()
+
+
+def build_site(arguments: Arguments) -> None:
+    """The static site, with what goes into it."""
+    from tools import site
+
+    build_wheels(arguments)
+    with stage("site"):
+        say(f"   {site.build().relative_to(ROOT)}")
+
+
+def demo(arguments: Arguments) -> None:
+    """The main job, headless, and then the page served."""
+    setup([])
+    build_site([])
+    with stage("demo"):
+        _module("demo", arguments)
+
+
+def test(arguments: Arguments) -> None:
+    """All tests and checks, or those that the arguments tell pytest."""
+    setup([])
+    build_site([])
+    if arguments:
+        _pytest(arguments)
+        return
+    with stage("lint"):
+        lint.check()
+    with stage("unit tests"):
+        _pytest([f"--numprocesses={cpus()}", "tests/unit"])
+    with stage("browser tests"):
+        _pytest(["tests/browser"])
+
+
+def bench(arguments: Arguments) -> None:
+    """The benchmark."""
+    setup([])
+    build_site([])
+    with stage("benchmark"):
+        _module("bench", arguments)
+
+
+def check(_: Arguments) -> None:
+    """Lint."""
+    with stage("lint"):
+        lint.check()
+
+
+def repair(_: Arguments) -> None:
+    """Formatting."""
+    with stage("format"):
+        lint.repair()
+
+
+def lock(_: Arguments) -> None:
+    """The lock file anew."""
+    with stage("lock file"):
+        relock.relock()
+
+
+def clean(_: Arguments) -> None:
+    """Removes what was built inside the checkout; the cache stays."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    shutil.rmtree(wheel.ASSETS, ignore_errors=True)
+
+
+def _module(name: str, arguments: Arguments) -> None:
+    """Runs a module of tools that needs third-party packages, in their environment."""
+    _succeed([environment.python(), "-m", f"tools.{name}", *arguments])
+
+
+def _pytest(arguments: Arguments) -> None:
+    _succeed([environment.python(), "-m", "pytest", *arguments])
+
+
+def _succeed(argv: list[str | Path]) -> None:
+    code = show(argv)
+    if code:
+        words = " ".join(map(str, argv[1:]))
+        raise BuildError(f"`python {words}` failed (exit code {code}); its output is above")
 
 
 @dataclass(frozen=True)
@@ -20,23 +128,33 @@ class Verb:
     """What a word on the command line does."""
 
     help: str
-    act: Callable[[], None]
+    act: Callable[[Arguments], None]
 
 
 VERBS = {
-    "wasm": Verb("build the engine's four WebAssembly binaries", _wasm),
+    "setup": Verb("install or fetch what the build needs and the machine lacks", setup),
+    "wasm": Verb("build the engine's four WebAssembly binaries", build_engine),
+    "wheels": Verb("build numpy and ml_dtypes for Pyodide, and pyxnn's wheel", build_wheels),
+    "site": Verb("build the static site with the demo page", build_site),
+    "demo": Verb("run the main job in a headless browser, then serve the page [--headless]", demo),
+    "test": Verb("run all checks and tests, or what pytest's arguments name", test),
+    "bench": Verb("measure speed and memory in the browser", bench),
+    "lint": Verb("check style and types of Python, C and JavaScript", check),
+    "format": Verb("lay out the code as lint wants it", repair),
+    "lock": Verb("make third_party.lock anew after a change of versions", lock),
+    "clean": Verb("remove what was built here; the cache stays", clean),
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Runs the verb that ``arguments`` name; returns the exit code."""
-    if len(arguments) != 1 or arguments[0] not in VERBS:
+def main(arguments: Arguments) -> int:
+    """Runs the verb that ``arguments`` begin with; returns the exit code."""
+    if not arguments or arguments[0] not in VERBS:
         say("usage: ./build.sh VERB, where VERB is one of")
         for name, verb in VERBS.items():
             say(f"  {name:8} {verb.help}")
-        return 0 if not arguments else 2
+        return 2 if arguments else 0
     try:
-        VERBS[arguments[0]].act()
+        VERBS[arguments[0]].act(arguments[1:])
     except BuildError as error:
         print(f"\nbuild failed: {error}", file=sys.stderr, flush=True)
         return 1

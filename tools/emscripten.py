@@ -7,7 +7,6 @@ paths for it as outside.
 from __future__ import annotations
 
 import functools
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence

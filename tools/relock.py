@@ -79,7 +79,10 @@ def _pypi() -> dict[str, Entry]:
     # What runs in Pyodide and on this machine is one version, so the site's versions bind the developer's.
     site = dict(map(split_pin, groups["site"]))
     dev = resolve(groups["dev"], site)
-    members = {name: [g for g, names in (("dev", dev), ("site", site)) if name in names] for name in {**dev, **site}}
+    members = {
+        name: [g for g, names in (("dev", dev), ("site", site)) if name in names]
+        for name in {**dev, **site}
+    }
     entries: dict[str, Entry] = {}
     for name, version in {**dev, **site}.items():
         say(f"   {name} {version}")

@@ -82,6 +82,12 @@ def output(argv: Sequence[str | Path], *, advice: str = "") -> str:
     return done.stdout
 
 
+def show(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:
+    """Runs a command in the checkout with its output on the screen; returns its exit code."""
+    words = [str(word) for word in argv]
+    return subprocess.run(words, cwd=ROOT, env={**os.environ, **(env or {})}).returncode
+
+
 @contextmanager
 def stage(name: str) -> Iterator[None]:
     """Prints a stage's name when it starts and its time when it ends."""

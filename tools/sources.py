@@ -68,5 +68,7 @@ def unpack(archive: Path, folder: Path) -> None:
         if len(tops) == 1:
             inside = next(iter(tops)) + "/"
             for member in members:
-                member.name = (member.name.removeprefix("./") + "/").removeprefix(inside).rstrip("/")
+                member.name = (
+                    (member.name.removeprefix("./") + "/").removeprefix(inside).rstrip("/")
+                )
         tar.extractall(folder, members=[m for m in members if m.name], filter="tar")

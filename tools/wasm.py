@@ -59,7 +59,9 @@ def _program(
     key = cache.digest(emcc.version, link, *map(cache.file_digest, objects), library.archive)
 
     def make(draft: Path) -> None:
-        emcc.run(["emcc", *link, *objects, library.archive, "-o", draft / "program.wasm"], log="link")
+        emcc.run(
+            ["emcc", *link, *objects, library.archive, "-o", draft / "program.wasm"], log="link"
+        )
 
     program = cache.folder("program", key, make) / "program.wasm"
     size = program.stat().st_size

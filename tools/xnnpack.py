@@ -41,6 +41,7 @@ SUBGRAPH_API = {
     "src/tensor.c",
 }
 
+
 @dataclass(frozen=True)
 class Variant:
     """An instruction set: its name, the compiler's flags, and XNNPACK's lists of microkernels."""
