@@ -38,6 +38,27 @@ class Window:
         (top, left), (bottom, right) = self.before, self.after
         return [top, right, bottom, left, *self.kernel, *self.strides, *self.dilations]
 
+    def extents(self, image: Shape) -> tuple[int, int]:
+        """(height, width) of the output for an image of extents (width) or (height, width)."""
+        height, width = (
+            (extent + before + after - dilation * (kernel - 1) - 1) // stride + 1
+            for extent, before, after, dilation, kernel, stride in zip(
+                (1, *image)[-2:],
+                self.before,
+                self.after,
+                self.dilations,
+                self.kernel,
+                self.strides,
+                strict=True,
+            )
+        )
+        return height, width
+
+    @property
+    def has_depthwise_kernel(self) -> bool:
+        """Whether the engine's own depthwise kernel can do it."""
+        return self.kernel[1] in (3, 5) and self.strides[1] in (1, 2) and self.dilations == (1, 1)
+
     @property
     def is_identity(self) -> bool:
         """Whether each output pixel is made of the input pixel at its place alone."""
@@ -65,12 +86,16 @@ def convolution(
     """
     x = ctx.arrange(x, layout.channels_last(x.rank))
     group_channels = kernel.shape[4], kernel.shape[1]
-    channels = groups * group_channels[0], groups * group_channels[1]
-    params = [*window.words, groups, *group_channels, *channels, *bounds]
+    params: list[int | float]
+    if group_channels == (1, 1) and window.has_depthwise_kernel:
+        kind = Kind.DEPTHWISE
+        params = [*window.words[:8], groups, *bounds]
+    else:
+        kind = Kind.CONVOLUTION
+        channels = groups * group_channels[0], groups * group_channels[1]
+        params = [*window.words, groups, *group_channels, *channels, *bounds]
     output = ctx.new(shape, layout.channels_last(x.rank))
-    return ctx.step(
-        Kind.CONVOLUTION, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key
-    )
+    return ctx.step(kind, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key)
 
 
 def pool(

@@ -68,7 +68,7 @@ class Subgraph:
         deciding = _deciding(segment.nodes)
         self._known = [name for name in segment.inputs if name in deciding]
         self._shaped = [name for name in segment.inputs if name not in deciding]
-        self._resources = Resources(engine)
+        self.resources = Resources(engine)
         self._arena, self._workspace = Scratch(engine), Scratch(engine)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
 
@@ -140,7 +140,7 @@ class Subgraph:
                 self._graph,
                 shapes,
                 known,
-                self._resources,
+                self.resources,
                 self._num_threads,
             )
             self._plans[signature] = plan

@@ -30,7 +30,7 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
     weights = ctx.constant(node.input(1))
     assert weights is not None
     groups = node.attribute("group", 1)
-    window, extents, _ = windows.place(node, x.shape[2:], weights.shape[2:])
+    window, _ = windows.place(node, x.shape[2:], weights.shape[2:])
     grouped = weights.reshape(groups, -1, weights.shape[1], *window.kernel)
     output = kernels.convolution(
         ctx,
@@ -40,7 +40,7 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
         np.moveaxis(grouped, 2, 4),
         ctx.constant(node.input(2)),
         ctx.weights_key(*node.inputs[1:]),
-        windows.output_shape(x.shape, weights.shape[0], extents),
+        windows.output_shape(x.shape, weights.shape[0], window),
         ctx.bounds,
     )
     ctx.define(node.output(0), output)

@@ -37,15 +37,22 @@ def supports_pool(node: Node, graph: Graph) -> str | None:
 def lower_max_pool(node: Node, ctx: Lowering) -> None:
     """MaxPool (opsets 8 to 22): X (N, C, [H,] W) to Y (N, C, [oH,] oW)."""
     x = ctx.value(node.input(0))
-    window, extents, _ = windows.place(node, x.shape[2:], node.attributes["kernel_shape"])
-    shape = windows.output_shape(x.shape, x.shape[1], extents)
+    window, _ = windows.place(node, x.shape[2:], node.attributes["kernel_shape"])
+    shape = windows.output_shape(x.shape, x.shape[1], window)
+    if max(window.dilations) > 1 and any((*window.before, *window.after)):
+        # XNNPACK reads outside the image when a dilated window hangs over its edge.
+        x = kernels.pad_pixels(ctx, x, window, -math.inf)
+        window = replace(window, before=(0, 0), after=(0, 0))
     if math.prod(window.kernel) == 1:
         output = _pick(ctx, x, window, shape)
+    elif any(stride > k for stride, k in zip(window.strides, window.kernel, strict=True)):
+        # XNNPACK wants no gaps between windows: it pools everywhere, and the pixels asked for are picked.
+        dense = replace(window, strides=(1, 1))
+        everywhere = windows.output_shape(x.shape, x.shape[1], dense)
+        pooled = kernels.pool(ctx, Kind.MAX_POOL, x, dense, everywhere, NO_BOUNDS)
+        picking = Window((1, 1), window.strides, (1, 1), (0, 0), (0, 0))
+        output = _pick(ctx, pooled, picking, shape)
     else:
-        if max(window.dilations) > 1 and any((*window.before, *window.after)):
-            # XNNPACK reads outside the image when a dilated window hangs over its edge.
-            x = kernels.pad_pixels(ctx, x, window, -math.inf)
-            window = replace(window, before=(0, 0), after=(0, 0))
         output = kernels.pool(ctx, Kind.MAX_POOL, x, window, shape, ctx.bounds)
     ctx.define(node.output(0), output)
 
@@ -58,12 +65,13 @@ def lower_average_pool(node: Node, ctx: Lowering) -> None:
     too, so what XNNPACK gives is multiplied by a map of ratios. A dilated window is a depthwise convolution with ones.
     """
     x = ctx.value(node.input(0))
-    window, extents, overhang = windows.place(node, x.shape[2:], node.attributes["kernel_shape"])
-    shape = windows.output_shape(x.shape, x.shape[1], extents)
+    window, overhang = windows.place(node, x.shape[2:], node.attributes["kernel_shape"])
+    shape = windows.output_shape(x.shape, x.shape[1], window)
     if math.prod(window.kernel) == 1:
         ctx.define(node.output(0), _pick(ctx, x, window, shape))
         return
     image = (1, *x.shape[2:])[-2:]
+    extents = window.extents(image)
     inside = _count(window, extents, (0, 0), image)
     counted = inside
     if node.attribute("count_include_pad", 0):
@@ -73,13 +81,13 @@ def lower_average_pool(node: Node, ctx: Lowering) -> None:
     if max(window.dilations) > 1:
         output = _depthwise_ones(ctx, x, window, shape, NO_BOUNDS)
         ratios = 1 / np.maximum(counted, 1)
+    elif (inside == counted).all():
+        output = kernels.pool(ctx, Kind.AVERAGE_POOL, x, window, shape, ctx.bounds)
+        ctx.define(node.output(0), output)
+        return
     else:
+        output = kernels.pool(ctx, Kind.AVERAGE_POOL, x, window, shape, NO_BOUNDS)
         ratios = inside / counted
-        bounds = ctx.bounds if (ratios == 1).all() else NO_BOUNDS
-        output = kernels.pool(ctx, Kind.AVERAGE_POOL, x, window, shape, bounds)
-        if bounds is ctx.bounds:
-            ctx.define(node.output(0), output)
-            return
     factors = Value.constant(ratios.astype(np.float32).reshape(1, 1, *shape[2:]))
     output = kernels.binary(ctx, BinaryType.MULTIPLY, output, factors)
     ctx.define(node.output(0), kernels.clamp(ctx, output, ctx.bounds))

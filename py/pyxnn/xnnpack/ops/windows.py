@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from pyxnn import errors
 from pyxnn.graph import Graph, Node
@@ -23,22 +22,13 @@ def supports(node: Node, graph: Graph) -> str | None:
     return None
 
 
-class Placement(NamedTuple):
-    """A window over an image: what it makes, and how.
-
-    Attributes:
-        window: padded after the image so that the last window of `ceil_mode` has room.
-        extents: of the output, (height, width).
-        overhang: how much of `window.after` is there for `ceil_mode` only.
-    """
-
-    window: Window
-    extents: tuple[int, int]
-    overhang: tuple[int, int]
-
-
-def place(node: Node, image: Shape, kernel: Sequence[int]) -> Placement:
+def place(
+    node: Node, image: Shape, kernel: Sequence[int]
+) -> tuple[Window, tuple[int, int]]:
     """The window of a node over an image of extents (width) or (height, width).
+
+    It is padded after the image so that the last window of `ceil_mode` has room; the second result is how much of that
+    padding, (height, width), is there for this alone.
 
     Raises:
         InvalidArgument: the image is smaller than the window.
@@ -48,7 +38,7 @@ def place(node: Node, image: Shape, kernel: Sequence[int]) -> Placement:
     dilations = node.attribute("dilations") or [1] * rank
     pads = node.attribute("pads") or [0] * 2 * rank
     axes = zip(image, kernel, strides, dilations, pads[:rank], pads[rank:], strict=True)
-    before, after, overhang, extents = zip(*(_slide(node, *axis) for axis in axes), strict=True)
+    before, after, overhang = zip(*(_padding(node, *axis) for axis in axes), strict=True)
     window = Window(
         kernel=_pair(kernel, 1),
         strides=_pair(strides, 1),
@@ -56,20 +46,19 @@ def place(node: Node, image: Shape, kernel: Sequence[int]) -> Placement:
         before=_pair(before, 0),
         after=_pair(after, 0),
     )
-    return Placement(window, _pair(extents, 1), _pair(overhang, 0))
+    return window, _pair(overhang, 0)
 
 
-def _slide(
+def _padding(
     node: Node, extent: int, kernel: int, stride: int, dilation: int, before: int, after: int
-) -> tuple[int, int, int, int]:
-    """Along one axis: padding before, padding after, how much of that is overhang, and the extent of the output."""
+) -> tuple[int, int, int]:
+    """Along one axis: padding before, padding after, and how much of that is for `ceil_mode`."""
     reach = dilation * (kernel - 1) + 1
     auto_pad = _auto_pad(node)
     if auto_pad.startswith("SAME"):
-        output = -(-extent // stride)
-        padding = max((output - 1) * stride + reach - extent, 0)
+        padding = max((-(-extent // stride) - 1) * stride + reach - extent, 0)
         before = padding // 2 if auto_pad == "SAME_UPPER" else padding - padding // 2
-        return before, padding - before, 0, output
+        return before, padding - before, 0
     if auto_pad == "VALID":
         before = after = 0
     room = before + extent + after - reach
@@ -77,11 +66,10 @@ def _slide(
         raise errors.InvalidArgument(
             f"the window of {node} reaches over {reach} pixels, the padded image has {room + reach}"
         )
-    output = room // stride + 1
-    if node.attribute("ceil_mode", 0) and room % stride and output * stride < before + extent:
-        overhang = stride - room % stride
-        return before, after + overhang, overhang, output + 1
-    return before, after, 0, output
+    begin = (room // stride + 1) * stride  # of one more window, which may not lie in padding alone
+    if node.attribute("ceil_mode", 0) and room % stride and begin < before + extent:
+        return before, after + stride - room % stride, stride - room % stride
+    return before, after, 0
 
 
 def _auto_pad(node: Node) -> str:
@@ -94,6 +82,6 @@ def _pair(values: Sequence[int], filler: int) -> tuple[int, int]:
     return height, width
 
 
-def output_shape(x: Shape, channels: int, extents: tuple[int, int]) -> Shape:
-    """The shape (N, channels, ...) that goes with an input shape."""
-    return (x[0], channels, *extents[4 - len(x) :])
+def output_shape(x: Shape, channels: int, window: Window) -> Shape:
+    """The shape (N, channels, ...) that a window makes of an input shape."""
+    return (x[0], channels, *window.extents(x[2:])[4 - len(x) :])

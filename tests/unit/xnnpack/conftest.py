@@ -1,0 +1,30 @@
+"""The engine's one-thread binary, in wasmtime, for all tests of the provider."""
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from pyxnn import engine
+from tests.support.wasmtime_host import BINARY, WasmtimeHost
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engine() -> Iterator[None]:
+    if not BINARY.exists():
+        pytest.skip(f"{BINARY} is missing: run ./build.sh wasm")
+    engine.use(WasmtimeHost())
+    yield
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks(_engine: None) -> Iterator[None]:
+    """Every test gives back all of the engine's memory that it takes."""
+    before = engine.get().memory_used()
+    yield
+    assert engine.get().memory_used() == before

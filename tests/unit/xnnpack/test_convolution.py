@@ -1,0 +1,116 @@
+"""Conv against native onnxruntime.
+
+Tolerance: both sum up to 9 * 5 * 5 products in float32, in different orders, of values around 1: an error of
+225 * 2**-24 of the sum of magnitudes, below 1e-4 absolute; most are 100 times smaller.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+
+from pyxnn import errors
+from tests.support import native
+
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-4}
+
+
+@st.composite
+def convolutions(draw, rank):
+    """A model with one Conv over `rank` spatial axes, and its feeds."""
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    depthwise = draw(st.booleans())
+    group_in = 1 if depthwise else draw(st.integers(1, 9))
+    group_out = draw(st.integers(1, 3 if depthwise else 9))
+    groups = draw(st.integers(1, 9)) if depthwise else groups
+
+    def extents(low, high):
+        return draw(st.lists(st.integers(low, high), min_size=rank, max_size=rank))
+
+    kernel, strides, dilations = extents(1, 5), extents(1, 3), extents(1, 3)
+    auto_pad = draw(st.sampled_from(["NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]))
+    attributes = {"group": groups, "strides": strides, "dilations": dilations}
+    if auto_pad.startswith("SAME"):
+        attributes["dilations"] = dilations = [1] * rank  # onnxruntime refuses others
+    pads = [0] * 2 * rank
+    if auto_pad == "NOTSET":
+        attributes["pads"] = pads = draw(
+            st.lists(st.integers(0, 4), min_size=2 * rank, max_size=2 * rank)
+        )
+    else:
+        attributes["auto_pad"] = auto_pad
+    image = [
+        max(draw(st.integers(1, 12)), d * (k - 1) + 1 - before - after)
+        for k, d, before, after in zip(kernel, dilations, pads[:rank], pads[rank:], strict=True)
+    ]
+    random = np.random.default_rng(draw(st.integers(0, 9)))
+    x = random.standard_normal((draw(st.integers(1, 2)), groups * group_in, *image), np.float32)
+    constants = {
+        "w": random.standard_normal((groups * group_out, group_in, *kernel), np.float32),
+    }
+    if draw(st.booleans()):
+        constants["b"] = random.standard_normal(groups * group_out, np.float32)
+    node = helper.make_node("Conv", ["x", *constants], ["y"], **attributes)
+    dynamic = draw(st.booleans())
+    return native.build([node], {"x": x}, ["y"], constants, dynamic=dynamic), {"x": x}
+
+
+@given(convolutions(rank=2))
+def test_images(case):
+    native.compare(*case, **TOLERANCE)
+
+
+@given(convolutions(rank=1))
+def test_signals(case):
+    native.compare(*case, **TOLERANCE)
+
+
+@pytest.mark.parametrize("opset", [7, 11, 22, 25])
+def test_every_opset(opset):
+    x, w = np.ones((1, 2, 5, 5), np.float32), np.ones((3, 2, 3, 3), np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    data = native.build([node], {"x": x}, ["y"], {"w": w}, opset=opset)
+    native.compare(data, {"x": x})
+
+
+def test_weights_of_two_nodes_are_packed_once():
+    x, w = np.ones((1, 64, 9, 9), np.float32), np.ones((64, 64, 3, 3), np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["h"], pads=[1] * 4),
+        helper.make_node("Conv", ["h", "w"], ["y"], pads=[1] * 4),
+    ]
+    part = native.subgraph(native.build(nodes, {"x": x}, ["y"], {"w": w}))
+    assert len(part.resources.operators) == 2  # the other is the Transpose at both borders
+    part.close()
+
+
+def test_no_images():
+    x, w = np.ones((0, 2, 5, 5), np.float32), np.ones((3, 2, 3, 3), np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    part = native.subgraph(native.build([node], {"x": x}, ["y"], {"w": w}, dynamic=True))
+    assert part.run({"x": x})["y"].shape == (0, 3, 3, 3)
+    part.close()
+
+
+def test_window_larger_than_image():
+    x, w = np.ones((1, 2, 2, 5), np.float32), np.ones((3, 2, 3, 3), np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    part = native.subgraph(native.build([node], {"x": x}, ["y"], {"w": w}, dynamic=True))
+    with pytest.raises(errors.InvalidArgument, match="reaches over 3 pixels"):
+        part.run({"x": x})
+    part.close()
+
+
+def test_refusals():
+    def reason(x, w, **attributes):
+        inputs = {"x": np.ones(x, np.float32), "w": np.ones(w, np.float32)}
+        constant = attributes.pop("constant", True)
+        node = helper.make_node("Conv", ["x", "w"], ["y"], **attributes)
+        constants = {"w": inputs.pop("w")} if constant else {}
+        return native.refusal(native.build([node], inputs, ["y"], constants))
+
+    image, weights = (1, 2, 5, 5), (3, 2, 3, 3)
+    assert reason(image, weights) is None
+    assert reason(image, weights, constant=False) == "input 'w' is computed, not constant"
+    assert reason((1, 2, 5, 5, 5), (3, 2, 3, 3, 3)) == "input 'w' has rank 5, not 3 or 4"

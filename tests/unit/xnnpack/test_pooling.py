@@ -1,0 +1,75 @@
+"""MaxPool, AveragePool and GlobalAveragePool against native onnxruntime.
+
+Tolerance: a maximum is exact. A mean of at most 25 (windows) or 144 (images) values around 1, summed in another order and
+multiplied by a rounded reciprocal, is within 1e-5.
+"""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+
+from tests.support import native
+
+MEAN = {"rtol": 1e-5, "atol": 1e-5}
+
+
+@st.composite
+def pools(draw, op_type, rank, opset):
+    """A model with one pool over `rank` spatial axes, and its feeds."""
+
+    def extents(low, high):
+        return draw(st.lists(st.integers(low, high), min_size=rank, max_size=rank))
+
+    kernel = extents(1, 5)
+    strides = extents(1, 4)
+    attributes = {"kernel_shape": kernel, "strides": strides}
+    dilations = [1] * rank
+    auto_pad = draw(st.sampled_from(["NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]))
+    pads = [0] * 2 * rank
+    if auto_pad == "NOTSET":
+        pads = [draw(st.integers(0, k - 1)) for k in kernel * 2]
+        attributes["pads"] = pads
+        attributes["ceil_mode"] = draw(st.integers(0, 1))
+    else:
+        attributes["auto_pad"] = auto_pad
+        if auto_pad != "VALID":  # onnxruntime refuses the negative pads that it finds for gaps
+            attributes["strides"] = [min(pair) for pair in zip(strides, kernel, strict=True)]
+    if auto_pad in ("NOTSET", "VALID") and (op_type == "MaxPool" or opset >= 19):
+        attributes["dilations"] = dilations = extents(1, 3)
+    if op_type == "AveragePool":
+        attributes["count_include_pad"] = draw(st.integers(0, 1))
+    image = [
+        max(draw(st.integers(1, 12)), d * (k - 1) + 1 - before - after)
+        for k, d, before, after in zip(kernel, dilations, pads[:rank], pads[rank:], strict=True)
+    ]
+    random = np.random.default_rng(draw(st.integers(0, 9)))
+    shape = draw(st.integers(1, 2)), draw(st.integers(1, 9)), *image
+    x = random.standard_normal(shape, np.float32)
+    node = helper.make_node(op_type, ["x"], ["y"], **attributes)
+    return native.build([node], {"x": x}, ["y"], opset=opset, dynamic=draw(st.booleans())), {"x": x}
+
+
+@given(pools("MaxPool", 2, 12))
+def test_max_of_images(case):
+    native.compare(*case)
+
+
+@given(pools("MaxPool", 1, 22))
+def test_max_of_signals(case):
+    native.compare(*case)
+
+
+@given(pools("AveragePool", 2, 11))
+def test_mean_of_images(case):
+    native.compare(*case, **MEAN)
+
+
+@given(pools("AveragePool", 2, 22))
+def test_mean_of_images_dilated(case):
+    native.compare(*case, **MEAN)
+
+
+@given(pools("AveragePool", 1, 22))
+def test_mean_of_signals(case):
+    native.compare(*case, **MEAN)
