@@ -25,7 +25,7 @@ ARGUMENTS = (
 
 
 @functools.cache
-def path() -> Path:
+def find() -> Path:
     """The executable: CHROMIUM_PATH, an installed one, or Debian's package, which is then installed."""
     chosen = os.environ.get("CHROMIUM_PATH")
     if chosen:
@@ -43,6 +43,6 @@ def path() -> Path:
 
 def version() -> str:
     """What the browser calls itself, for instance "Chromium 156.0.1"."""
-    words = output([path(), "--version"]).split()
+    words = output([find(), "--version"]).split()
     number = next(index for index, word in enumerate(words) if word[0].isdigit())
     return " ".join(words[: number + 1])

@@ -30,9 +30,9 @@ def python() -> Path:
         create(folder)
         listing = folder / "requirements.txt"
         listing.write_text(wanted)
-        pip = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check", "install"]
+        pip = ("-m", "pip", "--disable-pip-version-check", "install", "--no-deps")
         run(
-            [*pip, "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", listing],
+            [folder / "bin/python", *pip, "--require-hashes", "--only-binary=:all:", "-r", listing],
             log="environment",
             advice="check that pip reaches its package index, then run the same command again",
         )

@@ -117,9 +117,10 @@ def resolve(pins: list[str], constraints: dict[str, str]) -> dict[str, str]:
         folder = Path(name)
         limits = "".join(f"{key}=={value}\n" for key, value in constraints.items())
         (folder / "constraints.txt").write_text(limits)
-        pip = [environment.bare(), "-m", "pip", "install", "--dry-run", "--ignore-installed"]
-        pip += ["--quiet", "--only-binary=:all:", "--report", folder / "report.json"]
-        run([*pip, "-c", folder / "constraints.txt", *pins], log="relock")
-        report = json.loads((folder / "report.json").read_text())
+        report_file = folder / "report.json"
+        pip = ["-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+        pip += ["--only-binary=:all:", "--report", str(report_file)]
+        run([environment.bare(), *pip, "-c", folder / "constraints.txt", *pins], log="relock")
+        report = json.loads(report_file.read_text())
     found = (item["metadata"] for item in report["install"])
     return {normalise(package["name"]): package["version"] for package in found}

@@ -11,7 +11,7 @@ from tools.run import BUILD, ROOT, BuildError, run, say
 TARGET = BUILD / "wheels"
 ASSETS = ROOT / "py/pyxnn/engine/assets"
 LARGEST = 3_000_000
-TEXTS = ("pyproject.toml", "README.md", "LICENSE", "THIRD_PARTY_NOTICES")
+TEXTS = ("pyproject.toml", "README.md", "LICENSE", "THIRD_PARTY_NOTICES.md")
 
 
 def build() -> Path:
@@ -24,8 +24,8 @@ def build() -> Path:
     def make(folder: Path) -> None:
         # The date of every file in the wheel, so that equal contents give equal wheels.
         epoch = {"SOURCE_DATE_EPOCH": "1577836800"}
-        hatchling = [environment.python(), "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
-        run(hatchling, log="wheel", cwd=ROOT, env=epoch)
+        hatchling = ("-m", "hatchling", "build", "-t", "wheel", "-d")
+        run([environment.python(), *hatchling, folder], log="wheel", cwd=ROOT, env=epoch)
 
     made = next(cache.folder("wheel", cache.digest(*contents), make).glob("*.whl"))
     size = made.stat().st_size
