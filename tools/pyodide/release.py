@@ -43,12 +43,15 @@ class Release:
 
     def from_distribution(self, name: str) -> Path | None:
         """The distribution's wheel of a package, or None where the distribution can't be reached."""
+        if not self._distribution:
+            return None
+        address = self._distribution
         entry = self.lock["packages"][name]
 
         def make(folder: Path) -> None:
             file = folder / entry["file_name"]
             with (
-                urllib.request.urlopen(self._address() + file.name, timeout=TIMEOUT) as answer,
+                urllib.request.urlopen(address + file.name, timeout=TIMEOUT) as answer,
                 file.open("wb") as out,
             ):
                 shutil.copyfileobj(answer, out)
@@ -60,13 +63,19 @@ class Release:
             return None
         return made / entry["file_name"]
 
-    def _address(self) -> str:
-        """Where the distribution's files are, as this release's own loader has it."""
+    @functools.cached_property
+    def _distribution(self) -> str | None:
+        """Where the distribution's files are, as this release's loader has it, if they can be reached."""
         loader = (self.folder / "pyodide.mjs").read_text()
         found = re.search(r"`(https://[^`$]*)\$\{\w+\}(/[^`]*)`", loader)
         if not found:
-            raise OSError("this release's loader names no distribution")
-        return f"{found[1]}{self.version}{found[2]}"
+            return None
+        address = f"{found[1]}{self.version}{found[2]}"
+        try:
+            urllib.request.urlopen(f"{address}pyodide-lock.json", timeout=TIMEOUT).close()
+        except OSError:
+            return None
+        return address
 
 
 @functools.cache

@@ -49,7 +49,7 @@ def get() -> Target:
     pyodide = release.get()
     headers_package = f"libpython{pyodide.python}-dev"
     key = cache.digest(
-        Path(__file__).read_bytes(), pyodide.version, lock.find("debian", headers_package).sha256()
+        Path(__file__).read_bytes(), pyodide.version, lock.find("debian", headers_package).key()
     )
     with zipfile.ZipFile(pyodide.folder / "python_stdlib.zip") as stdlib:
         variables = build_variables(stdlib.read(f"{SYSCONFIG}.py").decode())

@@ -1,0 +1,31 @@
+// Pyodide with numpy, onnx and pyxnn, in whatever context imports this.
+import { loadPyodide } from "../pyodide/pyodide.mjs";
+
+const RUNNER = `
+import transfer
+from pyodide.code import eval_code_async
+
+async def run(code, values):
+    return transfer.pack(await eval_code_async(code, transfer.unpack(values)))
+`;
+
+let pyodide;
+
+/** Loads Pyodide, the site's packages and the source of transfer.py, which packs values for their way to the test. */
+export async function boot(transfer) {
+  const indexURL = new URL("../pyodide/", import.meta.url).href;
+  pyodide = await loadPyodide({ indexURL });
+  await pyodide.loadPackage(["numpy", "onnx", "pyxnn"], { messageCallback: () => {} });
+  pyodide.FS.writeFile("transfer.py", transfer);
+  pyodide.runPython(RUNNER);
+}
+
+/** Runs code that sees the packed values as variables; returns its last expression, packed. */
+export async function run(code, values) {
+  const locals = pyodide.toPy({ code, values });
+  try {
+    return await pyodide.runPythonAsync("await run(code, values)", { locals });
+  } finally {
+    locals.destroy();
+  }
+}
