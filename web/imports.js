@@ -1,10 +1,11 @@
 /**
- * What the engine's module imports: its memory, a clock, and functions of Emscripten's runtime that it links but has no
- * use for.
+ * What the engine's module imports: its memory, a clock, and functions of Emscripten's runtime that
+ * it links but has no use for.
  *
  * @param {WebAssembly.Module} module
  * @param {WebAssembly.Memory} memory
- * @param {Record<string, Function>} [own]   functions that the engine calls for its own purposes, by name
+ * @param {Record<string, Function>} [own]   functions that the engine calls for its own purposes,
+ *     by name
  * @returns {WebAssembly.Imports}
  */
 export function engineImports(module, memory, own = {}) {

@@ -1,36 +1,40 @@
 /**
- * Starts the engine: picks the binary this browser can run, gives it a memory, and starts its worker pool.
+ * Starts the engine: picks the binary this browser can run, gives it a memory, and starts its
+ * worker pool.
  *
- * Everything up to the return of `createEngine` is synchronous, so that Python's `import pyxnn` can call it; only the
- * workers come up later (`engine.ready`), and a run takes those that are there.
+ * Everything up to the return of `createEngine` is synchronous, so that Python's `import pyxnn` can
+ * call it; only the workers come up later (`engine.ready`), and a run takes those that are there.
  *
  * @typedef {object} EngineOptions
- * @property {((name: string) => Uint8Array) | Record<string, Uint8Array>} binaries
- *     the .wasm bytes by name: "relaxed-threads", "relaxed-single", "simd-threads", "simd-single". A function is asked
- *     for the one that is needed only.
+ * @property {((name: string) => Uint8Array) | Record<string, Uint8Array>} binaries the .wasm bytes
+ *     by name: "relaxed-threads", "relaxed-single", "simd-threads", "simd-single". A function is
+ *     asked for the one that is needed only.
  * @property {string} workerSource   the text of worker.js, started from a Blob URL
- * @property {string} [assetUrl]     a folder on this page's origin that serves worker.js; used in place of the Blob URL,
- *     for pages whose Content-Security-Policy forbids blob: workers
- * @property {number} [maxThreads]   the most threads, this one included; default: the number of cores
+ * @property {string} [assetUrl]     a folder on this page's origin that serves worker.js; used in
+ *     place of the Blob URL, for pages whose Content-Security-Policy forbids blob: workers
+ * @property {number} [maxThreads]   the most threads, this one included; default: the number of
+ *     cores
  * @property {(message: string) => void} [warn]   receives warnings; default: console.warn
  *
  * @typedef {object} Engine
- * @property {Record<string, Function>} exports   the functions of pyxnn.h; addresses and sizes are unsigned 32-bit, but a
- *     returned address above 2 GiB arrives negative: use `>>> 0` (in Python: `& 0xFFFFFFFF`)
+ * @property {Record<string, Function>} exports   the functions of pyxnn.h; addresses and sizes are
+ *     unsigned 32-bit, but a returned address above 2 GiB arrives negative: use `>>> 0` (in Python:
+ *     `& 0xFFFFFFFF`)
  * @property {WebAssembly.Memory} memory
  * @property {string} binary                      which binary runs, e.g. "relaxed-threads"
- * @property {number} maxThreads                  threads when all workers are up; 1 in a one-thread binary
+ * @property {number} maxThreads                  threads when all workers are up; 1 in a one-thread
+ *     binary
  * @property {import("./features.js").Features} features
  * @property {() => number} threadsReady          threads that would take part in a run now
- * @property {Promise<number>} ready              settles (never rejects) when every worker is up or has failed; the
- *     value is threadsReady()
- * @property {(address: number, size: number) => Uint8Array} view   the memory's bytes there, good until the memory grows:
- *     take it anew for each copy (in Python: `engine.view(a, n).assign(array)` and `.assign_to(array)`)
- * @property {(address: number, source: ArrayBufferView) => void} write   copies bytes in
- * @property {(address: number, target: ArrayBufferView) => void} read    copies bytes out
+ * @property {Promise<number>} ready              settles (never rejects) when every worker is up or
+ *     has failed; the value is threadsReady()
+ * @property {(address: number, size: number) => Uint8Array} view   the memory's bytes there, good
+ *     until the memory grows, so take it anew for each copy
  * @property {(address: number) => string} text   the NUL-terminated UTF-8 string there
- * @property {(assetUrl?: string) => Promise<number>} retry   tries workers again that didn't come up, as `ready` does
- * @property {() => void} dispose                 stops the workers; the engine can't be used afterwards
+ * @property {(assetUrl?: string) => Promise<number>} retry   tries workers again that didn't come
+ *     up, as `ready` does
+ * @property {() => void} dispose                 stops the workers; the engine can't be used
+ *     afterwards
  */
 import { detectFeatures } from "./features.js";
 import { engineImports } from "./imports.js";
@@ -46,9 +50,9 @@ const MINIMUM_MAXIMUM_PAGES = 2048; // 128 MiB: with less, no model worth it wou
 const MAX_THREADS = 64; // PYXNN_POOL_MAX_THREADS
 
 const NOT_ISOLATED =
-  "pyxnn runs on one thread, as this page is not cross-origin isolated. To use all cores, serve the page (and the " +
-  "script of the worker that Python runs in, if any) with the headers Cross-Origin-Opener-Policy: same-origin and " +
-  "Cross-Origin-Embedder-Policy: require-corp (or credentialless).";
+  "pyxnn runs on one thread, as this page is not cross-origin isolated. To use all cores, serve " +
+  "the page, and the scripts of its workers, with the headers Cross-Origin-Opener-Policy: " +
+  "same-origin and Cross-Origin-Embedder-Policy: require-corp (or credentialless).";
 
 /**
  * @param {EngineOptions} options
@@ -84,18 +88,11 @@ export function createEngine(options) {
     new WebAssembly.Instance(module, imports).exports
   );
 
-  let heap = new Uint8Array(memory.buffer);
-  /** All of the memory; a new array after the memory has grown. */
-  const all = () => {
-    if (heap.buffer !== memory.buffer) {
-      heap = new Uint8Array(memory.buffer);
-    }
-    return heap;
-  };
   /** @param {number} address */
   const text = (address) => {
+    const bytes = new Uint8Array(memory.buffer);
     const start = address >>> 0;
-    return new TextDecoder().decode(all().slice(start, all().indexOf(0, start)));
+    return new TextDecoder().decode(bytes.slice(start, bytes.indexOf(0, start)));
   };
   /**
    * @param {number} status
@@ -130,23 +127,14 @@ export function createEngine(options) {
     threadsReady: () => pool?.threadsReady() ?? 1,
     retry: (assetUrl) => pool?.retry(assetUrl) ?? Promise.resolve(1),
     view: (address, size) => new Uint8Array(memory.buffer, address >>> 0, size),
-    write: (address, source) => all().set(bytesOf(source), address >>> 0),
-    read: (address, target) => {
-      const start = address >>> 0;
-      bytesOf(target).set(all().subarray(start, start + target.byteLength));
-    },
     text,
     dispose: () => pool?.dispose(),
   };
 }
 
-/** @param {ArrayBufferView} view */
-function bytesOf(view) {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
 /**
- * Makes a memory that can grow to 4 GiB, or as far as the browser lets it: some refuse to set that much aside.
+ * Makes a memory that can grow to 4 GiB, or as far as the browser lets it: some refuse to set that
+ * much aside.
  * @param {boolean} shared
  */
 function createMemory(shared) {

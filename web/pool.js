@@ -1,6 +1,7 @@
 /**
- * Starts the engine's workers and looks after them. What they do is agreed upon in the shared memory (wasm/src/pool.c);
- * a worker that doesn't come up, or dies, is missed there by nobody. Here it is ended, and the user is told, once.
+ * Starts the engine's workers and looks after them. What they do is agreed upon in the shared
+ * memory (wasm/src/pool.c); a worker that doesn't come up, or dies, is missed there by nobody. Here
+ * it is ended, and the user is told, once.
  *
  * @typedef {object} PoolOptions
  * @property {WebAssembly.Module} module
@@ -8,20 +9,31 @@
  * @property {Record<string, Function>} exports   of the caller's instance
  * @property {number} maxThreads                  as given to pyxnn_pool_create
  * @property {string} workerSource                the text of the worker's script
- * @property {string} [assetUrl]                  a folder that serves worker.js, to be used instead of the text
+ * @property {string} [assetUrl]                  a folder that serves worker.js, to be used instead
+ *     of the text
  * @property {(message: string) => void} warn
  */
 
-/** Don't make anybody wait any longer for workers to come up. */
-const START_TIMEOUT_MS = 10_000;
+/** Don't make anybody wait for workers any longer than that many turns of TICK_MS. */
+const START_TICKS = 100;
+const TICK_MS = 100;
+
+const BLOB_FORBIDDEN =
+  "this page's Content-Security-Policy forbids workers from blob: URLs. Allow blob: in " +
+  "worker-src, or serve pyxnn's worker.js from your own site and call " +
+  "pyxnn.configure(asset_url=...)";
 
 /**
- * One place in the pool. `stackTop` outlives a worker that couldn't start, for the next one to take.
+ * One place in the pool. `stackTop` outlives a worker that couldn't start, for the next one to
+ * take.
  * @typedef {{index: number, stackTop: number, worker: Worker | null, up: boolean}} Place
  */
 
 export class WorkerPool {
-  /** Settles, and never rejects, when every worker is up or has failed; the value is `threadsReady()`. */
+  /**
+   * Settles, and never rejects, when every worker is up or has failed; the value is
+   * `threadsReady()`.
+   */
   ready;
 
   /** @param {PoolOptions} options */
@@ -82,35 +94,36 @@ export class WorkerPool {
    * @returns {Promise<number>}
    */
   async start(assetUrl) {
-    const missing = this.places.filter((place) => place.worker === null && !place.up);
-    const blocked = watchForPolicy();
-    const url =
-      assetUrl === undefined
-        ? URL.createObjectURL(new Blob([this.options.workerSource], { type: "text/javascript" }))
-        : new URL("worker.js", new URL(assetUrl.replace(/\/?$/, "/"), location.href)).href;
+    const url = assetUrl === undefined ? this.blobUrl() : assetAddress(assetUrl);
+    const policy = watchPolicy();
     const why = () => {
       if (assetUrl !== undefined) {
         return (
-          `${url} could not be run as a worker. It has to be on this page's origin, and be served as JavaScript with ` +
-          "the header Cross-Origin-Embedder-Policy: require-corp"
+          `${url} could not be run as a worker. It has to be on this page's origin and be served ` +
+          "as JavaScript, with the header Cross-Origin-Embedder-Policy: require-corp"
         );
       }
-      return blocked.seen()
-        ? "this page's Content-Security-Policy forbids workers from blob: URLs. Allow blob: in worker-src, or serve " +
-            "pyxnn's worker.js from your own site and call pyxnn.configure(asset_url=...)"
-        : "the browser refused to start it";
+      return policy.violated ? BLOB_FORBIDDEN : "the browser refused to start it";
     };
-    let timer = 0;
-    const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, START_TIMEOUT_MS);
-    });
-    await Promise.race([late, Promise.all(missing.map((place) => this.startOne(place, url, why)))]);
-    clearTimeout(timer);
-    blocked.stop();
-    if (assetUrl === undefined) {
+    const missing = this.places.filter((place) => place.worker === null && !place.up);
+    let settled = false;
+    const all = Promise.all(missing.map((place) => this.startOne(place, url, why))).then(() => {
+      settled = true;
+      policy.stop();
       URL.revokeObjectURL(url);
-    }
+    });
+    // Counted in turns of the event loop, so that a page too busy to start workers isn't the clock.
+    const late = async () => {
+      for (let i = 0; i < START_TICKS && !settled; i++) {
+        await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      }
+    };
+    await Promise.race([all, late()]);
     return this.threadsReady();
+  }
+
+  blobUrl() {
+    return URL.createObjectURL(new Blob([this.options.workerSource], { type: "text/javascript" }));
   }
 
   /**
@@ -178,17 +191,31 @@ export class WorkerPool {
   }
 }
 
-/** Notices when a Content-Security-Policy blocks a worker. */
-function watchForPolicy() {
-  let seen = false;
+/**
+ * The address of worker.js in a folder, which may be given relative to this page.
+ * @param {string} folder
+ */
+function assetAddress(folder) {
+  const base = location.protocol === "blob:" ? location.origin : location.href;
+  const path = folder.endsWith("/") ? folder : `${folder}/`;
+  try {
+    return new URL(`${path}worker.js`, base).href;
+  } catch {
+    return `${path}worker.js`; // won't do: the worker's failure is what the user is told
+  }
+}
+
+/** Watches for a Content-Security-Policy that blocks workers. */
+function watchPolicy() {
   /** @param {Event} event */
   const notice = (event) => {
     const directive = /** @type {SecurityPolicyViolationEvent} */ (event).effectiveDirective;
-    seen ||= ["worker-src", "child-src", "script-src", "default-src"].includes(directive);
+    policy.violated ||= /^(worker|child|script|default)-src/.test(directive);
   };
-  addEventListener("securitypolicyviolation", notice);
-  return {
-    seen: () => seen,
+  const policy = {
+    violated: false,
     stop: () => removeEventListener("securitypolicyviolation", notice),
   };
+  addEventListener("securitypolicyviolation", notice);
+  return policy;
 }

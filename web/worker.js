@@ -1,9 +1,10 @@
 /**
- * A thread of the engine: a dedicated worker that instantiates the engine's module on the engine's memory and enters
- * its loop, which returns only when the pool stops. Meanwhile the worker hears no messages; it is told what to do
- * through the shared memory.
+ * A thread of the engine: a dedicated worker that instantiates the engine's module on the engine's
+ * memory and enters its loop, which returns only when the pool stops. Meanwhile the worker hears no
+ * messages; it is told what to do through the shared memory.
  *
- * It answers with `{type: "up"}` when runs may count on it, and `{type: "lost", message}` when it has failed.
+ * It answers with `{type: "up"}` when runs may count on it, and `{type: "lost", message}` when it
+ * has failed.
  *
  * @typedef {object} WorkerStart
  * @property {WebAssembly.Module} module
