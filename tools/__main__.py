@@ -8,7 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import emscripten, environment, lint, npm, relock, wasm, wheel
+from tools import (
+    chromium,
+    emscripten,
+    environment,
+    lint,
+    npm,
+    pyodide_wheels,
+    relock,
+    site,
+    wasm,
+    wheel,
+)
 from tools.run import BUILD, ROOT, BuildError, cpus, say, show, stage
 
 Arguments = list[str]
@@ -19,8 +30,6 @@ def setup(_: Arguments) -> None:
     with stage("compiler"):
         compiler = emscripten.get()
         say(f"   Emscripten {compiler.version}" + (f" in {compiler.root}" if compiler.root else ""))
-    from tools import chromium
-
     with stage("Python packages, Node and Chromium"):
         environment.python()
         npm.node()
@@ -35,8 +44,6 @@ def build_engine(_: Arguments) -> None:
 
 def build_wheels(_: Arguments) -> None:
     """All wheels."""
-    from tools import pyodide_wheels
-
     with stage("wheels for Pyodide"):
         pyodide_wheels.build()
     with stage("engine and wheel of pyxnn"):
@@ -45,8 +52,6 @@ def build_wheels(_: Arguments) -> None:
 
 def build_site(arguments: Arguments) -> None:
     """The static site, with what goes into it."""
-    from tools import site
-
     build_wheels(arguments)
     with stage("site"):
         say(f"   {site.build().relative_to(ROOT)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,18 @@ ROOT_PACKAGES = (
 HELP = f"""no usable Emscripten
 what to do: put an emcc of version {".".join(map(str, OLDEST))} or later on PATH (Debian 13 or later: as root,
 apt-get install emscripten; elsewhere: an emsdk), or build as root on Debian 12 or later, where this is done for you."""
+
+# Arguments: the root, the folders to mount in it, --, the command.
+ENTER = """
+root=$1
+shift
+while [ "$1" != -- ]; do
+  mkdir -p "$root$1" && mount --rbind "$1" "$root$1" || exit
+  shift
+done
+shift
+exec chroot "$root" "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,9 @@ def get() -> Emscripten:
 def private_root() -> Path:
     """A folder with a minimal Debian 13 that has Emscripten; made once, 1.5 minutes and 2.6 GB."""
 
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        raise BuildError(f"this machine may not mount (a container without privileges?)\n{HELP}")
+
     def make(folder: Path) -> None:
         say("   Debian 13 with Emscripten in a private root: about 1.5 minutes")
         tool = debian.require("mmdebstrap", "mmdebstrap")
@@ -119,8 +135,6 @@ def enter(
     The mounts are seen by that command alone, and go when it ends.
     """
     places = [str(ROOT), str(cache.root()), "/proc", "/dev"]
-    script = 'root=$1; shift; while [ "$1" != -- ]; do mkdir -p "$root$1" && mount --rbind "$1" "$root$1" || exit; shift; '
-    script += 'done; shift; exec chroot "$root" "$@"'
     settings = {
         "HOME": "/root",
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -129,4 +143,4 @@ def enter(
         **env,
     }
     inside = ["env", "-i", f"--chdir={cwd}", *(f"{key}={value}" for key, value in settings.items())]
-    return ["unshare", "--mount", "sh", "-c", script, "sh", root, *places, "--", *inside, *argv]
+    return ["unshare", "--mount", "sh", "-c", ENTER, "sh", root, *places, "--", *inside, *argv]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tools import cache, debian, lock, npm, pypi
-from tools.run import run, say
+from tools.run import BuildError, run, say
 
 
 def debian_source(name: str) -> Path:
@@ -63,12 +64,13 @@ def unpack(archive: Path, folder: Path) -> None:
         run(["dpkg-deb", "--extract", archive, folder], log="unpack")
         return
     with tarfile.open(archive) as tar:
-        members = tar.getmembers()
-        tops = {member.name.removeprefix("./").split("/")[0] for member in members} - {"", "."}
-        if len(tops) == 1:
-            inside = next(iter(tops)) + "/"
-            for member in members:
-                member.name = (
-                    (member.name.removeprefix("./") + "/").removeprefix(inside).rstrip("/")
-                )
-        tar.extractall(folder, members=[m for m in members if m.name], filter="tar")
+        members = {member.name.removeprefix("./"): member for member in tar.getmembers()}
+        tops = {name.split("/")[0] for name in members} - {"", "."}
+        inside = f"{tops.pop()}/" if len(tops) == 1 else ""
+        for name, member in members.items():
+            member.name = f"{name}/".removeprefix(inside).rstrip("/") or "."
+            if member.name.startswith("/") or ".." in Path(member.name).parts:
+                raise BuildError(f"{archive.name} would write outside of its folder: {name}")
+            member.uid, member.gid = os.getuid(), os.getgid()
+            member.uname = member.gname = ""
+        tar.extractall(folder, members.values())
