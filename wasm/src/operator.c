@@ -40,6 +40,28 @@ float take_float(struct words* words) {
   return value;
 }
 
+struct window take_window(struct words* words) {
+  struct window window;
+  window.pad_top = take(words);
+  window.pad_right = take(words);
+  window.pad_bottom = take(words);
+  window.pad_left = take(words);
+  window.kernel_h = take(words);
+  window.kernel_w = take(words);
+  window.stride_h = take(words);
+  window.stride_w = take(words);
+  return window;
+}
+
+struct rows take_rows(struct words* words) {
+  struct rows rows;
+  rows.count = take(words);
+  rows.channels = take(words);
+  rows.in_stride = take(words);
+  rows.out_stride = take(words);
+  return rows;
+}
+
 const size_t* take_extents(struct words* words, uint32_t count) {
   _Static_assert(sizeof(size_t) == sizeof(uint32_t), "words are read as extents in place");
   if (count > words->left) {

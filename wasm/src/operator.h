@@ -23,6 +23,24 @@ uint32_t take(struct words* words);
 /* Takes the next word as a float. */
 float take_float(struct words* words);
 
+/* The window of a convolution or a pool, as its kind's params begin. */
+struct window {
+  uint32_t pad_top, pad_right, pad_bottom, pad_left;
+  uint32_t kernel_h, kernel_w;
+  uint32_t stride_h, stride_w;
+};
+
+/* Takes pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w. */
+struct window take_window(struct words* words);
+
+/* Rows of elements, dense or not, as the dims of elementwise and row-wise kinds give them. */
+struct rows {
+  size_t count, channels, in_stride, out_stride;
+};
+
+/* Takes rows channels in_stride out_stride. */
+struct rows take_rows(struct words* words);
+
 /* Takes `count` words as extents; NULL when fewer are left. */
 const size_t* take_extents(struct words* words, uint32_t count);
 

@@ -81,11 +81,11 @@ static struct {
   struct pthreadpool* _Atomic threadpool; /* NULL: one thread */
   uint32_t max_threads;
   bool may_block;
-  bool open;          /* offers may be out: between open_gate and close_gate */
-  bool replace;       /* a lost worker may still touch `threadpool`: the next run takes a new one */
-  uint64_t began;     /* when the run began */
-  word spin;          /* pyxnn_pool_begin's argument */
-  word unreliable;    /* a worker was lost with work in hand */
+  uint32_t open;   /* workers below this number may hold an offer, or have joined; 0: the gate is closed */
+  bool replace;    /* a lost worker may still touch `threadpool`: the next run takes a new one */
+  uint64_t began;  /* when the run began */
+  word spin;       /* pyxnn_pool_begin's argument */
+  word unreliable; /* a worker was lost with work in hand */
   struct worker workers[PYXNN_POOL_MAX_THREADS]; /* number 0, the caller, is unused */
 } pool = {.max_threads = 1};
 
@@ -232,10 +232,10 @@ static bool offer(struct worker* worker) {
   return false;
 }
 
-/* Offers the call to `count` workers, or as many as there are. */
+/* Offers the call to `count` workers of those below `threads_count`, or as many as there are. */
 static void open_gate(size_t threads_count, size_t count) {
-  pool.open = true;
-  for (size_t i = 1; i < threads_count && count != 0; i++) {
+  for (uint32_t i = 1; i < threads_count && count != 0; i++) {
+    pool.open = i + 1;
     count -= offer(&pool.workers[i]);
   }
 }
@@ -285,13 +285,13 @@ static void wait_for_worker(uint32_t index) {
 
 /* Withdraws the offers that nobody took and waits for the workers that took theirs. */
 static void close_gate(void) {
-  for (uint32_t i = 1; i < pool.max_threads; i++) {
+  for (uint32_t i = 1; i < pool.open; i++) {
     change(&pool.workers[i].state, offered, idle);
   }
-  for (uint32_t i = 1; i < pool.max_threads; i++) {
+  for (uint32_t i = 1; i < pool.open; i++) {
     wait_for_worker(i);
   }
-  pool.open = false;
+  pool.open = 0;
 }
 
 /* Ends a call that the caller trapped in: workers may still be at it. */
@@ -402,7 +402,7 @@ void pyxnn_pool_stop(void) {
 }
 
 pthreadpool_t pyxnn_pool_begin(uint32_t num_threads, uint32_t spin) {
-  if (pool.open) {
+  if (pool.open != 0) {
     abandon();
   }
   if (pool.replace || load(&pool.unreliable) != 0) {

@@ -1,8 +1,6 @@
 #include "operator.h"
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  (void)kernel;
-  (void)bias;
   const uint32_t flags = take(params) != 0 ? XNN_FLAG_TRANSPOSE_B : 0;
   return xnn_create_batch_matrix_multiply_nc_f32(flags, (xnn_operator_t*)state);
 }

@@ -7,8 +7,6 @@ static const enum xnn_binary_operator operators[] = {
 };
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  (void)kernel;
-  (void)bias;
   const uint32_t type = take(params);
   if (type >= sizeof(operators) / sizeof(operators[0])) {
     return xnn_status_invalid_parameter;
@@ -17,7 +15,6 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
   const uint32_t num_dims_a = take(dims);
   const size_t* shape_a = take_extents(dims, num_dims_a);
   const uint32_t num_dims_b = take(dims);
@@ -29,7 +26,6 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  (void)workspace;
   return xnn_setup_binary_elementwise_nd(instance, tensors[0], tensors[1], tensors[2]);
 }
 

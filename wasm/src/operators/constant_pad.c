@@ -1,14 +1,11 @@
 #include "operator.h"
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  (void)kernel;
-  (void)bias;
   const uint32_t value = take(params);
   return xnn_create_constant_pad_nd_x32(&value, 0, (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
   const uint32_t num_dims = take(dims);
   const size_t* shape = take_extents(dims, num_dims);
   const size_t* before = take_extents(dims, num_dims);
@@ -20,7 +17,6 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  (void)workspace;
   return xnn_setup_constant_pad_nd_x32(instance, tensors[0], tensors[1]);
 }
 

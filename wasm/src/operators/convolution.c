@@ -1,14 +1,7 @@
 #include "operator.h"
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  const uint32_t pad_top = take(params);
-  const uint32_t pad_right = take(params);
-  const uint32_t pad_bottom = take(params);
-  const uint32_t pad_left = take(params);
-  const uint32_t kernel_h = take(params);
-  const uint32_t kernel_w = take(params);
-  const uint32_t stride_h = take(params);
-  const uint32_t stride_w = take(params);
+  const struct window window = take_window(params);
   const uint32_t dilation_h = take(params);
   const uint32_t dilation_w = take(params);
   const uint32_t groups = take(params);
@@ -18,8 +11,8 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
   const uint32_t out_pixel_stride = take(params);
   const float min = take_float(params);
   const float max = take_float(params);
-  return xnn_create_convolution2d_nhwc_f32(pad_top, pad_right, pad_bottom, pad_left, kernel_h, kernel_w, stride_h,
-                                           stride_w, dilation_h, dilation_w, groups, group_in_channels,
+  return xnn_create_convolution2d_nhwc_f32(window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w, window.stride_h,
+                                           window.stride_w, dilation_h, dilation_w, groups, group_in_channels,
                                            group_out_channels, in_pixel_stride, out_pixel_stride, kernel, bias, min,
                                            max, 0, NULL, NULL, (xnn_operator_t*)state);
 }

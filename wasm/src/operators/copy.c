@@ -1,23 +1,15 @@
 #include "operator.h"
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  (void)params;
-  (void)kernel;
-  (void)bias;
   return xnn_create_copy_nc_x32(0, (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
-  const size_t rows = take(dims);
-  const size_t channels = take(dims);
-  const size_t in_stride = take(dims);
-  const size_t out_stride = take(dims);
-  return xnn_reshape_copy_nc_x32(instance, rows, channels, in_stride, out_stride, pool);
+  const struct rows rows = take_rows(dims);
+  return xnn_reshape_copy_nc_x32(instance, rows.count, rows.channels, rows.in_stride, rows.out_stride, pool);
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  (void)workspace;
   return xnn_setup_copy_nc_x32(instance, tensors[0], tensors[1]);
 }
 

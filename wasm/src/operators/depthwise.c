@@ -17,9 +17,7 @@ enum { max_columns = (depthwise_tile - 1) * 2 + 5 };
 
 struct depthwise_state {
   const struct depthwise_kernel* kernel;
-  uint32_t pad_top, pad_right, pad_bottom, pad_left;
-  uint32_t kernel_h, kernel_w;
-  uint32_t stride_h, stride_w;
+  struct window window;
   uint32_t channels;
   float min, max;
   float* weights;
@@ -40,7 +38,7 @@ static size_t groups_of_four(const struct depthwise_state* state) {
 }
 
 static void pack(struct depthwise_state* state, const float* kernel, const float* bias) {
-  const size_t taps = (size_t)state->kernel_h * state->kernel_w;
+  const size_t taps = (size_t)state->window.kernel_h * state->window.kernel_w;
   float* packed_bias = state->weights + groups_of_four(state) * taps * 4;
   for (size_t c = 0; c < state->channels; c++) {
     float* group = state->weights + c / 4 * taps * 4 + c % 4;
@@ -57,25 +55,18 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
   if (state == NULL) {
     return xnn_status_out_of_memory;
   }
-  state->pad_top = take(params);
-  state->pad_right = take(params);
-  state->pad_bottom = take(params);
-  state->pad_left = take(params);
-  state->kernel_h = take(params);
-  state->kernel_w = take(params);
-  state->stride_h = take(params);
-  state->stride_w = take(params);
+  state->window = take_window(params);
   state->channels = take(params);
   state->min = take_float(params);
   state->max = take_float(params);
-  state->kernel = depthwise_choose(state->kernel_w, state->stride_w);
+  state->kernel = depthwise_choose(state->window.kernel_w, state->window.stride_w);
   enum xnn_status status = xnn_status_success;
   if (state->kernel == NULL) {
     status = xnn_status_unsupported_parameter;
-  } else if (state->kernel_h == 0 || state->stride_h == 0 || state->channels == 0 || kernel == NULL) {
+  } else if (state->window.kernel_h == 0 || state->window.stride_h == 0 || state->channels == 0 || kernel == NULL) {
     status = xnn_status_invalid_parameter;
   } else {
-    const size_t vectors = groups_of_four(state) * ((size_t)state->kernel_h * state->kernel_w + 1);
+    const size_t vectors = groups_of_four(state) * ((size_t)state->window.kernel_h * state->window.kernel_w + 1);
     state->weights = pyxnn_allocate_zero(vectors * 4 * sizeof(float));
     if (state->weights == NULL) {
       status = xnn_status_out_of_memory;
@@ -106,30 +97,26 @@ static enum xnn_status instantiate(const void* state, void** out) {
 }
 
 static void release(const void* state, void* instance) {
-  (void)state;
   pyxnn_release(instance);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
-  (void)pool;
   struct depthwise_instance* instance = opaque;
   const struct depthwise_state* state = instance->state;
   instance->batch = take(dims);
   instance->height = take(dims);
   instance->width = take(dims);
-  const size_t padded_height = instance->height + state->pad_top + state->pad_bottom;
-  const size_t padded_width = instance->width + state->pad_left + state->pad_right;
-  if (padded_height < state->kernel_h || padded_width < state->kernel_w) {
+  const size_t padded_height = instance->height + state->window.pad_top + state->window.pad_bottom;
+  const size_t padded_width = instance->width + state->window.pad_left + state->window.pad_right;
+  if (padded_height < state->window.kernel_h || padded_width < state->window.kernel_w) {
     return xnn_status_invalid_parameter;
   }
-  instance->out_height = (padded_height - state->kernel_h) / state->stride_h + 1;
-  instance->out_width = (padded_width - state->kernel_w) / state->stride_w + 1;
+  instance->out_height = (padded_height - state->window.kernel_h) / state->window.stride_h + 1;
+  instance->out_width = (padded_width - state->window.kernel_w) / state->window.stride_w + 1;
   return xnn_status_success;
 }
 
 static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
-  (void)workspace;
   struct depthwise_instance* instance = opaque;
   instance->input = tensors[0];
   instance->output = tensors[1];
@@ -141,20 +128,20 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
   const struct depthwise_instance* instance = context;
   const struct depthwise_state* state = instance->state;
   const size_t channels = state->channels;
-  const size_t stride = state->stride_w;
+  const size_t stride = state->window.stride_w;
   const size_t image = row / instance->out_height;
-  const ptrdiff_t top = (ptrdiff_t)(row % instance->out_height * state->stride_h) - (ptrdiff_t)state->pad_top;
+  const ptrdiff_t top = (ptrdiff_t)(row % instance->out_height * state->window.stride_h) - (ptrdiff_t)state->window.pad_top;
   const size_t rows_above = top < 0 ? (size_t)-top : 0;
   const ptrdiff_t rows_inside = (ptrdiff_t)instance->height - top;
-  const size_t rows_end = rows_inside < (ptrdiff_t)state->kernel_h ? (size_t)(rows_inside > 0 ? rows_inside : 0)
-                                                                    : state->kernel_h;
-  const size_t row_vectors = (size_t)state->kernel_w * 4;
+  const size_t rows_end = rows_inside < (ptrdiff_t)state->window.kernel_h ? (size_t)(rows_inside > 0 ? rows_inside : 0)
+                                                                    : state->window.kernel_h;
+  const size_t row_vectors = (size_t)state->window.kernel_w * 4;
 
   struct depthwise_tile_arguments tile = {
       .row_stride = instance->width * channels,
       .pixel_stride = channels,
-      .weights = state->weights + channel / 4 * state->kernel_h * row_vectors + rows_above * row_vectors,
-      .weights_stride = state->kernel_h * row_vectors,
+      .weights = state->weights + channel / 4 * state->window.kernel_h * row_vectors + rows_above * row_vectors,
+      .weights_stride = state->window.kernel_h * row_vectors,
       .rows = rows_end > rows_above ? rows_end - rows_above : 0,
       .bias = state->bias + channel,
       .output_stride = channels,
@@ -165,10 +152,10 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
   const float* input = instance->input + image * instance->height * tile.row_stride +
                        (top + (ptrdiff_t)rows_above) * (ptrdiff_t)tile.row_stride + channel;
   float* output = instance->output + row * instance->out_width * channels + channel;
-  const size_t num_columns = (depthwise_tile - 1) * stride + state->kernel_w;
+  const size_t num_columns = (depthwise_tile - 1) * stride + state->window.kernel_w;
 
   for (size_t x = 0; x < instance->out_width; x += depthwise_tile) {
-    const ptrdiff_t left = (ptrdiff_t)(x * stride) - (ptrdiff_t)state->pad_left;
+    const ptrdiff_t left = (ptrdiff_t)(x * stride) - (ptrdiff_t)state->window.pad_left;
     const size_t pixels = instance->out_width - x;
     tile.output = output + x * channels;
     if (left >= 0 && left + (ptrdiff_t)num_columns <= (ptrdiff_t)instance->width && pixels >= depthwise_tile) {

@@ -13,13 +13,11 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
   const size_t rows = take(dims);
   return xnn_reshape_fully_connected_nc_f32(instance, rows, pool);
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  (void)workspace;
   return xnn_setup_fully_connected_nc_f32(instance, tensors[0], tensors[1]);
 }
 

@@ -6,8 +6,6 @@ static const enum xnn_reduce_operator operators[] = {
 };
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  (void)kernel;
-  (void)bias;
   const uint32_t type = take(params);
   if (type >= sizeof(operators) / sizeof(operators[0])) {
     return xnn_status_invalid_parameter;
@@ -16,7 +14,6 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
   const uint32_t num_axes = take(dims);
   if (num_axes > XNN_MAX_TENSOR_DIMS) {
     return xnn_status_invalid_parameter;
@@ -37,7 +34,6 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  (void)workspace;
   return xnn_setup_reduce_nd(instance, NULL, tensors[0], tensors[1]);
 }
 

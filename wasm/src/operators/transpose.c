@@ -3,8 +3,6 @@
 #include <xnnpack/operator.h>
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  (void)kernel;
-  (void)bias;
   switch (take(params)) {
     case 1:
       return xnn_create_transpose_nd_x8(0, (xnn_operator_t*)state);
@@ -20,7 +18,6 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
   const uint32_t num_dims = take(dims);
   const size_t* shape = take_extents(dims, num_dims);
   const size_t* permutation = take_extents(dims, num_dims);
@@ -40,7 +37,6 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  (void)workspace;
   switch (((const struct xnn_operator*)instance)->type) {
     case xnn_operator_type_transpose_nd_x8:
       return xnn_setup_transpose_nd_x8(instance, tensors[0], tensors[1]);

@@ -18,8 +18,6 @@ static const enum xnn_unary_operator operators[] = {
 };
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  (void)kernel;
-  (void)bias;
   const uint32_t type = take(params);
   const float p0 = take_float(params);
   const float p1 = take_float(params);
@@ -33,16 +31,11 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  (void)workspace;
-  const size_t rows = take(dims);
-  const size_t channels = take(dims);
-  const size_t in_stride = take(dims);
-  const size_t out_stride = take(dims);
-  return xnn_reshape_unary_elementwise_nc(instance, rows, channels, in_stride, out_stride, pool);
+  const struct rows rows = take_rows(dims);
+  return xnn_reshape_unary_elementwise_nc(instance, rows.count, rows.channels, rows.in_stride, rows.out_stride, pool);
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  (void)workspace;
   return xnn_setup_unary_elementwise_nc(instance, tensors[0], tensors[1]);
 }
 
