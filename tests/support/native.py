@@ -26,6 +26,7 @@ def build(
     *,
     opset: int = OPSET,
     dynamic: bool = False,
+    dtype: type = np.float32,
 ) -> bytes:
     """The bytes of a model.
 
@@ -36,6 +37,7 @@ def build(
         constants: initializers.
         opset: of ONNX's own domain.
         dynamic: let all extents of the inputs be unknown to the model.
+        dtype: of the outputs.
     """
     graph = helper.make_graph(
         nodes,
@@ -52,7 +54,7 @@ def build(
         [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
     )
     for output in graph.output:
-        output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        output.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     imports = [helper.make_opsetid("", opset)]
     proto = helper.make_model(graph, opset_imports=imports, ir_version=10)
     return proto.SerializeToString()

@@ -118,15 +118,19 @@ class Lowering:
         inputs: Sequence[Value],
         output: Value,
         *,
+        label: str = "",
         kernel: np.ndarray | None = None,
         bias: np.ndarray | None = None,
         key: Hashable = None,
     ) -> Value:
-        """Adds a step, unless its output has no elements; returns the output."""
+        """Adds a step, unless its output has no elements; returns the output.
+
+        The arguments are those of `Step`; without a label it is the node's.
+        """
         if output.size:
             self.steps.append(
                 Step(
-                    self._label,
+                    label or self._label,
                     kind,
                     tuple(params),
                     tuple(dims),
@@ -157,6 +161,7 @@ class Lowering:
                 [len(extents), *extents, *permutation],
                 [value],
                 self.new(value.shape, order, value.dtype),
+                label=f"Transpose for {self._label}",
             )
         return arranged
 
@@ -178,6 +183,11 @@ class Lowering:
 
     def row_major(self, value: Value) -> Value:
         return self.arrange(value, layout.row_major(value.rank))
+
+    def result(self, name: str) -> Value:
+        """The tensor of a name in row-major order, as it leaves the subgraph."""
+        self._label = f"output {name}"
+        return self.row_major(self.value(name))
 
     def reshape(self, value: Value, shape: Shape) -> Value:
         """The elements of a value, in ONNX's sequence, under another shape."""

@@ -66,7 +66,7 @@ class Plan:
         lowering = Lowering(graph, shapes, known)
         for work in works:
             lowering.lower(work)
-        results = {name: lowering.row_major(lowering.value(name)) for name in outputs}
+        results = {name: lowering.result(name) for name in outputs}
         offsets, self.arena_size = memory.arrange(
             lowering.steps, lowering.inputs.values(), _buffers(results.values())
         )

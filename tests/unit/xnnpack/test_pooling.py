@@ -73,3 +73,33 @@ def test_mean_of_images_dilated(case):
 @given(pools("AveragePool", 1, 22))
 def test_mean_of_signals(case):
     native.compare(*case, **MEAN)
+
+
+@given(
+    st.sampled_from([(2, 3, 1), (1, 5, 7), (2, 9, 12, 12), (1, 3, 2, 3, 4)]), st.sampled_from([7, 22])
+)
+def test_global_mean(shape, opset):
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    node = helper.make_node("GlobalAveragePool", ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"], opset=opset), {"x": x}, **MEAN)
+
+
+def test_pool_of_one_pixel_is_no_step():
+    x = np.ones((1, 3, 4, 4), np.float32)
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1, 1])
+    part = native.subgraph(native.build([node], {"x": x}, ["y"]))
+    assert part.profile({"x": x}) == []
+    part.close()
+
+
+def test_refusals():
+    def reason(shape, outputs=("y",), **attributes):
+        x = np.ones(shape, np.float32)
+        node = helper.make_node("MaxPool", ["x"], outputs, **attributes)
+        return native.refusal(native.build([node], {"x": x}, outputs[:1]))
+
+    image = (1, 2, 5, 5)
+    assert reason(image, kernel_shape=[2, 2]) is None
+    assert reason(image, ("y", "i"), kernel_shape=[2, 2]) == "its output Indices is used"
+    assert reason(image, kernel_shape=[2, 2], pads=[0, 0, 2, 0]) == "a pad is not smaller than the kernel"
+    assert reason((1, 2, 5, 5, 5), kernel_shape=[2] * 3) == "input 'x' has rank 5, not 3 or 4"

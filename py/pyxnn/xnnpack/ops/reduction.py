@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -35,11 +34,11 @@ def lower_reduce_mean(node: Node, ctx: Lowering) -> None:
 
 
 def mean(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
-    """The mean over axes, which keep the extent 1; NaN where there is nothing to take it of."""
+    """The mean over axes, which keep the extent 1; 0 where there is nothing to take it of, as in onnxruntime."""
     axes = set(axes)
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
     if x.size == 0:
-        return Value.constant(np.full(shape, math.nan, np.float32))
+        return Value.constant(np.zeros(shape, np.float32))
     return kernels.reduce(ctx, ReduceType.MEAN, x, axes)
 
 

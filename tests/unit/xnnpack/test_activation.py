@@ -1,0 +1,96 @@
+"""Relu, Clip, Sigmoid, HardSigmoid, HardSwish, Tanh and Softmax against native onnxruntime.
+
+Tolerances: clamping is exact. HardSigmoid and HardSwish round three times, so to within 2**-22 relative of terms up to 10.
+XNNPACK's sigmoid, tanh and exponential are rational approximations good to a few units in the last place, and so are
+onnxruntime's: 1e-6 on results below 1, relative for softmax.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from onnx import helper
+
+from tests.support import native
+
+values = arrays.arrays(
+    np.float32,
+    arrays.array_shapes(min_dims=0, max_dims=7, max_side=6),
+    elements=st.floats(-12, 12, width=32),
+)
+
+
+@pytest.mark.parametrize(
+    ("op_type", "tolerance", "attributes"),
+    [
+        ("Relu", 0, {}),
+        ("Sigmoid", 1e-6, {}),
+        ("Tanh", 1e-6, {}),
+        ("HardSwish", 4e-6, {}),
+        ("HardSigmoid", 1e-6, {}),
+        ("HardSigmoid", 1e-6, {"alpha": 0.3, "beta": 0.4}),
+    ],
+)
+@given(x=values)
+def test_unary(op_type, tolerance, attributes, x):
+    node = helper.make_node(op_type, ["x"], ["y"], **attributes)
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, atol=tolerance)
+
+
+limits = st.none() | st.floats(-9, 9, width=32)
+
+
+@given(values, limits, limits, st.booleans())
+def test_clip(x, low, high, computed):
+    """min and max: absent, constant or computed; min above max makes everything max."""
+    given_limits = {n: np.float32(v) for n, v in (("lo", low), ("hi", high)) if v is not None}
+    names = ["lo" if low is not None else "", "hi" if high is not None else ""]
+    node = helper.make_node("Clip", ["x", *names], ["y"])
+    given_limits = {name: np.asarray(value) for name, value in given_limits.items()}
+    feeds = {"x": x, **(given_limits if computed else {})}
+    native.compare(
+        native.build([node], feeds, ["y"], {} if computed else given_limits), feeds
+    )
+
+
+@pytest.mark.parametrize("attributes", [{}, {"min": -1.0}, {"max": 1.0}, {"min": -1.0, "max": 2.0}])
+def test_clip_by_attributes(attributes):
+    x = np.linspace(-5, 5, 33, dtype=np.float32)
+    node = helper.make_node("Clip", ["x"], ["y"], **attributes)
+    native.compare(native.build([node], {"x": x}, ["y"], opset=7), {"x": x})
+
+
+@given(
+    arrays.arrays(
+        np.float32,
+        arrays.array_shapes(min_dims=1, max_dims=5, max_side=6),
+        elements=st.floats(-12, 12, width=32),
+    ),
+    st.integers(-5, 4),
+    st.sampled_from([7, 12, 13, 25]),
+)
+def test_softmax(x, axis, opset):
+    axis = axis % x.ndim if opset < 13 else axis % x.ndim - x.ndim
+    node = helper.make_node("Softmax", ["x"], ["y"], axis=axis)
+    data = native.build([node], {"x": x}, ["y"], opset=opset)
+    native.compare(data, {"x": x}, rtol=4e-6, atol=1e-7)
+
+
+def test_softmax_over_channels_moves_no_bytes_when_they_are_last():
+    x, w = np.ones((1, 4, 6, 6), np.float32), np.ones((5, 4, 1, 1), np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["h"]),
+        helper.make_node("Softmax", ["h"], ["y"], axis=1),
+    ]
+    part = native.subgraph(native.build(nodes, {"x": x}, ["y"], {"w": w}))
+    labels = [label for label, _ in part.profile({"x": x})]
+    assert labels == ["Transpose for Conv h", "Conv h", "Softmax y", "Transpose for output y"]
+    part.close()
+
+
+def test_refusals():
+    x = np.ones(3)
+    node = helper.make_node("Relu", ["x"], ["y"])
+    data = native.build([node], {"x": x}, ["y"], dtype=np.float64)
+    assert native.refusal(data) == "input 'x' is float64, not float32"
