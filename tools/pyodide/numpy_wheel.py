@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import cache, debian, emscripten, lock, sources
-from tools.pyodide import packing, release, target
-from tools.run import say
+from tools.pyodide import ninja, packing, release, target
+from tools.run import LOGS, say
 
 # A side module may leave symbols open until it is loaded, so Meson finds every function it looks for. Of those that
 # numpy asks about, `backtrace` is the one that isn't there when it is called.
@@ -110,7 +110,8 @@ def _build(
         compiler.run(["python3", script, *words], log="numpy", cwd=source, advice=ADVICE)
 
     meson("setup", build, "--prefix=/", *OPTIONS, "--cross-file", cross, "--native-file", native)
-    meson("compile", "-C", build)
+    with ninja.progress("compile numpy", LOGS / "numpy.log"):
+        meson("compile", "-C", build)
     for tags, destination in (("runtime,python-runtime", "packages"), ("devel", "headers")):
         meson("install", "-C", build, "--tags", tags, "--destdir", work / destination)
 
