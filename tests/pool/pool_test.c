@@ -83,13 +83,13 @@ static void visit(void* context, size_t thread, uint32_t uarch, size_t dims, con
 #define ANY DEFAULT_UARCH
 
 /* A task of `name`, and its call with ranges `r` and tiles `t`. */
-#define ENTRY(name, task_parameters, thread, uarch, dims, starts, tiled, sizes, ...)                        \
-  static void task_##name task_parameters {                                                                 \
-    visit(context, thread, uarch, dims, starts, tiled, sizes);                                              \
-  }                                                                                                         \
-  static void call_##name(pthreadpool_t pool, const size_t* r, const size_t* t) {                           \
-    (void)t;                                                                                                \
-    pthreadpool_parallelize_##name(pool, task_##name, &call, __VA_ARGS__, 0);                               \
+#define ENTRY(name, task_parameters, thread, uarch, dims, starts, tiled, sizes, ...) \
+  static void task_##name task_parameters {                                          \
+    visit(context, thread, uarch, dims, starts, tiled, sizes);                       \
+  }                                                                                  \
+  static void call_##name(pthreadpool_t pool, const size_t* r, const size_t* t) {    \
+    (void)t;                                                                         \
+    pthreadpool_parallelize_##name(pool, task_##name, &call, __VA_ARGS__, 0);        \
   }
 
 #define UARCH DEFAULT_UARCH, MAX_UARCH
@@ -236,8 +236,8 @@ int32_t test_entry(uint32_t entry, uint32_t threads, uint32_t spin) {
 
 enum behaviour {
   well = 0,
-  trap = 1,  /* the first item that a worker takes traps */
-  hang = 2,  /* the first item that a worker takes never ends, as when the browser kills the worker */
+  trap = 1,         /* the first item that a worker takes traps */
+  hang = 2,         /* the first item that a worker takes never ends, as when the browser kills the worker */
   caller_traps = 3, /* the first item that the caller takes traps */
 };
 

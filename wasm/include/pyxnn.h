@@ -33,11 +33,11 @@ extern "C" {
 /* What a call returns. */
 enum pyxnn_status {
   pyxnn_ok = 0,
-  pyxnn_out_of_memory = 1,     /* the linear memory could not grow */
-  pyxnn_invalid_argument = 2,  /* an argument outside what this header allows */
-  pyxnn_unsupported = 3,       /* valid, but XNNPACK has no kernel for it */
-  pyxnn_worker_lost = 4,       /* a worker died during a run: its result is incomplete, another run goes without it */
-  pyxnn_failed = 5,            /* anything else */
+  pyxnn_out_of_memory = 1,    /* the linear memory could not grow */
+  pyxnn_invalid_argument = 2, /* an argument outside what this header allows */
+  pyxnn_unsupported = 3,      /* valid, but XNNPACK has no kernel for it */
+  pyxnn_worker_lost = 4,      /* a worker died during a run: its result is incomplete, another run goes without it */
+  pyxnn_failed = 5,           /* anything else */
 };
 
 /*

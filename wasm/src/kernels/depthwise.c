@@ -68,15 +68,15 @@ INLINE void compute(const struct depthwise_tile_arguments* tile, const ptrdiff_t
   }
 }
 
-#define KERNEL(kernel_w, stride)                                                                      \
-  static void inner_##kernel_w##_##stride(const struct depthwise_tile_arguments* tile) {              \
-    compute(tile, NULL, depthwise_tile, kernel_w, stride);                                            \
-  }                                                                                                   \
-  static void border_##kernel_w##_##stride(const struct depthwise_tile_arguments* tile,               \
-                                           const ptrdiff_t* columns, size_t pixels) {                 \
-    compute(tile, columns, pixels, kernel_w, stride);                                                 \
-  }                                                                                                   \
-  static const struct depthwise_kernel kernel_##kernel_w##_##stride = {inner_##kernel_w##_##stride,   \
+#define KERNEL(kernel_w, stride)                                                                                  \
+  static void inner_##kernel_w##_##stride(const struct depthwise_tile_arguments* tile) {                          \
+    compute(tile, NULL, depthwise_tile, kernel_w, stride);                                                        \
+  }                                                                                                               \
+  static void border_##kernel_w##_##stride(const struct depthwise_tile_arguments* tile, const ptrdiff_t* columns, \
+                                           size_t pixels) {                                                       \
+    compute(tile, columns, pixels, kernel_w, stride);                                                             \
+  }                                                                                                               \
+  static const struct depthwise_kernel kernel_##kernel_w##_##stride = {inner_##kernel_w##_##stride,               \
                                                                        border_##kernel_w##_##stride};
 
 KERNEL(3, 1)

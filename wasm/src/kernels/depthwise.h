@@ -10,16 +10,16 @@ enum { depthwise_tile = 4 };
 
 /* One call: `depthwise_tile` neighbouring output pixels, channels [0, channels). Strides count floats. */
 struct depthwise_tile_arguments {
-  const float* input;       /* the window of the first pixel: its first row inside the image, its first column */
-  size_t row_stride;        /* between rows of the input */
-  size_t pixel_stride;      /* between pixels of the input */
-  const float* weights;     /* packed (see operators/depthwise.c), from the first row of the window inside the image */
-  size_t weights_stride;    /* between groups of four channels */
-  size_t rows;              /* rows of the window inside the image */
-  const float* bias;        /* one a channel */
-  float* output;            /* the first pixel */
-  size_t output_stride;     /* between pixels of the output */
-  size_t channels;          /* a multiple of 4 for every tile but the last of a row of channels */
+  const float* input;    /* the window of the first pixel: its first row inside the image, its first column */
+  size_t row_stride;     /* between rows of the input */
+  size_t pixel_stride;   /* between pixels of the input */
+  const float* weights;  /* packed (see operators/depthwise.c), from the first row of the window inside the image */
+  size_t weights_stride; /* between groups of four channels */
+  size_t rows;           /* rows of the window inside the image */
+  const float* bias;     /* one a channel */
+  float* output;         /* the first pixel */
+  size_t output_stride;  /* between pixels of the output */
+  size_t channels;       /* a multiple of 4 for every tile but the last of a row of channels */
   float min;
   float max;
 };

@@ -16,8 +16,8 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
     return xnn_status_invalid_parameter;
   }
   size_t alignment;
-  return xnn_reshape_batch_matrix_multiply_nc_f32(instance, num_batch_dims, batch_dims_a, batch_dims_b, m, k, n, workspace,
-                                                  &alignment, pool);
+  return xnn_reshape_batch_matrix_multiply_nc_f32(instance, num_batch_dims, batch_dims_a, batch_dims_b, m, k, n,
+                                                  workspace, &alignment, pool);
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {

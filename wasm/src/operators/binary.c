@@ -1,9 +1,8 @@
 #include "operator.h"
 
 static const enum xnn_binary_operator operators[] = {
-    [pyxnn_add] = xnn_binary_add,         [pyxnn_subtract] = xnn_binary_subtract,
-    [pyxnn_multiply] = xnn_binary_multiply, [pyxnn_divide] = xnn_binary_divide,
-    [pyxnn_maximum] = xnn_binary_maximum, [pyxnn_minimum] = xnn_binary_minimum,
+    [pyxnn_add] = xnn_binary_add,       [pyxnn_subtract] = xnn_binary_subtract, [pyxnn_multiply] = xnn_binary_multiply,
+    [pyxnn_divide] = xnn_binary_divide, [pyxnn_maximum] = xnn_binary_maximum,   [pyxnn_minimum] = xnn_binary_minimum,
 };
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
@@ -11,7 +10,8 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
   if (type >= sizeof(operators) / sizeof(operators[0])) {
     return xnn_status_invalid_parameter;
   }
-  return xnn_create_binary_elementwise_nd(operators[type], xnn_datatype_fp32, NULL, NULL, NULL, 0, (xnn_operator_t*)state);
+  return xnn_create_binary_elementwise_nd(operators[type], xnn_datatype_fp32, NULL, NULL, NULL, 0,
+                                          (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {

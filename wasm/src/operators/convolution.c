@@ -11,10 +11,10 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
   const uint32_t out_pixel_stride = take(params);
   const float min = take_float(params);
   const float max = take_float(params);
-  return xnn_create_convolution2d_nhwc_f32(window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w, window.stride_h,
-                                           window.stride_w, dilation_h, dilation_w, groups, group_in_channels,
-                                           group_out_channels, in_pixel_stride, out_pixel_stride, kernel, bias, min,
-                                           max, 0, NULL, NULL, (xnn_operator_t*)state);
+  return xnn_create_convolution2d_nhwc_f32(
+      window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w,
+      window.stride_h, window.stride_w, dilation_h, dilation_w, groups, group_in_channels, group_out_channels,
+      in_pixel_stride, out_pixel_stride, kernel, bias, min, max, 0, NULL, NULL, (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {

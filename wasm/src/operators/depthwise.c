@@ -130,11 +130,12 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
   const size_t channels = state->channels;
   const size_t stride = state->window.stride_w;
   const size_t image = row / instance->out_height;
-  const ptrdiff_t top = (ptrdiff_t)(row % instance->out_height * state->window.stride_h) - (ptrdiff_t)state->window.pad_top;
+  const ptrdiff_t top =
+      (ptrdiff_t)(row % instance->out_height * state->window.stride_h) - (ptrdiff_t)state->window.pad_top;
   const size_t rows_above = top < 0 ? (size_t)-top : 0;
   const ptrdiff_t rows_inside = (ptrdiff_t)instance->height - top;
   const size_t rows_end = rows_inside < (ptrdiff_t)state->window.kernel_h ? (size_t)(rows_inside > 0 ? rows_inside : 0)
-                                                                    : state->window.kernel_h;
+                                                                          : state->window.kernel_h;
   const size_t row_vectors = (size_t)state->window.kernel_w * 4;
 
   struct depthwise_tile_arguments tile = {
