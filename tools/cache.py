@@ -6,6 +6,7 @@ A folder ``<root>/<stage>/<key>`` exists only when complete: it is made under an
 from __future__ import annotations
 
 import fcntl
+import filecmp
 import hashlib
 import os
 import shutil
@@ -52,6 +53,17 @@ def folder(stage: str, key: str, make: Callable[[Path], None]) -> Path:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
     return final
+
+
+def place(source: Path, target: Path) -> bool:
+    """Makes ``target`` a copy of the file ``source``, at once; False if it was one already."""
+    if target.exists() and filecmp.cmp(source, target, shallow=False):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, draft)
+    draft.replace(target)
+    return True
 
 
 @contextmanager

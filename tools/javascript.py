@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from pathlib import Path
 
 from tools import cache, sources
@@ -35,9 +34,8 @@ def build() -> Path:
             run([esbuild, SOURCE / name, *OPTIONS, *options, target], log="javascript")
 
     made = cache.folder("web", cache.digest(esbuild, SCRIPTS, OPTIONS, *texts), make)
-    TARGET.mkdir(parents=True, exist_ok=True)
     for name in SCRIPTS:
-        shutil.copyfile(made / name, TARGET / name)
+        cache.place(made / name, TARGET / name)
     return TARGET
 
 

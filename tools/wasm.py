@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools import cache, compiler, emscripten, xnnpack
 from tools.emscripten import Emscripten
-from tools.run import BUILD, ROOT, BuildError, say
+from tools.run import BUILD, ROOT, BuildError, cpus, say
 from tools.xnnpack import VARIANTS, Library, Variant
 
 SOURCE = ROOT / "wasm"
@@ -32,21 +32,26 @@ LINK = (
 
 def build() -> list[Path]:
     """Builds what is not up to date of the four binaries; returns their paths."""
-    return [
-        _program(f"pyxnn-{variant.name}-{kind}", _engine_sources(), variant, threads, TARGET)
+    for variant in VARIANTS:
+        xnnpack.library(variant)
+    kinds = [
+        (f"pyxnn-{variant.name}-{'threads' if threads else 'single'}", variant, threads)
         for variant in VARIANTS
-        for kind, threads in (("single", False), ("threads", True))
+        for threads in (False, True)
     ]
+    files = sorted((SOURCE / "src").rglob("*.c"))
+    with ThreadPoolExecutor(cpus()) as pool:
+        jobs = [
+            pool.submit(_program, name, files, variant, threads, TARGET)
+            for name, variant, threads in kinds
+        ]
+        return [job.result() for job in jobs]
 
 
 def pool_test() -> Path:
     """The test program of the worker pool: the pool with threads and nothing else of the engine."""
     files = [ROOT / "tests/pool/pool_test.c", SOURCE / "src/pool.c"]
     return _program("pool", files, xnnpack.RELAXED, True, BUILD / "tests")
-
-
-def _engine_sources() -> list[Path]:
-    return sorted((SOURCE / "src").rglob("*.c"))
 
 
 def _program(
@@ -68,10 +73,8 @@ def _program(
     size = program.stat().st_size
     if size > LARGEST:
         raise BuildError(f"{name}.wasm has {size} bytes; {LARGEST} are allowed")
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.wasm"
-    if not target.exists() or target.read_bytes() != program.read_bytes():
-        shutil.copyfile(program, target)
+    if cache.place(program, target):
         say(f"   {target.relative_to(ROOT)}: {size / 1e6:.2f} MB")
     return target
 

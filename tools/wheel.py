@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from tools import cache, environment, javascript, wasm
@@ -31,21 +30,21 @@ def build() -> Path:
     size = made.stat().st_size
     if size > LARGEST:
         raise BuildError(f"{made.name} has {size} bytes; {LARGEST} are allowed")
-    TARGET.mkdir(parents=True, exist_ok=True)
+    target = TARGET / made.name
     for old in TARGET.glob("pyxnn-*.whl"):
-        old.unlink()
-    shutil.copyfile(made, TARGET / made.name)
-    say(f"   {(TARGET / made.name).relative_to(ROOT)}: {size / 1e6:.2f} MB")
-    return TARGET / made.name
+        if old != target:
+            old.unlink()
+    if cache.place(made, target):
+        say(f"   {target.relative_to(ROOT)}: {size / 1e6:.2f} MB")
+    return target
 
 
 def stage_assets() -> None:
     """Puts the binaries and scripts where the package looks for them (the folder is git-ignored)."""
     scripts = javascript.build()
     wanted = {path.name: path for path in [*wasm.build(), *scripts.glob("*.js")]}
-    ASSETS.mkdir(exist_ok=True)
     for name, path in wanted.items():
-        shutil.copyfile(path, ASSETS / name)
+        cache.place(path, ASSETS / name)
     for path in ASSETS.iterdir():
         if path.name not in wanted:
             path.unlink()

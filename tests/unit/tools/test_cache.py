@@ -64,3 +64,14 @@ def test_file_digest(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert cache.file_digest(path).startswith("ba7816bf8f01cfea")
+
+
+def test_place_copies_what_differs(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "deep/target"
+    source.write_text("one")
+    assert cache.place(source, target)
+    assert not cache.place(source, target)
+    source.write_text("two")
+    assert cache.place(source, target)
+    assert target.read_text() == "two"
+    assert list(target.parent.iterdir()) == [target]
