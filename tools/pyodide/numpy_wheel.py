@@ -115,7 +115,10 @@ def _build(
     for tags, destination in (("runtime,python-runtime", "packages"), ("devel", "headers")):
         meson("install", "-C", build, "--tags", tags, "--destdir", work / destination)
 
-    shutil.copytree(work / "headers/packages/numpy/_core/include", folder / "include")
+    # The headers that are generated go by another tag than the rest.
+    for destination in ("packages", "headers"):
+        headers = work / destination / "packages/numpy/_core/include"
+        shutil.copytree(headers, folder / "include", dirs_exist_ok=True)
     metadata = (source / "PKG-INFO").read_text()
     packing.pack(work / "packages/packages", metadata, release.get().wheel_tag, folder)
     shutil.rmtree(work)

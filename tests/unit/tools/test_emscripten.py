@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import emscripten
+from tools import debian, emscripten
 from tools.run import BuildError
 
 NEW = "emcc (Emscripten gcc/clang-like replacement + linker emulating GNU ld) 3.1.69 ()"
@@ -46,8 +46,11 @@ def test_versions_compare_by_number() -> None:
     assert emscripten.parse_version("not a version") == ()
 
 
-def test_command_for_the_private_root() -> None:
+@pytest.mark.parametrize("may_mount", [True, False])
+def test_command_for_the_private_root(monkeypatch: pytest.MonkeyPatch, may_mount: bool) -> None:
+    monkeypatch.setattr(emscripten, "_may_mount", lambda: may_mount)
+    monkeypatch.setattr(debian, "require", lambda command, package: f"/usr/bin/{command}")
     argv = emscripten.enter(Path("/r"), ["emcc", "-c", "a b.c"], Path("/work"), {"X": "1"})
+    assert argv[0] == ("unshare" if may_mount else "/usr/bin/proot")
     assert argv[-3:] == ["emcc", "-c", "a b.c"]
-    assert "--chdir=/work" in argv
-    assert "X=1" in argv
+    assert {"--chdir=/work", "X=1"} < set(argv)
