@@ -19,9 +19,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from tests.browser import transfer
 from tools import chromium, serve, site
+from tools.run import BUILD
 
 HERE = Path(__file__).parent
-MOUNTS = {"/tests/": HERE / "pages"}
+MODELS_FOLDER = BUILD / "models"
+MOUNTS = {"/tests/": HERE / "pages", "/test-models/": MODELS_FOLDER}
 # Seconds that one call may take; a page whose main thread hangs can only be ended from outside.
 LIMIT = 300
 

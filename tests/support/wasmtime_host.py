@@ -55,6 +55,9 @@ class WasmtimeHost:
     def read(self, address: int, out: np.ndarray) -> None:
         ctypes.memmove(out.ctypes.data, self._at(address, out.nbytes), out.nbytes)
 
+    def memory_size(self) -> int:
+        return self._memory.data_len(self._store)
+
     def start_missing_workers(self, asset_url: str) -> None:
         pass
 

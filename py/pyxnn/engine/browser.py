@@ -73,6 +73,10 @@ class BrowserHost:
     def read(self, address: int, out: np.ndarray) -> None:
         self._view(address, out.nbytes).assign_to(out)
 
+    def memory_size(self) -> int:
+        size: int = self._engine.memory.buffer.byteLength
+        return size
+
     async def ready(self) -> int:
         """Wait until every worker is up or has been given up; return how many threads there are."""
         return await self._engine.ready

@@ -29,6 +29,10 @@ class Host(Protocol):
         """Fill the C-contiguous array ``out`` from ``address`` of the linear memory."""
         ...
 
+    def memory_size(self) -> int:
+        """Bytes of the linear memory, which grows and never shrinks."""
+        ...
+
     def start_missing_workers(self, asset_url: str) -> None:
         """Start the workers that could not start, from ``worker.js`` in the folder ``asset_url``."""
         ...
