@@ -235,12 +235,7 @@ class _Reader:
             elif name not in declared:
                 elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
                 graph.input.append(onnx.helper.make_tensor_value_info(name, elem_type, array.shape))
-        try:
-            inferred = onnx.shape_inference.infer_shapes(
-                proto.SerializeToString(), check_type=True, strict_mode=True, data_prop=True
-            ).graph
-        except onnx.shape_inference.InferenceError as error:
-            raise _inference_failed(str(error)) from error
+        inferred = _infer_shapes(proto.SerializeToString())
         infos = {
             value.name: value for value in (*inferred.value_info, *inferred.input, *inferred.output)
         }
@@ -393,10 +388,25 @@ def _is_foreign(node: Node) -> bool:
     return node.domain not in ("", "ai.onnx.ml")
 
 
-def _inference_failed(message: str) -> Fail | InvalidGraph:
-    if "unsupported type" in message:
-        return InvalidGraph(f"This is an invalid model. Type Error: {message.strip()}")
-    return Fail(message.strip())
+def _infer_shapes(model: bytes) -> onnx.GraphProto:
+    """The graph with the types of all values; shapes computed from shapes are followed if that works."""
+    try:
+        return _inferred(model, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        pass  # may be of that following alone, which stumbles over bodies
+    try:
+        return _inferred(model, data_prop=False)
+    except onnx.shape_inference.InferenceError as error:
+        message = str(error).strip()
+        if "unsupported type" in message:
+            raise InvalidGraph(f"This is an invalid model. Type Error: {message}") from error
+        raise Fail(message) from error
+
+
+def _inferred(model: bytes, data_prop: bool) -> onnx.GraphProto:
+    return onnx.shape_inference.infer_shapes(
+        model, check_type=True, strict_mode=True, data_prop=data_prop
+    ).graph
 
 
 def _node_arg(value: onnx.ValueInfoProto) -> NodeArg:

@@ -53,7 +53,10 @@ def proto(
         "test",
         values,
         [helper.make_tensor_value_info(name, output_type, None) for name in outputs],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()],
+        [
+            numpy_helper.from_array(np.asarray(value), name)
+            for name, value in (constants or {}).items()
+        ],
     )
     imports = [helper.make_opsetid("", opset)]
     imports += [helper.make_opsetid(domain, version) for domain, version in (domains or {}).items()]

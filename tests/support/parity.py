@@ -13,12 +13,17 @@ onnxruntime.set_default_logger_severity(4)
 CPU = ["CPUExecutionProvider"]
 
 
-def assert_parity(model: bytes, feeds: Mapping[str, np.ndarray], rtol: float = 1e-4, atol: float = 1e-5) -> None:
+def assert_parity(
+    model: bytes, feeds: Mapping[str, np.ndarray], rtol: float = 1e-4, atol: float = 1e-5
+) -> None:
     """Same types, shapes and, within the tolerance, values from both; with and without optimization."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     expected = onnxruntime.InferenceSession(model, options, providers=CPU).run(None, dict(feeds))
-    for level in (pyxnn.GraphOptimizationLevel.ORT_ENABLE_ALL, pyxnn.GraphOptimizationLevel.ORT_DISABLE_ALL):
+    for level in (
+        pyxnn.GraphOptimizationLevel.ORT_ENABLE_ALL,
+        pyxnn.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    ):
         ours = pyxnn.SessionOptions()
         ours.graph_optimization_level = level
         with pyxnn.InferenceSession(model, ours, providers=CPU) as session:

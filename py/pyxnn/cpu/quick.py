@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pyxnn.cpu.conv_transpose import conv_transpose
 from pyxnn.graph import Node
 from pyxnn.tensor_types import dtype_of
 
@@ -124,7 +125,7 @@ def _range(node: Node, start: np.ndarray, limit: np.ndarray, delta: np.ndarray) 
 def _divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """ONNX's division: of integers, rounded toward zero."""
     if x.dtype.kind not in "iu":
-        return np.divide(x, y)
+        return np.asarray(np.divide(x, y))
     quotient = x // y
     return np.asarray(quotient + ((quotient < 0) & (quotient * y != x)), x.dtype)
 
@@ -167,6 +168,7 @@ _KERNELS: dict[str, tuple[int, Function]] = {
     "And": (7, _plain(np.logical_and)),
     "Or": (7, _plain(np.logical_or)),
     "Not": (1, _plain(np.logical_not)),
+    "ConvTranspose": (1, conv_transpose),
     "Where": (9, _plain(np.where)),
 }
 """By operator: the opset version from which on its inputs and attributes are as the kernel takes them."""

@@ -1,0 +1,81 @@
+"""ConvTranspose in NumPy: onnx.reference's mixes up the channels of groups."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from pyxnn.graph import Node
+
+
+def conv_transpose(
+    node: Node, x: np.ndarray, weights: np.ndarray, bias: np.ndarray | None = None
+) -> np.ndarray:
+    """ConvTranspose (opset 1 and later), of any number of spatial axes.
+
+    Args:
+        node: with its attributes.
+        x: [n, groups * c, *spatial].
+        weights: [groups * c, m, *kernel].
+        bias: [groups * m].
+
+    Returns:
+        [n, groups * m, *output], of the type of `x`.
+    """
+    groups = node.attribute("group", 1)
+    kernel = weights.shape[2:]
+    rank = len(kernel)
+    strides = node.attribute("strides", [1] * rank)
+    dilations = node.attribute("dilations", [1] * rank)
+    extra = node.attribute("output_padding", [0] * rank)
+    spatial = x.shape[2:]
+    full = [
+        (extent - 1) * stride + (size - 1) * dilation + 1 + more
+        for extent, stride, size, dilation, more in zip(
+            spatial, strides, kernel, dilations, extra, strict=True
+        )
+    ]
+    pads = _pads(node, full, spatial, strides)
+    batch, per_group = x.shape[0], weights.shape[1]
+    image = x.reshape(batch, groups, -1, *spatial)
+    filters = weights.reshape(groups, -1, per_group, *kernel)
+    y = np.zeros((batch, groups, per_group, *full), np.result_type(x, np.float32))
+    for offset in product(*map(range, kernel)):
+        window = tuple(
+            slice(at * dilation, at * dilation + (extent - 1) * stride + 1, stride)
+            for at, dilation, extent, stride in zip(
+                offset, dilations, spatial, strides, strict=True
+            )
+        )
+        y[(..., *window)] += np.einsum("ngc...,gcm->ngm...", image, filters[(..., *offset)])
+    y = y.reshape(batch, groups * per_group, *full)
+    inside = tuple(
+        slice(before, extent - after) for (before, after), extent in zip(pads, full, strict=True)
+    )
+    y = y[(..., *inside)]
+    if bias is not None:
+        y = y + bias.reshape(-1, *[1] * rank)
+    return np.asarray(y, x.dtype)
+
+
+def _pads(
+    node: Node, full: list[int], spatial: tuple[int, ...], strides: list[int]
+) -> list[tuple[int, int]]:
+    """How much of the full output to cut off before and after, on each axis."""
+    rank = len(full)
+    auto = node.attribute("auto_pad", "NOTSET")
+    extents = node.attribute("output_shape")
+    if extents is None and auto in ("SAME_UPPER", "SAME_LOWER"):
+        extents = [extent * stride for extent, stride in zip(spatial, strides, strict=True)]
+    if extents is not None:
+        totals = [
+            max(whole - wanted, 0) for whole, wanted in zip(full, extents[-rank:], strict=True)
+        ]
+        halves = [total // 2 for total in totals]
+        both = [(half, total - half) for half, total in zip(halves, totals, strict=True)]
+        return [(after, before) for before, after in both] if auto != "SAME_UPPER" else both
+    if auto == "VALID":
+        return [(0, 0)] * rank
+    pads = node.attribute("pads", [0] * 2 * rank)
+    return list(zip(pads[:rank], pads[rank:], strict=True))
