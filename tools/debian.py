@@ -39,8 +39,9 @@ def install(*packages: str) -> None:
         names = " ".join(packages)
         raise BuildError(f"{names} missing\nwhat to do: install, as root: apt-get install {names}")
     refresh()
+    options = ("--yes", "--no-install-recommends", "-o", "Acquire::Retries=3")
     run(
-        ["apt-get", "install", "--yes", "--no-install-recommends", *packages],
+        ["apt-get", "install", *options, *packages],
         log="apt",
         env={"DEBIAN_FRONTEND": "noninteractive"},
         advice="see whether `apt-get update` works here, then run the same command again",
@@ -115,6 +116,7 @@ def _settings(suite: str) -> tuple[str, ...]:
         "APT::Sandbox::User": "root",
         "Acquire::Check-Valid-Until": "false",
         "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
     }
     options = tuple(word for key, value in values.items() for word in ("-o", f"{key}={value}"))
     run(

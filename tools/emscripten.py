@@ -112,6 +112,7 @@ def private_root() -> Path:
             [
                 tool,
                 "--variant=minbase",
+                '--aptopt=Acquire::Retries "3"',
                 f"--include={','.join(ROOT_PACKAGES)}",
                 debian.SUITE,
                 folder,

@@ -93,6 +93,9 @@ def _compile(
     headers = [cache.file_digest(path) for path in sorted(SOURCE.rglob("*.h"))]
     common = (emcc.version, library.archive, library.flags, threads, *headers)
     folder = cache.root() / "engine"
-    objects = [folder / f"{cache.digest(*common, path, path.read_text())}.o" for path in files]
+    objects = [
+        folder / f"{cache.digest(*common, path.relative_to(ROOT), path.read_text())}.o"
+        for path in files
+    ]
     compiler.compile_missing(emcc, dict(zip(objects, files, strict=True)), flags, name)
     return objects
