@@ -14,6 +14,7 @@ from pyxnn import engine, model, passes, xnnpack
 from pyxnn.graph import Graph
 from pyxnn.partition import CPU, partition
 from pyxnn.xnnpack import Subgraph
+from tests.support import recording
 
 OPSET = 17
 
@@ -105,6 +106,7 @@ def compare(
         rtol, atol: as in numpy.testing.assert_allclose.
     """
     expected = run_native(data, inputs)
+    recording.record(data, inputs, expected, rtol, atol)
     part = subgraph(data)
     try:
         results = part.run(inputs)
