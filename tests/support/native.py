@@ -75,14 +75,19 @@ def refusal(data: bytes) -> str | None:
     return xnnpack.supports(node, graph)
 
 
-def subgraph(data: bytes) -> Subgraph:
-    """A model that XNNPACK takes whole, as one subgraph; asserts that it does."""
+def subgraph(data: bytes, on: engine.Engine | None = None) -> Subgraph:
+    """A model that XNNPACK takes whole, as one subgraph; asserts that it does.
+
+    Args:
+        data: the model.
+        on: the engine that runs it; the process's when absent.
+    """
     graph = graph_of(data)
     parts = partition(graph, xnnpack.supports)
     assert not parts.reasons, parts.reasons
     assert [segment.provider for segment in parts.segments] != [CPU]
     (segment,) = parts.segments
-    return Subgraph(segment, graph, engine.get(), num_threads=1, spin=False)
+    return Subgraph(segment, graph, on or engine.get(), num_threads=1, spin=False)
 
 
 def run_native(data: bytes, inputs: Mapping[str, np.ndarray]) -> list[Any]:

@@ -7,8 +7,9 @@ they can't do themselves: more than 6 dimensions, bounds after the fact.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from pyxnn.engine import BinaryType, Kind, ReduceType, UnaryType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.layout import Shape
-from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.values import Value
+
+if TYPE_CHECKING:
+    from pyxnn.xnnpack.lowering import Lowering
 
 MAX_DIMS = 6
 """The most dimensions that XNNPACK's kernels take."""
@@ -140,6 +143,8 @@ def fully_connected(
     """The product of `x` [..., k] with constant weights, [k, n] if transposed, else [n, k], plus bias [n]."""
     x = ctx.arrange(x, layout.axis_last(x.order, x.rank - 1))
     k, n = kernel.shape if transposed else kernel.shape[::-1]
+    if x.shape[-1] != k:
+        raise ValueError(f"{x.shape[-1]} columns can't be multiplied with {k} rows")
     output = ctx.new((*x.shape[:-1], n), x.order)
     params = [k, n, k, n, *bounds, int(transposed)]
     return ctx.step(
@@ -163,6 +168,8 @@ def batch_matmul(ctx: Lowering, a: Value, b: Value) -> Value:
     transpose_b = b.has_order(swapped) and not b.has_order(order)
     b = ctx.arrange(b, swapped if transpose_b else order)
     (m, k), n = a.shape[-2:], b.shape[-1]
+    if b.shape[-2] != k:
+        raise ValueError(f"{k} columns can't be multiplied with {b.shape[-2]} rows")
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     output = ctx.new((*batch, m, n), order)
     return _batch_products(ctx, a, b, int(transpose_b), (m, k, n), output)
@@ -249,8 +256,37 @@ def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
     return ctx.step(Kind.SOFTMAX, [], dims, [x], ctx.new(x.shape, x.order))
 
 
+def transpose(
+    ctx: Lowering, x: Value, output: Value, permutation: Sequence[int], label: str
+) -> None:
+    """Moves the bytes of `x` to `output`: axis i of the output, as they lie in memory, is axis `permutation[i]` of `x`."""
+    extents, folded = layout.fold_transpose(x.physical, permutation)
+    rank = len(extents)
+    if rank <= MAX_DIMS:
+        params, dims = [x.dtype.itemsize], [rank, *extents, *folded]
+        ctx.step(Kind.TRANSPOSE, params, dims, [x], output, label=label)
+        return
+    first = folded[0]
+    rest = [axis for axis in range(rank) if axis != first]
+    x = x.viewed(tuple(extents), layout.row_major(rank))
+    shape = (extents[first], *(extents[axis] for axis in rest))
+    by_first = x
+    if first != 0:
+        by_first = ctx.new(shape, x.order, x.dtype)
+        transpose(ctx, x, by_first, [first, *rest], label)
+    output = output.viewed(tuple(extents[axis] for axis in folded), x.order)
+    inner = [rest.index(axis) for axis in folded[1:]]
+    for index in range(extents[first]):
+        transpose(ctx, outermost(by_first, index), outermost(output, index), inner, label)
+
+
 def concat(ctx: Lowering, values: list[Value], axis: int) -> Value:
     """Values of one rank, alike but along `axis`, joined along it."""
+    around = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
+    if len(around) > 1:
+        raise ValueError(
+            f"the shapes {[value.shape for value in values]} differ beside axis {axis}"
+        )
     parts = ctx.arranged_alike(values)
     order = parts[0].order
     shape = list(parts[0].shape)

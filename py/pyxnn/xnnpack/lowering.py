@@ -10,7 +10,7 @@ import numpy as np
 from pyxnn import cpu, errors
 from pyxnn.engine import Kind
 from pyxnn.graph import Graph, Node
-from pyxnn.xnnpack import layout, registry
+from pyxnn.xnnpack import kernels, layout, registry
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
@@ -53,6 +53,7 @@ class Lowering:
         """Adds the steps of one node, or evaluates it when all that it depends on is known.
 
         Raises:
+            InvalidArgument: the shapes of its inputs don't fit together (lowerings raise ValueError).
             NotImplemented: the node needs an array that isn't known, such as a shape that another node computes.
         """
         node = work.node
@@ -67,7 +68,10 @@ class Lowering:
             name = node.input(position)
             if name and self.constant(name) is None:
                 raise errors.NotImplemented(f"input '{name}' of {node} is not known in advance")
-        operator.lower(node, self)
+        try:
+            operator.lower(node, self)
+        except ValueError as error:
+            raise errors.InvalidArgument(f"{node}: {error}") from error
 
     def _plan(self, node: Node) -> bool:
         """Evaluates a node that depends on constants and shapes only; False when it doesn't."""
@@ -154,15 +158,9 @@ class Lowering:
         key = (source, value.offset, value.shape, value.order, order)
         arranged = self._arranged.get(key)
         if arranged is None:
-            extents, permutation = layout.fold_transpose(value.physical, moves)
-            arranged = self._arranged[key] = self.step(
-                Kind.TRANSPOSE,
-                [value.dtype.itemsize],
-                [len(extents), *extents, *permutation],
-                [value],
-                self.new(value.shape, order, value.dtype),
-                label=f"Transpose for {self._label}",
-            )
+            arranged = self.new(value.shape, order, value.dtype)
+            kernels.transpose(self, value, arranged, moves, f"Transpose for {self._label}")
+            self._arranged[key] = arranged
         return arranged
 
     def arranged_alike(self, values: Sequence[Value]) -> list[Value]:

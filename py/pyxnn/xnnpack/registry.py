@@ -19,7 +19,7 @@ class Operator(NamedTuple):
 
     Attributes:
         supports: None when `lower` can do the node, else the reason why not.
-        lower: turns the node into steps.
+        lower: turns the node into steps; raises ValueError when shapes don't fit together.
         planned: the inputs (by position) whose values must be known when a plan is made, such as Reshape's shape.
         clamps: whether `lower` heeds `Lowering.bounds`, so that a Relu or Clip after the node can be fused into it.
     """

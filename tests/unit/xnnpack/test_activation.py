@@ -49,9 +49,7 @@ def test_clip(x, low, high, computed):
     node = helper.make_node("Clip", ["x", *names], ["y"])
     given_limits = {name: np.asarray(value) for name, value in given_limits.items()}
     feeds = {"x": x, **(given_limits if computed else {})}
-    native.compare(
-        native.build([node], feeds, ["y"], {} if computed else given_limits), feeds
-    )
+    native.compare(native.build([node], feeds, ["y"], {} if computed else given_limits), feeds)
 
 
 @pytest.mark.parametrize("attributes", [{}, {"min": -1.0}, {"max": 1.0}, {"min": -1.0, "max": 2.0}])

@@ -36,7 +36,9 @@ def gemms(draw):
     nodes = [helper.make_node("Gemm", list(shapes), ["h"], **attributes)]
     nodes += [helper.make_node("Relu", ["h"], ["y"])]
     opset = draw(st.sampled_from([11, 13]))
-    return native.build(nodes, feeds, ["y"], constants, opset=opset, dynamic=draw(st.booleans())), feeds
+    return native.build(
+        nodes, feeds, ["y"], constants, opset=opset, dynamic=draw(st.booleans())
+    ), feeds
 
 
 @given(gemms())

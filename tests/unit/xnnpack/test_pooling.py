@@ -76,7 +76,8 @@ def test_mean_of_signals(case):
 
 
 @given(
-    st.sampled_from([(2, 3, 1), (1, 5, 7), (2, 9, 12, 12), (1, 3, 2, 3, 4)]), st.sampled_from([7, 22])
+    st.sampled_from([(2, 3, 1), (1, 5, 7), (2, 9, 12, 12), (1, 3, 2, 3, 4)]),
+    st.sampled_from([7, 22]),
 )
 def test_global_mean(shape, opset):
     x = np.random.default_rng(0).standard_normal(shape, np.float32)
@@ -101,5 +102,8 @@ def test_refusals():
     image = (1, 2, 5, 5)
     assert reason(image, kernel_shape=[2, 2]) is None
     assert reason(image, ("y", "i"), kernel_shape=[2, 2]) == "its output Indices is used"
-    assert reason(image, kernel_shape=[2, 2], pads=[0, 0, 2, 0]) == "a pad is not smaller than the kernel"
+    assert (
+        reason(image, kernel_shape=[2, 2], pads=[0, 0, 2, 0])
+        == "a pad is not smaller than the kernel"
+    )
     assert reason((1, 2, 5, 5, 5), kernel_shape=[2] * 3) == "input 'x' has rank 5, not 3 or 4"

@@ -30,6 +30,8 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
     weights = ctx.constant(node.input(1))
     assert weights is not None
     groups = node.attribute("group", 1)
+    if x.rank != weights.ndim or x.shape[1] != weights.shape[1] * groups:
+        raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")
     window, _ = windows.place(node, x.shape[2:], weights.shape[2:])
     grouped = weights.reshape(groups, -1, weights.shape[1], *window.kernel)
     output = kernels.convolution(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from pyxnn import errors
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.layout import Shape
@@ -51,7 +50,7 @@ def lower_reshape(node: Node, ctx: Lowering) -> None:
     if -1 in shape:
         known = math.prod(extent for extent in shape if extent != -1)
         shape[shape.index(-1)] = x.size // known if known else 0
-    ctx.define(node.output(0), ctx.reshape(x, _checked(node, x.shape, tuple(shape))))
+    ctx.define(node.output(0), ctx.reshape(x, _checked(x.shape, tuple(shape))))
 
 
 @register("Flatten", supports=supports_data)
@@ -74,7 +73,7 @@ def lower_squeeze(node: Node, ctx: Lowering) -> None:
     else:
         axes = {int(axis) % x.rank for axis in given.reshape(-1)}
     shape = tuple(extent for axis, extent in enumerate(x.shape) if axis not in axes)
-    ctx.define(node.output(0), ctx.reshape(x, _checked(node, x.shape, shape)))
+    ctx.define(node.output(0), ctx.reshape(x, _checked(x.shape, shape)))
 
 
 @register("Unsqueeze", supports=supports_data, planned=(1,))
@@ -90,9 +89,9 @@ def lower_unsqueeze(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), ctx.reshape(x, shape))
 
 
-def _checked(node: Node, old: Shape, new: Shape) -> Shape:
+def _checked(old: Shape, new: Shape) -> Shape:
     if math.prod(old) != math.prod(new) or min(new, default=0) < 0:
-        raise errors.InvalidArgument(f"{node} can't turn the shape {old} into {new}")
+        raise ValueError(f"the shape {old} can't become {new}")
     return new
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyxnn import errors
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack.kernels import Window
 from pyxnn.xnnpack.layout import Shape
@@ -22,16 +21,14 @@ def supports(node: Node, graph: Graph) -> str | None:
     return None
 
 
-def place(
-    node: Node, image: Shape, kernel: Sequence[int]
-) -> tuple[Window, tuple[int, int]]:
+def place(node: Node, image: Shape, kernel: Sequence[int]) -> tuple[Window, tuple[int, int]]:
     """The window of a node over an image of extents (width) or (height, width).
 
     It is padded after the image so that the last window of `ceil_mode` has room; the second result is how much of that
     padding, (height, width), is there for this alone.
 
     Raises:
-        InvalidArgument: the image is smaller than the window.
+        ValueError: the image is smaller than the window.
     """
     rank = len(image)
     strides = node.attribute("strides") or [1] * rank
@@ -63,9 +60,7 @@ def _padding(
         before = after = 0
     room = before + extent + after - reach
     if room < 0:
-        raise errors.InvalidArgument(
-            f"the window of {node} reaches over {reach} pixels, the padded image has {room + reach}"
-        )
+        raise ValueError(f"its window reaches over {reach} pixels, the image has {room + reach}")
     begin = (room // stride + 1) * stride  # of one more window, which may not lie in padding alone
     if node.attribute("ceil_mode", 0) and room % stride and begin < before + extent:
         return before, after + stride - room % stride, stride - room % stride

@@ -1,0 +1,104 @@
+"""Relu and Clip as bounds: where they fuse, where they must not, and what they give."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+
+from pyxnn.xnnpack import fusion
+from pyxnn.xnnpack.fusion import Bounds
+from tests.support import native
+
+X = np.random.default_rng(0).standard_normal((1, 4, 6, 6), np.float32)
+W = np.random.default_rng(1).standard_normal((4, 4, 3, 3), np.float32)
+CONV = helper.make_node("Conv", ["x", "w"], ["h"])
+RELU = helper.make_node("Relu", ["h"], ["y"])
+
+
+def works(nodes, outputs=("y",), feeds=None, constants=None):
+    feeds = {"x": X, **(feeds or {})}
+    data = native.build(nodes, feeds, outputs, {"w": W, **(constants or {})})
+    native.compare(data, feeds, rtol=1e-5, atol=1e-4)
+    graph = native.graph_of(data)
+    return [(w.node.op_type, w.bounds) for w in fusion.fuse(graph.nodes, graph.outputs, graph)]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        CONV,
+        helper.make_node("MaxPool", ["x"], ["h"], kernel_shape=[2, 2]),
+        helper.make_node("MaxPool", ["x"], ["h"], kernel_shape=[1, 1]),
+        helper.make_node("MaxPool", ["x"], ["h"], kernel_shape=[1, 1], strides=[2, 2]),
+        helper.make_node("AveragePool", ["x"], ["h"], kernel_shape=[2, 2]),
+        helper.make_node(
+            "AveragePool", ["x"], ["h"], kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1
+        ),
+        helper.make_node("MatMul", ["x", "m"], ["h"]),
+        helper.make_node("MatMul", ["x", "x"], ["h"]),
+    ],
+)
+def test_fires(node):
+    bounds = Bounds(0, math.inf)
+    m = {"m": W[0, 0, :, :1].repeat(2, 0)}
+    assert works([node, RELU], constants=m) == [(node.op_type, bounds)]
+
+
+@pytest.mark.parametrize("c", [(5,), (6, 5), (6, 1), None])
+def test_fires_on_gemm(c):
+    a, b = X[0, 0], X[0, 1, :, :5]
+    constants = {"b": np.ascontiguousarray(b)}
+    if c is not None:
+        constants["c"] = np.ones(c, np.float32)
+    gemm = helper.make_node("Gemm", ["a", *constants], ["h"])
+    assert works([gemm, RELU], feeds={"a": a}, constants=constants)[0][0] == "Gemm"
+
+
+def clip(x, y, low, high):
+    return helper.make_node("Clip", [x, low, high], [y])
+
+
+@given(st.lists(st.sampled_from(["relu", "low", "high", "both"]), min_size=1, max_size=4))
+def test_chains_fire(kinds):
+    constants = {"lo": np.array(-0.5, np.float32), "hi": np.array(1.5, np.float32)}
+    nodes, name = [CONV], "h"
+    for index, kind in enumerate(kinds):
+        result = "y" if index == len(kinds) - 1 else f"h{index}"
+        if kind == "relu":
+            nodes.append(helper.make_node("Relu", [name], [result]))
+        else:
+            low, high = "" if kind == "high" else "lo", "" if kind == "low" else "hi"
+            nodes.append(clip(name, result, low, high))
+        name = result
+    assert len(works(nodes, constants=constants)) == 1
+
+
+def test_not_when_another_node_uses_the_value():
+    add = helper.make_node("Add", ["h", "y"], ["z"])
+    assert [op for op, _ in works([CONV, RELU, add], ("z",))] == ["Conv", "Relu", "Add"]
+
+
+def test_not_when_the_value_is_an_output():
+    assert [op for op, _ in works([CONV, RELU], ("h", "y"))] == ["Conv", "Relu"]
+
+
+def test_not_into_a_step_without_bounds():
+    add = helper.make_node("Add", ["x", "x"], ["h"])
+    assert [op for op, _ in works([add, RELU])] == ["Add", "Relu"]
+
+
+def test_not_when_min_is_above_max():
+    constants = {"lo": np.array(2, np.float32), "hi": np.array(1, np.float32)}
+    nodes = [CONV, clip("h", "y", "lo", "hi")]
+    assert [op for op, _ in works(nodes, constants=constants)] == ["Conv", "Clip"]
+
+
+def test_not_when_a_bound_is_computed():
+    feeds = {"lo": np.array(-1, np.float32)}
+    assert [op for op, _ in works([CONV, clip("h", "y", "lo", "")], feeds=feeds)] == [
+        "Conv",
+        "Clip",
+    ]
