@@ -28,6 +28,10 @@ MOUNTS = {"/tests/": HERE / "pages", "/test-models/": MODELS_FOLDER}
 LIMIT = 300
 
 
+class PythonError(Exception):
+    """An exception in Python in the browser."""
+
+
 class Python:
     """Python in the browser, and what went wrong on its page."""
 
@@ -52,12 +56,14 @@ class Python:
     def run(self, code: str, **values: Any) -> Any:
         """Runs ``code`` with ``values`` as its variables (and `await` allowed); returns the value of its last expression.
 
-        What a value may be: see transfer.py. A Python exception comes as playwright's Error with the traceback.
+        What a value may be: see transfer.py. An exception comes as PythonError, with the traceback as its text.
         """
         answer = self._evaluate(
             "([code, values]) => run(code, values)", [code, transfer.pack(values)]
         )
-        return transfer.unpack(answer)
+        if "error" in answer:
+            raise PythonError(answer["error"])
+        return transfer.unpack(answer["value"])
 
     def outside(self) -> list[str]:
         """The addresses asked for that aren't the site's own."""

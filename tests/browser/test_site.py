@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import Python
+from tests.browser.conftest import Python, PythonError
 
 NUMPY = """
 import numpy as np
@@ -28,7 +29,7 @@ graph = helper.make_graph(
     [helper.make_node("Gemm", ["x", "w", "b"], ["y"]), helper.make_node("Relu", ["y"], ["z"])],
     "small",
     [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
-    [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)],
+    [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 4])],
     [onnx.numpy_helper.from_array(w, "w"), onnx.numpy_helper.from_array(b, "b")],
 )
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
@@ -60,6 +61,11 @@ def test_onnx(pyodide: Python) -> None:
     assert answer["shape"] == ["n", 4]
     assert answer["bfloat16"] == 1.0078125
     np.testing.assert_allclose(answer["z"], np.maximum(x @ w + b, 0), rtol=1e-6)
+
+
+def test_exceptions_come_with_their_traceback(pyodide: Python) -> None:
+    with pytest.raises(PythonError, match=r"line 2(?s:.*)ZeroDivisionError"):
+        pyodide.run("x = 1\nx / 0")
 
 
 def test_page_is_isolated(pyodide: Python) -> None:

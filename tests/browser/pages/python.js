@@ -20,11 +20,13 @@ export async function boot(transfer) {
   pyodide.runPython(RUNNER);
 }
 
-/** Runs code that sees the packed values as variables; returns its last expression, packed. */
+/** Runs code that sees the packed values as variables; returns its last expression, packed, or its error's text. */
 export async function run(code, values) {
   const locals = pyodide.toPy({ code, values });
   try {
-    return await pyodide.runPythonAsync("await run(code, values)", { locals });
+    return { value: await pyodide.runPythonAsync("await run(code, values)", { locals }) };
+  } catch (error) {
+    return { error: error.message };
   } finally {
     locals.destroy();
   }
