@@ -30,6 +30,11 @@ def _warn(message: str) -> None:
     warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
+def _bytes_of(array: np.ndarray) -> np.ndarray:
+    """A contiguous array as uint8, the only type that is copied to and from a Uint8Array."""
+    return array.reshape(-1).view(np.uint8)
+
+
 class BrowserHost:
     """The instance that ``web/loader.js`` starts (see :class:`pyxnn.engine.Host`).
 
@@ -54,6 +59,7 @@ class BrowserHost:
         self.binary: str = self._engine.binary
         self.max_threads: int = self._engine.maxThreads
         self.isolated: bool = self._engine.features.isolated
+        self._exports = self._engine.exports
         self._view = self._engine.view
         self._functions: dict[str, Any] = {}
         self._waited = False
@@ -61,17 +67,18 @@ class BrowserHost:
     def call(self, function: str, *args: int) -> int:
         export = self._functions.get(function)
         if export is None:
-            export = self._functions[function] = self._engine.exports[function]
+            export = self._functions[function] = getattr(self._exports, function)
         try:
             return export(*args) or 0
         except JsException as exception:
             raise errors.RuntimeException(f"{function} trapped: {exception.message}") from exception
 
     def write(self, address: int, data: np.ndarray | bytes) -> None:
-        self._view(address, memoryview(data).nbytes).assign(data)
+        source = data if isinstance(data, bytes) else _bytes_of(data)
+        self._view(address, len(source)).assign(source)
 
     def read(self, address: int, out: np.ndarray) -> None:
-        self._view(address, out.nbytes).assign_to(out)
+        self._view(address, out.nbytes).assign_to(_bytes_of(out))
 
     def memory_size(self) -> int:
         size: int = self._engine.memory.buffer.byteLength
