@@ -181,8 +181,13 @@ class Graph:
     def add_constant(self, array: np.ndarray, hint: str = "constant") -> str:
         """Adds an initializer; returns its name."""
         name = self.fresh(hint)
-        self.initializers[name] = array
+        self.set_constant(name, array)
         return name
+
+    def set_constant(self, name: str, array: np.ndarray) -> None:
+        """Makes a value an initializer; the array is read-only from now on."""
+        array.flags.writeable = False
+        self.initializers[name] = array
 
     def add_value(self, hint: str, type: TensorType) -> str:
         """Names a value that a new node will make; returns its name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter
 from types import TracebackType
@@ -103,7 +103,6 @@ class InferenceSession:
         self._constants = {
             name: graph.initializers[name] for name in graph.outputs if name in graph.initializers
         }
-        self._handed_on = {*graph.inputs, *self._constants}
         self._steps, close = _start(split.segments, graph, self._num_threads(), self._spins())
         self._finalizer = weakref.finalize(self, close)
 
@@ -220,7 +219,7 @@ class InferenceSession:
             values.update(run_step(runner, {name: values[name] for name in inputs}))
             for name in dead:
                 del values[name]
-        return [_own(values[name], name in self._handed_on) for name in names]
+        return _own((values[name] for name in names), feeds.values())
 
     def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
         if not output_names:
@@ -244,11 +243,21 @@ def _run_step(runner: Runner, inputs: dict[str, Any]) -> dict[str, Any]:
     return runner.run(inputs)
 
 
-def _own(value: Any, handed_on: bool) -> Any:
-    """The value as an array that nobody else has: kernels may give views, and read-only ones."""
-    if isinstance(value, np.ndarray) and (handed_on or not value.flags.owndata):
-        return value.copy()
-    return value
+def _own(values: Iterable[Any], others: Iterable[Any]) -> list[Any]:
+    """The values as arrays that are writable and share no memory with each other, nor with `others`.
+
+    Kernels may give an input, a constant or a view.
+    """
+    taken = {id(other) for other in others}
+    owned = []
+    for value in values:
+        if isinstance(value, np.ndarray):
+            flags = value.flags
+            if id(value) in taken or not (flags.owndata and flags.writeable):
+                value = value.copy()
+            taken.add(id(value))
+        owned.append(value)
+    return owned
 
 
 def _terminates(options: RunOptions) -> bool:

@@ -26,7 +26,7 @@ def name_of(dtype: np.dtype) -> str:
     if dtype.kind in "OUST":
         return "tensor(string)"
     try:
-        return _tensor_name(onnx.helper.np_dtype_to_tensor_dtype(dtype))
+        return _tensor_name(onnx.helper.np_dtype_to_tensor_dtype(dtype.newbyteorder("=")))
     except ValueError:
         return f"tensor({dtype})"
 

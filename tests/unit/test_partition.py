@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from hypothesis import given
@@ -73,7 +73,7 @@ def test_borders_are_no_wider_than_needed(dag: Dag) -> None:
 @given(dags())
 def test_neighbours_differ(dag: Dag) -> None:
     providers = [segment.provider for segment in split(*dag)]
-    assert all(a != b for a, b in zip(providers, providers[1:], strict=False))
+    assert all(a != b for a, b in pairwise(providers))
 
 
 @given(dags(homes=(Home.XNNPACK, Home.CPU)))

@@ -42,21 +42,27 @@ def conv_transpose(
     filters = weights.reshape(groups, -1, per_group, *kernel)
     y = np.zeros((batch, groups, per_group, *full), np.result_type(x, np.float32))
     for offset in product(*map(range, kernel)):
-        window = tuple(
+        window = [
             slice(at * dilation, at * dilation + (extent - 1) * stride + 1, stride)
             for at, dilation, extent, stride in zip(
                 offset, dilations, spatial, strides, strict=True
             )
-        )
-        y[(..., *window)] += np.einsum("ngc...,gcm->ngm...", image, filters[(..., *offset)])
-    y = y.reshape(batch, groups * per_group, *full)
-    inside = tuple(
+        ]
+        taps = filters[(slice(None),) * 3 + offset]
+        y[_spatial(window)] += np.einsum("ngc...,gcm->ngm...", image, taps)
+    inside = [
         slice(before, extent - after) for (before, after), extent in zip(pads, full, strict=True)
-    )
-    y = y[(..., *inside)]
+    ]
+    y = y[_spatial(inside)]
+    y = y.reshape(batch, groups * per_group, *y.shape[3:])
     if bias is not None:
         y = y + bias.reshape(-1, *[1] * rank)
     return np.asarray(y, x.dtype)
+
+
+def _spatial(slices: list[slice]) -> tuple[slice, ...]:
+    """An index that takes all of batch, groups and channels."""
+    return (slice(None),) * 3 + tuple(slices)
 
 
 def _pads(

@@ -8,12 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.ops import op_loop
 
 from pyxnn import errors
 from pyxnn.cpu.kernel import Kernel
 from pyxnn.graph import Graph, Node
+
+
+class Loop(op_loop.Loop):
+    """onnx.reference's Loop, which takes an absent condition for false; here it goes on."""
+
+    def _run(self, M: Any, cond: Any, *args: Any, **more: Any) -> Any:  # noqa: N803
+        if cond is None:
+            cond = np.array(True)
+        return super()._run(M, cond, *args, **more)  # type: ignore[no-untyped-call]
 
 
 def kernel(node: Node, graph: Graph) -> Kernel:
@@ -25,7 +36,9 @@ def kernel(node: Node, graph: Graph) -> Kernel:
     outputs = list(node.defines())
     try:
         evaluator = ReferenceEvaluator(
-            _model_of(node, graph), opsets={**graph.opsets, node.domain: node.since}
+            _model_of(node, graph),
+            opsets={**graph.opsets, node.domain: node.since},
+            new_ops=[Loop],
         )
     except (NotImplementedError, RuntimeError, TypeError) as error:
         domain = node.domain or "ai.onnx"

@@ -27,7 +27,7 @@ def _to_initializer(node: Node, graph: Graph) -> Sequence[Node] | None:
     if not node.is_op("Constant"):
         return None
     ((name, value),) = node.attributes.items()
-    graph.initializers[node.output(0)] = _array(name, value)
+    graph.set_constant(node.output(0), _array(name, value))
     return ()
 
 

@@ -30,7 +30,7 @@ def _fold(node: Node, graph: Graph) -> bool:
     graph.replace(node)
     for name, result in zip(node.outputs, results, strict=False):
         if name:
-            graph.initializers[name] = result
+            graph.set_constant(name, result)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def test_wrong_feed(case: str) -> None:
         (session if api is pyxnn else api.InferenceSession(RELU, providers=CPU)).run(None, feed)
 
     theirs, ours = same_class(run)
-    assert pytest.raises(type(ours), run, pyxnn).match(culprit)
+    assert re.search(culprit, str(ours))
     if case not in ("float64", "int64", "bool", "strings"):  # there ours names the input too
         assert str(ours) == str(theirs)
     np.testing.assert_array_equal(session.run(None, {"x": X})[0], X)
