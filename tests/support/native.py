@@ -68,6 +68,13 @@ def graph_of(data: bytes) -> Graph:
     return graph
 
 
+def tasks(part: Subgraph, inputs: Mapping[str, np.ndarray]) -> list[str]:
+    """Operators and name of each step of a run."""
+    _, steps = part.profile(inputs)
+    assert all(step.ms >= 0 for step in steps)
+    return [f"{step.kind} {step.name}" for step in steps]
+
+
 def refusal(data: bytes) -> str | None:
     """Why XNNPACK does not take the model's only node; None when it does."""
     graph = graph_of(data)

@@ -32,10 +32,17 @@ NO_BOUNDS = Bounds(-math.inf, math.inf)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Work:
-    """A node to lower, and what its result is clamped to."""
+    """A node to lower.
+
+    Attributes:
+        node: with the outputs of the last node that was fused into it.
+        bounds: what its result is clamped to.
+        operators: of the node and of those that were fused into it, such as "Conv+Relu".
+    """
 
     node: Node
-    bounds: Bounds = NO_BOUNDS
+    bounds: Bounds
+    operators: str
 
 
 def clip_bounds(node: Node, constant: Callable[[str], np.ndarray | None]) -> Bounds | None:
@@ -75,10 +82,12 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
             operator = registry.find(before.node)
             if operator is not None and operator.clamps:
                 fused = replace(before.node, outputs=list(node.outputs))
-                works[source] = Work(fused, before.bounds.then(bounds))
+                works[source] = Work(
+                    fused, before.bounds.then(bounds), f"{before.operators}+{node.op_type}"
+                )
                 made_by[node.output(0)] = source
                 continue
         for name in node.defines():
             made_by[name] = len(works)
-        works.append(Work(node))
+        works.append(Work(node, NO_BOUNDS, node.op_type))
     return works

@@ -17,6 +17,7 @@ from pyxnn.engine import BinaryType, Kind, ReduceType, UnaryType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.steps import Label
 from pyxnn.xnnpack.values import Value
 
 if TYPE_CHECKING:
@@ -183,8 +184,8 @@ def _batch_products(
         dims = [len(batch_a), *batch_a, *batch_b, *mkn]
         return ctx.step(Kind.BATCH_MATMUL, [transpose_b], dims, [a, b], output)
     for index in range(output.shape[0]):
-        parts = (outermost(value, index) for value in (a, b))
-        _batch_products(ctx, *parts, transpose_b, mkn, outermost(output, index))
+        part_a, part_b = outermost(a, index), outermost(b, index)
+        _batch_products(ctx, part_a, part_b, transpose_b, mkn, outermost(output, index))
     return output
 
 
@@ -257,7 +258,7 @@ def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
 
 
 def transpose(
-    ctx: Lowering, x: Value, output: Value, permutation: Sequence[int], label: str
+    ctx: Lowering, x: Value, output: Value, permutation: Sequence[int], label: Label
 ) -> None:
     """Moves the bytes of `x` to `output`: axis i of the output, as they lie in memory, is axis `permutation[i]` of `x`."""
     extents, folded = layout.fold_transpose(x.physical, permutation)

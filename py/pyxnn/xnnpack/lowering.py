@@ -14,7 +14,7 @@ from pyxnn.xnnpack import kernels, layout, registry
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
-from pyxnn.xnnpack.steps import Step
+from pyxnn.xnnpack.steps import Label, Step
 from pyxnn.xnnpack.values import FLOAT32, Buffer, Value
 
 
@@ -41,7 +41,7 @@ class Lowering:
         self.known = dict(known)
         self.bounds: Bounds = NO_BOUNDS
         self._graph = graph
-        self._label = ""
+        self._label = Label("", "")
         self._arranged: dict[tuple[Buffer, int, Shape, Order, Order], Value] = {}
         self._values: dict[str, Value] = {}
         for name, shape in shapes.items():
@@ -57,7 +57,7 @@ class Lowering:
             NotImplemented: the node needs an array that isn't known, such as a shape that another node computes.
         """
         node = work.node
-        self._label = f"{node.op_type} {node.name or node.output(0)}"
+        self._label = Label(work.operators, node.name or node.output(0))
         self.bounds = work.bounds
         if self._plan(node):
             return
@@ -93,6 +93,12 @@ class Lowering:
         array = self.known.get(name)
         return self._graph.constant(name) if array is None else array
 
+    def array(self, name: str) -> np.ndarray:
+        """The array of a value that `supports` or `planned` made sure is known."""
+        array = self.constant(name)
+        assert array is not None, f"{name} is not known"
+        return array
+
     def weights_key(self, *names: str) -> Hashable:
         """Tells the known values of these names apart from others, for `Step.key`."""
         return tuple(digest(self.known[name]) if name in self.known else name for name in names)
@@ -101,9 +107,7 @@ class Lowering:
         """The tensor of a name, in whichever order it lies."""
         value = self._values.get(name)
         if value is None:
-            array = self.constant(name)
-            assert array is not None, f"{name} is neither computed nor known"
-            value = self._values[name] = Value.constant(array)
+            value = self._values[name] = Value.constant(self.array(name))
         return value
 
     def define(self, name: str, value: Value) -> None:
@@ -122,7 +126,7 @@ class Lowering:
         inputs: Sequence[Value],
         output: Value,
         *,
-        label: str = "",
+        label: Label | None = None,
         kernel: np.ndarray | None = None,
         bias: np.ndarray | None = None,
         key: Hashable = None,
@@ -159,7 +163,9 @@ class Lowering:
         arranged = self._arranged.get(key)
         if arranged is None:
             arranged = self.new(value.shape, order, value.dtype)
-            kernels.transpose(self, value, arranged, moves, f"Transpose for {self._label}")
+            kernels.transpose(
+                self, value, arranged, moves, Label("Transpose", f"before {self._label.name}")
+            )
             self._arranged[key] = arranged
         return arranged
 
@@ -184,7 +190,7 @@ class Lowering:
 
     def result(self, name: str) -> Value:
         """The tensor of a name in row-major order, as it leaves the subgraph."""
-        self._label = f"output {name}"
+        self._label = Label("", f"output {name}")
         return self.row_major(self.value(name))
 
     def reshape(self, value: Value, shape: Shape) -> Value:

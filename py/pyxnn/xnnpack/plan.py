@@ -33,7 +33,7 @@ class Plan:
         inputs: name and offset into the arena of each tensor to write before a run.
         outputs: the results to read after a run, by name.
         constants: the results that don't depend on the values of inputs, by name.
-        labels: what each step stems from.
+        tasks: what each step stems from, and the shape of its result.
         arena_size, workspace_size: bytes that it must be bound to.
     """
 
@@ -81,7 +81,7 @@ class Plan:
                 self.outputs[name] = Place(value.shape, value.dtype, offset)
             else:
                 self.constants[name] = np.ascontiguousarray(value.source).reshape(value.shape)
-        self.labels = [step.label for step in lowering.steps]
+        self.tasks = [(step.label, step.output.shape) for step in lowering.steps]
         self._home: tuple[int, int] | None = None
         self._resources = resources
         self._engine_plan = resources.engine.create_plan()

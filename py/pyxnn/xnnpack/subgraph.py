@@ -9,7 +9,8 @@ import numpy as np
 
 from pyxnn.engine import Engine, EnginePlan
 from pyxnn.graph import Graph, Node
-from pyxnn.partition import Segment
+from pyxnn.partition import XNNPACK, Segment
+from pyxnn.profile import StepTime
 from pyxnn.xnnpack import fusion, registry
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.plan import Plan
@@ -72,8 +73,12 @@ class Subgraph:
         self._arena, self._workspace = Scratch(engine), Scratch(engine)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
 
-        shapes = {name: graph.type(name).static_shape for name in self._shaped}
-        if not self._known and None not in shapes.values():
+        shapes = {
+            name: shape
+            for name in self._shaped
+            if (shape := graph.type(name).static_shape) is not None
+        }
+        if len(shapes) == len(segment.inputs):
             self._plan(shapes, {})
 
     def run(
@@ -95,25 +100,23 @@ class Subgraph:
         self._write(plan, arena, inputs)
         while not steps.run(self._num_threads, self._spin):  # a worker was lost on the way
             self._write(plan, arena, inputs)
-        results = {}
-        for name in self._outputs if wanted is None else wanted:
-            place = plan.outputs.get(name)
-            if place is None:
-                results[name] = plan.constants[name].copy()
-            else:
-                results[name] = array = np.empty(place.shape, place.dtype)
-                self._engine.read(arena + place.offset, array)
-        return results
+        return self._read(plan, arena, self._outputs if wanted is None else wanted)
 
-    def profile(self, inputs: Mapping[str, np.ndarray]) -> list[tuple[str, float]]:
-        """Runs the nodes; returns label and milliseconds of each step. Raises what `run` raises."""
+    def profile(
+        self, inputs: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, np.ndarray], list[StepTime]]:
+        """Like `run`, with the time of each step."""
         plan = self._plan_for(inputs)
         steps, arena = self._bind(plan)
         times = None
         while times is None:
             self._write(plan, arena, inputs)
             times = steps.profile(self._num_threads, self._spin)
-        return list(zip(plan.labels, times, strict=True))
+        steps_times = [
+            StepTime(label.name, label.operators, XNNPACK, shape, milliseconds)
+            for (label, shape), milliseconds in zip(plan.tasks, times, strict=True)
+        ]
+        return self._read(plan, arena, self._outputs), steps_times
 
     def close(self) -> None:
         """Frees all that the subgraph has in the engine; it can't be run any more."""
@@ -157,6 +160,17 @@ class Subgraph:
     def _write(self, plan: Plan, arena: int, inputs: Mapping[str, np.ndarray]) -> None:
         for name, offset in plan.inputs:
             self._engine.write(arena + offset, np.ascontiguousarray(inputs[name]))
+
+    def _read(self, plan: Plan, arena: int, wanted: Iterable[str]) -> dict[str, np.ndarray]:
+        results = {}
+        for name in wanted:
+            place = plan.outputs.get(name)
+            if place is None:
+                results[name] = plan.constants[name].copy()
+            else:
+                results[name] = array = np.empty(place.shape, place.dtype)
+                self._engine.read(arena + place.offset, array)
+        return results
 
 
 def _deciding(nodes: Sequence[Node]) -> set[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pyxnn.engine import Kind
 from pyxnn.xnnpack import memory
 from pyxnn.xnnpack.memory import ALIGNMENT, Life
-from pyxnn.xnnpack.steps import Step
+from pyxnn.xnnpack.steps import Label, Step
 from pyxnn.xnnpack.values import Buffer, Value
 
 
@@ -19,7 +19,7 @@ def value(buffer, offset=0, count=None):
 
 
 def step(kind, inputs, output):
-    return Step("", kind, (), (), tuple(inputs), output)
+    return Step(Label("", ""), kind, (), (), tuple(inputs), output)
 
 
 def lower_bound(lives):

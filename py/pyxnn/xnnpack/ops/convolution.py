@@ -27,8 +27,7 @@ def supports_conv(node: Node, graph: Graph) -> str | None:
 def lower_conv(node: Node, ctx: Lowering) -> None:
     """Conv (opsets 1, 11, 22): X (N, C, [H,] W), W (M, C/group, [kH,] kW), B (M) to Y (N, M, [oH,] oW)."""
     x = ctx.value(node.input(0))
-    weights = ctx.constant(node.input(1))
-    assert weights is not None
+    weights = ctx.array(node.input(1))
     groups = node.attribute("group", 1)
     if x.rank != weights.ndim or x.shape[1] != weights.shape[1] * groups:
         raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")

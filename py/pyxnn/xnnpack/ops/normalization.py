@@ -28,7 +28,7 @@ def lower_batch_normalization(node: Node, ctx: Lowering) -> None:
     It is one multiplication and one addition by channel.
     """
     x = ctx.value(node.input(0))
-    scale, shift, mean, variance = (ctx.value(name).source for name in node.inputs[1:5])
+    scale, shift, mean, variance = (ctx.array(name) for name in node.inputs[1:5])
     factor = scale / np.sqrt(variance + np.float32(node.attribute("epsilon", 1e-5)))
     by_channel = (-1, *[1] * (x.rank - 2))
     scaled = kernels.binary(ctx, BinaryType.MULTIPLY, x, Value.constant(factor.reshape(by_channel)))

@@ -42,9 +42,7 @@ def lower_dropout(node: Node, ctx: Lowering) -> None:
 def lower_reshape(node: Node, ctx: Lowering) -> None:
     """Reshape (opsets 5 to 25): data and shape, in which 0 keeps an extent (unless `allowzero`) and -1 takes what is left."""
     x = ctx.value(node.input(0))
-    asked = ctx.constant(node.input(1))
-    assert asked is not None
-    shape = [int(extent) for extent in asked.reshape(-1)]
+    shape = ctx.array(node.input(1)).reshape(-1).tolist()
     if not node.attribute("allowzero", 0):
         shape = [x.shape[axis] if extent == 0 else extent for axis, extent in enumerate(shape)]
     if -1 in shape:
@@ -80,8 +78,7 @@ def lower_squeeze(node: Node, ctx: Lowering) -> None:
 def lower_unsqueeze(node: Node, ctx: Lowering) -> None:
     """Unsqueeze (opset 13): data with new axes of extent 1, which `axes` counts in the result."""
     x = ctx.value(node.input(0))
-    given = ctx.constant(node.input(1))
-    assert given is not None
+    given = ctx.array(node.input(1))
     rank = x.rank + given.size
     axes = {int(axis) % rank for axis in given.reshape(-1)}
     extents = iter(x.shape)
