@@ -4,6 +4,7 @@ session = pyxnn.InferenceSession("model.onnx")
 outputs = session.run(None, {"input": array})
 """
 
+from pyxnn import engine
 from pyxnn.device import configure, device_info, get_device, ready
 from pyxnn.errors import (
     EngineError,
@@ -18,7 +19,7 @@ from pyxnn.errors import (
     NotImplemented,
     RuntimeException,
 )
-from pyxnn.explain import Explanation, NodePlacement
+from pyxnn.placement import Placement, NodePlacement
 from pyxnn.model import ModelMetadata, NodeArg
 from pyxnn.options import (
     ExecutionMode,
@@ -38,7 +39,7 @@ __all__ = [
     "EngineError",
     "ExecutionMode",
     "ExecutionOrder",
-    "Explanation",
+    "Placement",
     "Fail",
     "GraphOptimizationLevel",
     "InferenceSession",
@@ -63,3 +64,5 @@ __all__ = [
     "get_device",
     "ready",
 ]
+
+engine.warm_up()

@@ -115,7 +115,7 @@ class SessionOptions(_Options):
     }
     _promises: ClassVar[dict[str, str]] = {
         "enable_profiling": "InferenceSession.profile(feeds) times the steps of a run",
-        "optimized_model_filepath": "InferenceSession.explain() shows the optimized graph",
+        "optimized_model_filepath": "InferenceSession.placement shows the optimized graph",
     }
 
     def __init__(self) -> None:

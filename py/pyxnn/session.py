@@ -14,7 +14,7 @@ import numpy as np
 
 from pyxnn import engine, model, partition, passes
 from pyxnn.errors import Fail, InvalidArgument, NoModel
-from pyxnn.explain import Explanation
+from pyxnn.placement import Placement
 from pyxnn.feeds import Feeds
 from pyxnn.graph import Graph, dead_after
 from pyxnn.options import NO_CPU_FALLBACK, SPIN, GraphOptimizationLevel, RunOptions, SessionOptions
@@ -95,8 +95,8 @@ class InferenceSession:
             graph, passes.FORMS if level == GraphOptimizationLevel.ORT_DISABLE_ALL else passes.ALL
         )
         split = partition.partition(graph, _supports(self._providers))
-        self._explanation = Explanation.of(split)
-        _refuse_cpu(options, self._explanation)
+        self._placement = Placement.of(split)
+        _refuse_cpu(options, self._placement)
         self._feeds = Feeds(loaded.inputs, graph)
         self._output_names = [output.name for output in loaded.outputs]
         # Outputs that no segment makes: constants, and inputs handed through.
@@ -150,12 +150,14 @@ class InferenceSession:
         self._run(output_names, input_feed, run_options, profile_step)
         return Profile(steps, (perf_counter() - start) * 1e3)
 
-    def explain(self) -> Explanation:
-        """Tells which node runs where, and why not on XNNPACK.
+    def explain(self) -> None:
+        """Prints which node runs where and, for each that is not on XNNPACK, why; `placement` as text."""
+        print(self._placement)
 
-        The result shows as a table at Python's prompt, in a notebook, and when printed.
-        """
-        return self._explanation
+    @property
+    def placement(self) -> Placement:
+        """Which node of the optimized graph runs where, and why."""
+        return self._placement
 
     def get_inputs(self) -> list[model.NodeArg]:
         """The inputs that `run` must be fed."""
@@ -285,10 +287,10 @@ def _refuse_conflict(options: SessionOptions, providers: Sequence[Provider] | No
         )
 
 
-def _refuse_cpu(options: SessionOptions, explanation: Explanation) -> None:
+def _refuse_cpu(options: SessionOptions, placement: Placement) -> None:
     if options.config(NO_CPU_FALLBACK, "0") == "0":
         return
-    refused = [node for node in explanation.nodes if node.provider == CPU]
+    refused = [node for node in placement.nodes if node.provider == CPU]
     if refused:
         raise Fail(
             "This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has been "

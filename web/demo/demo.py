@@ -120,13 +120,14 @@ def open_model(content: memoryview) -> dict[str, Any]:
             {
                 "name": node.name,
                 "op": node.op_type,
-                "inputs": list(node.inputs),
-                "outputs": list(node.outputs),
+                "inputs": [name for name in node.inputs if name],
+                "outputs": [name for name in node.outputs if name],
                 "provider": node.provider,
                 "segment": node.segment,
+                "planned": node.planned,
                 "reason": node.reason,
             }
-            for node in session.explain().nodes
+            for node in session.placement.nodes
         ],
     }
 
@@ -169,7 +170,12 @@ def profile(dims: dict[str, int], image: dict[str, Any] | None) -> list[dict[str
     assert _model
     session = _model.session
     return [
-        {"name": step.name, "kind": step.kind, "milliseconds": step.ms, "shape": list(step.shape)}
+        {
+            "name": step.name,
+            "kind": step.kind,
+            "milliseconds": step.ms,
+            "shape": list(step.shape or ()),
+        }
         for step in session.profile(None, _feeds(session, dims, image)).steps
     ]
 
@@ -186,7 +192,7 @@ def _dtype(value: Any) -> np.dtype[Any]:
     """numpy's type for an input's "tensor(float)"."""
     name = value.type.removeprefix("tensor(").removesuffix(")")
     if name not in DTYPES:
-        raise pyxnn.errors.NotImplemented(
+        raise pyxnn.NotImplemented(
             f"The page can't make up a {value.type} for {value.name}."
         )
     return np.dtype(DTYPES[name])

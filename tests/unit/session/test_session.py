@@ -210,7 +210,7 @@ def test_optimization_can_be_turned_off() -> None:
         pyxnn.GraphOptimizationLevel.ORT_ENABLE_BASIC,
     ):
         options.graph_optimization_level = level
-        counts.append(len(open_session(model, sess_options=options).explain().nodes))
+        counts.append(len(open_session(model, sess_options=options).placement.nodes))
     assert counts == [3, 2]
 
 
@@ -220,16 +220,22 @@ def test_providers() -> None:
     before = pyxnn.InferenceSession(
         MODEL, providers=["CPUExecutionProvider", "XnnpackExecutionProvider"]
     )
-    assert {each.provider for each in before.explain().nodes} == set(CPU)
+    assert {each.provider for each in before.placement.nodes} == set(CPU)
     with pytest.warns(UserWarning, match="Duplicate"):
         assert pyxnn.InferenceSession(MODEL, providers=CPU * 2).get_providers() == CPU
     options = open_session(provider_options=[{"key": 1}]).get_provider_options()
     assert options == {"CPUExecutionProvider": {"key": "1"}}
 
 
-def test_explain() -> None:
-    explanation = open_session().explain()
-    first, second = explanation.nodes
+def test_explain_prints_the_placement(capsys: pytest.CaptureFixture[str]) -> None:
+    session = open_session()
+    session.explain()
+    assert capsys.readouterr().out == f"{session.placement}\n"
+
+
+def test_placement() -> None:
+    placement = open_session().placement
+    first, second = placement.nodes
     assert (first.name, first.op_type, first.inputs, first.outputs) == (
         "relu",
         "Relu",
@@ -238,20 +244,20 @@ def test_explain() -> None:
     )
     assert first.provider == CPU[0] and first.segment == second.segment == 0 and not first.planned
     assert first.reason is not None and "providers" in first.reason
-    text = str(explanation)
+    text = str(placement)
     assert text.splitlines()[0] == "2 nodes: 2 on CPUExecutionProvider in 1 subgraph"
-    assert repr(explanation) == text and "relu" in text and first.reason in text
-    assert "<td" in explanation._repr_html_() and "relu" in explanation._repr_html_()
+    assert repr(placement) == text and "relu" in text and first.reason in text
+    assert "<td" in placement._repr_html_() and "relu" in placement._repr_html_()
 
 
-def test_explain_nothing() -> None:
-    explanation = open_session(build([], {"x": [1]}, ["x"])).explain()
-    assert explanation.nodes == [] and str(explanation).startswith("0 nodes: nothing to run")
+def test_placement_of_nothing() -> None:
+    placement = open_session(build([], {"x": [1]}, ["x"])).placement
+    assert placement.nodes == [] and str(placement).startswith("0 nodes: nothing to run")
 
 
-def test_explain_escapes_names() -> None:
+def test_placement_escapes_names() -> None:
     model = build([node("Relu", ["x"], ["y"], name="<b>&")], {"x": [1]})
-    assert "&lt;b&gt;&amp;" in open_session(model).explain()._repr_html_()
+    assert "&lt;b&gt;&amp;" in open_session(model).placement._repr_html_()
 
 
 def test_profile() -> None:

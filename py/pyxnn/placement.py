@@ -34,7 +34,7 @@ class NodePlacement:
     reason: str | None
 
 
-class Explanation:
+class Placement:
     """The placement of all nodes; a table when printed, and in a notebook.
 
     Attributes:
@@ -45,7 +45,7 @@ class Explanation:
         self.nodes = list(nodes)
 
     @classmethod
-    def of(cls, partition: Partition) -> Explanation:
+    def of(cls, partition: Partition) -> Placement:
         return cls(
             [
                 NodePlacement(
