@@ -43,16 +43,26 @@ def folder(stage: str, key: str, make: Callable[[Path], None]) -> Path:
     if final.is_dir():
         return final
     with lock(stage, key):
+        for left_by_a_killed_build in final.parent.glob(f".{key}.draft-*"):
+            remove(left_by_a_killed_build)
         if not final.is_dir():
-            draft = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=final.parent))
+            draft = Path(tempfile.mkdtemp(prefix=f".{key}.draft-", dir=final.parent))
             try:
                 make(draft)
                 draft.chmod(0o755)
                 draft.rename(final)
             except BaseException:
-                shutil.rmtree(draft, ignore_errors=True)
+                remove(draft)
                 raise
     return final
+
+
+def remove(path: Path) -> None:
+    """Deletes a folder with all in it, unless something is mounted there: that isn't ours to delete."""
+    mounts = Path("/proc/self/mounts")
+    places = mounts.read_text().splitlines() if mounts.exists() else []
+    if not any(line.split()[1].startswith(f"{path}/") for line in places):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def place(source: Path, target: Path) -> bool:

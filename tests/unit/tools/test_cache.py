@@ -34,6 +34,12 @@ def test_failed_or_interrupted_making_leaves_nothing(cache_root: Path) -> None:
     assert list(made.iterdir()) == []
 
 
+def test_what_a_killed_build_left_is_removed(cache_root: Path) -> None:
+    (cache_root / "stage/.key.draft-1/deep").mkdir(parents=True)
+    cache.folder("stage", "key", lambda folder: None)
+    assert sorted(path.name for path in (cache_root / "stage").iterdir()) == [".key.lock", "key"]
+
+
 def test_two_builds_at_once_make_it_once() -> None:
     calls = []
     barrier = threading.Barrier(2)
