@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tools import sources
 from tools.pyodide import ml_dtypes_wheel, numpy_wheel, release
-from tools.run import say
 
 # Packages that PyPI has no Pyodide wheel of, and how to build it.
 BUILDERS: dict[str, Callable[[], Path]] = {
@@ -32,6 +31,4 @@ def build() -> list[Path]:
 
 def compiled(name: str) -> Path:
     """A wheel of the Pyodide distribution if that can be reached, else one built here."""
-    wheel = release.get().from_distribution(name) or BUILDERS[name]()
-    say(f"   {wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB")
-    return wheel
+    return release.get().from_distribution(name) or BUILDERS[name]()

@@ -20,7 +20,6 @@ from tools.run import ROOT, run, say
 DEBIAN = {
     "libfp16-dev": ("0.0~git20200514.4dfe081-5", False, debian.SUITE),
     "libfxdiv-dev": ("0.0~git20200417.b408327-4", False, debian.SUITE),
-    "libpython3.14-dev": ("3.14.8-1", False, "forky"),
     "pthreadpool": ("0.0~git20240616.560c60d-1", True, debian.SUITE),
     "xnnpack": ("0.0~git20241108.4ea82e5-2", True, debian.SUITE),
 }

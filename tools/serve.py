@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -94,19 +94,26 @@ def serving(
             server.shutdown()
 
 
+def forever(folder: Path, *, port: int = 8000, isolated: bool = True) -> None:
+    """Serves ``folder`` until interrupted; another port is taken when ``port`` isn't free."""
+    try:
+        server = Server(folder, port=port, isolated=isolated)
+    except OSError:
+        server = Server(folder, isolated=isolated)
+    with server:
+        say(f"{folder} is served at {server.address} (Ctrl+C ends it)")
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
 def main() -> None:
-    """Serves until interrupted."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description="Serves the site with cross-origin isolation.")
     parser.add_argument("folder", nargs="?", type=Path, default=BUILD / "site")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--no-isolation", action="store_true", help="without COOP and COEP")
     options = parser.parse_args()
-    with Server(options.folder, port=options.port, isolated=not options.no_isolation) as server:
-        say(f"{server.address} serves {options.folder}; Ctrl+C ends it")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say("")
+    forever(options.folder, port=options.port, isolated=not options.no_isolation)
 
 
 if __name__ == "__main__":

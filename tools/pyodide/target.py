@@ -1,22 +1,26 @@
 """What C code for Pyodide is compiled against: CPython's headers, and a build-time configuration that says so.
 
-Pyodide's npm package carries no headers. They are Debian's of the same CPython version, all but pyconfig.h, which is made
-from the variables that Pyodide's own standard library records of its build.
+Pyodide's npm package carries no headers, but a package on PyPI has those of the same CPython version. They all serve but
+pyconfig.h, which is made from the variables that Pyodide's own standard library records of its build.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import cache, lock, sources
+from tools import cache, sources
 from tools.pyodide import release
 
 SYSCONFIG = "_sysconfigdata__emscripten_wasm32-emscripten"
+
+PYTHON = """#!/bin/sh
+export _PYTHON_SYSCONFIGDATA_NAME={sysconfig} PYTHONPATH={folder}
+exec python3 "$@"
+"""
 
 COMPILE_FLAGS = (
     "-fPIC",
@@ -47,32 +51,39 @@ class Target:
 def get() -> Target:
     """The target for the locked Pyodide, made when needed."""
     pyodide = release.get()
-    headers_package = f"libpython{pyodide.python}-dev"
-    key = cache.digest(
-        Path(__file__).read_bytes(), pyodide.version, lock.find("debian", headers_package).key()
-    )
     with zipfile.ZipFile(pyodide.folder / "python_stdlib.zip") as stdlib:
         variables = build_variables(stdlib.read(f"{SYSCONFIG}.py").decode())
-    final = cache.root() / "pyodide-target" / key
+    headers = _headers(pyodide.python)
+    headers["pyconfig.h"] = pyconfig(headers["pyconfig.h"].decode(), variables).encode()
+
     include = Path("include") / f"python{pyodide.python}"
+    key = cache.digest(PYTHON, variables, headers)
+    final = cache.root() / "pyodide-target" / key
 
     def make(folder: Path) -> None:
-        debian = sources.debian_package(headers_package) / "usr/include"
-        shutil.copytree(debian / include.name, folder / include)
-        (native,) = debian.glob(f"*/{include.name}/pyconfig.h")
-        (folder / include / "pyconfig.h").write_text(pyconfig(native.read_text(), variables))
+        for name, content in headers.items():
+            path = folder / include / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         moved = relocated(variables, final)
         (folder / f"{SYSCONFIG}.py").write_text(f"build_time_vars = {moved!r}\n")
         python = folder / "python"
-        python.write_text(
-            "#!/bin/sh\n"
-            f"export _PYTHON_SYSCONFIGDATA_NAME={SYSCONFIG} PYTHONPATH={final}\n"
-            'exec python3 "$@"\n'
-        )
+        python.write_text(PYTHON.format(sysconfig=SYSCONFIG, folder=final))
         python.chmod(0o755)
 
     cache.folder(final.parent.name, key, make)
     return Target(final, final / include, str(variables["EXT_SUFFIX"]))
+
+
+def _headers(python: str) -> dict[str, bytes]:
+    """CPython's headers, for a build that isn't Pyodide's: path -> content."""
+    folder = f"wasmpy_build/include/cp{python.replace('.', '')}/"
+    with zipfile.ZipFile(sources.pypi_file("wasmpy-build", "any.whl")) as wheel:
+        return {
+            name.removeprefix(folder): wheel.read(name)
+            for name in wheel.namelist()
+            if name.startswith(folder) and name.endswith(".h")
+        }
 
 
 def build_variables(module: str) -> dict[str, int | str]:

@@ -61,3 +61,15 @@ def test_mounts(folder: Path) -> None:
 def test_nothing_outside_is_served(folder: Path, path: str) -> None:
     with serve.serving(folder) as address:
         assert get(address, path)[0] == 404
+
+
+def test_a_busy_port_is_not_taken(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve.Server(folder) as first:
+
+        def stop() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(serve.Server, "serve_forever", lambda self: stop())
+            serve.forever(folder, port=first.server_port)
+        assert first.address not in capsys.readouterr().out
