@@ -192,9 +192,7 @@ def _dtype(value: Any) -> np.dtype[Any]:
     """numpy's type for an input's "tensor(float)"."""
     name = value.type.removeprefix("tensor(").removesuffix(")")
     if name not in DTYPES:
-        raise pyxnn.NotImplemented(
-            f"The page can't make up a {value.type} for {value.name}."
-        )
+        raise pyxnn.NotImplemented(f"The page can't make up a {value.type} for {value.name}.")
     return np.dtype(DTYPES[name])
 
 

@@ -4,7 +4,7 @@
 
 const SIZE = 8;
 const FINE = 64; // the drawing is laid out this finely before it is averaged down to SIZE
-const STROKE = 9; // as thick, on that scale, as the strokes in the training images
+const STROKE = 12; // as thick, on that scale, as the strokes in the training images
 const MARGIN = 1;
 
 export class Pad {

@@ -11,6 +11,7 @@ import { BOX_HEIGHT, layout } from "./layout.js";
  * @property {string[]} outputs
  * @property {string} provider
  * @property {number} segment
+ * @property {boolean} [planned]  evaluated while planning, not at each run
  * @property {string | null} [reason]
  */
 
@@ -108,14 +109,15 @@ export class Graph {
 /** @param {string} provider */
 function kind(provider) {
   if (!provider) return "end";
-  return provider === "XNNPACKExecutionProvider" ? "xnnpack" : "cpu";
+  return provider === "XnnpackExecutionProvider" ? "xnnpack" : "cpu";
 }
 
 /** @param {Node} node */
-function description({ op, name, provider, segment, reason }) {
+function description({ op, name, provider, segment, planned, reason }) {
   if (!provider) return name;
   const where = kind(provider) === "xnnpack" ? "XNNPACK" : "CPU";
-  return `${op} “${name}”: part ${segment + 1}, on ${where}${reason ? ` because ${reason}` : ""}`;
+  const why = reason ? `: ${reason}` : planned ? ", worked out once for each input shape" : "";
+  return `${op} “${name}”, part ${segment + 1}, on ${where}${why}`;
 }
 
 /**

@@ -17,13 +17,16 @@ export class Python {
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   #waiting = new Map();
   #calls = 0;
+  /** @type {Required<Stage>[]} how long starting took, stage by stage */
+  stages = [];
   #worker = new Worker(new URL("./python_worker.js", import.meta.url), { type: "module" });
 
   /** @param {(stage: Stage) => void} onStage */
   constructor(onStage) {
     this.#worker.addEventListener("message", ({ data }) => {
-      if (data.stage) onStage(data.stage);
-      else this.#settle(data);
+      if (!data.stage) return this.#settle(data);
+      if (data.stage.milliseconds !== undefined) this.stages.push(data.stage);
+      onStage(data.stage);
     });
     this.#worker.addEventListener("error", (event) => {
       const summary = "Python could not start in this browser.";

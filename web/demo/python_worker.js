@@ -6,6 +6,7 @@
  */
 
 const PYODIDE = "./pyodide/";
+const PACKAGES = ["numpy", "onnx", "pyxnn"];
 
 /** @typedef {{ kind: string, summary: string, message: string }} Failure */
 /** @typedef {{ name: string, milliseconds?: number }} Stage */
@@ -29,8 +30,8 @@ async function start() {
     const { loadPyodide } = await import(`${PYODIDE}pyodide.mjs`);
     return loadPyodide({ indexURL: PYODIDE });
   });
-  await stage("packages", () => python.loadPackage(["numpy", "onnx", "pyxnn"]));
-  for (const name of ["numpy", "onnx", "pyxnn"]) {
+  await stage("packages", () => python.loadPackage(PACKAGES));
+  for (const name of PACKAGES) {
     await stage(`import ${name}`, async () => python.pyimport(name));
   }
   await stage("threads", () => python.pyimport("pyxnn").ready());

@@ -1,0 +1,22 @@
+/**
+ * What the benchmark asks of a library's module: to load a model, to run it once, and to time
+ * bursts of runs.
+ *
+ * @typedef {object} Feed   the model's one input, 32-bit floats
+ * @property {string} name
+ * @property {number[]} shape
+ * @property {string} url
+ *
+ * @typedef {object} Peer
+ * @property {(threads: number, model: string, feed: Feed) => Promise<number>} load
+ *   opens a model in place of the last one; gives the milliseconds that making the session took
+ * @property {() => Promise<number[]>} output  the first output of a run, flat
+ * @property {(count: number) => Promise<number[]>} burst  the milliseconds of each run
+ */
+
+/** @param {string} url */
+export async function fetchBytes(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
