@@ -69,6 +69,10 @@ class Window:
         return not any((*self.before, *self.after)) and self.kernel == self.strides == (1, 1)
 
 
+PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
+"""The window of one pixel at each place."""
+
+
 def convolution(
     ctx: Lowering,
     x: Value,

@@ -42,7 +42,7 @@ class Lowering:
         self.bounds: Bounds = NO_BOUNDS
         self._graph = graph
         self._label = Label("", "")
-        self._arranged: dict[tuple[Buffer, int, Shape, Order, Order], Value] = {}
+        self._arranged: dict[Hashable, Value] = {}
         self._values: dict[str, Value] = {}
         for name, shape in shapes.items():
             buffer = Buffer(math.prod(shape) * FLOAT32.itemsize)
@@ -162,28 +162,26 @@ class Lowering:
         key = (source, value.offset, value.shape, value.order, order)
         arranged = self._arranged.get(key)
         if arranged is None:
-            arranged = self.new(value.shape, order, value.dtype)
-            kernels.transpose(
-                self, value, arranged, moves, Label("Transpose", f"before {self._label.name}")
-            )
-            self._arranged[key] = arranged
+            arranged = self._arranged[key] = self.new(value.shape, order, value.dtype)
+            label = Label("Transpose", f"before {self._label.name}")
+            kernels.transpose(self, value, arranged, moves, label)
         return arranged
 
     def arranged_alike(self, values: Sequence[Value]) -> list[Value]:
-        """Values of one rank in a common order: the one that moves the fewest bytes."""
-        candidates = dict.fromkeys(
-            value.order for value in sorted(values, key=lambda v: -v.size) if not value.is_constant
-        )
+        """Values of one rank in a common order: the one that moves the fewest bytes, row-major last."""
 
-        def moved(order: Order) -> int:
-            return sum(
-                value.nbytes
-                for value in values
-                if not (value.is_constant or value.has_order(order))
-            )
+        def cost(order: Order) -> tuple[int, bool]:
+            moved = sum(value.nbytes for value in values if not self._has(value, order))
+            return moved, order == layout.row_major(len(order))
 
-        order = min(candidates, key=moved, default=values[0].order)
+        orders = [value.order for value in values if not value.is_constant]
+        order = min(orders, key=cost, default=values[0].order)
         return [self.arrange(value, order) for value in values]
+
+    def _has(self, value: Value, order: Order) -> bool:
+        """Whether the value is there in an order, or will be for nothing."""
+        key = (value.source, value.offset, value.shape, value.order, order)
+        return value.is_constant or value.has_order(order) or key in self._arranged
 
     def row_major(self, value: Value) -> Value:
         return self.arrange(value, layout.row_major(value.rank))

@@ -9,8 +9,8 @@ import pytest
 from pyxnn import engine
 from tests.support.wasmtime_host import BINARY, WasmtimeHost
 
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40)
-hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

@@ -96,6 +96,26 @@ def test_batch_normalization(shape, opset):
     native.compare(data, {"x": x}, atol=1e-5)
 
 
+@pytest.mark.parametrize("activation", ["Relu", "Tanh"])
+@pytest.mark.parametrize("shape", [(2, 3, 5, 4), (2, 3, 7)])
+def test_batch_normalization_of_channels_last(shape, activation):
+    """As in DenseNet: not after a Conv, so it isn't folded; one step with its Relu."""
+    x, w = random(0, shape), random(1, (4, 3, *[1] * (len(shape) - 2)))
+    statistics = {"scale": random(1, 4), "shift": random(2, 4), "mean": random(3, 4)}
+    statistics["variance"] = np.abs(random(4, 4)) + 0.5
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Sigmoid", ["c"], ["s"]),
+        helper.make_node("BatchNormalization", ["s", *statistics], ["n"]),
+        helper.make_node(activation, ["n"], ["y"]),
+    ]
+    data = native.build(nodes, {"x": x}, ["y"], {"w": w, **statistics})
+    native.compare(data, {"x": x}, atol=1e-5)
+    part = native.subgraph(data)
+    assert len(native.tasks(part, {"x": x})) == (5 if activation == "Relu" else 6)
+    part.close()
+
+
 def test_refusals():
     x, three = random(0, (1, 3, 2, 2)), np.ones(3, np.float32)
     names = ["s", "b", "m", "v"]

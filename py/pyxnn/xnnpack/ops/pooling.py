@@ -50,8 +50,7 @@ def lower_max_pool(node: Node, ctx: Lowering) -> None:
         dense = replace(window, strides=(1, 1))
         everywhere = windows.output_shape(x.shape, x.shape[1], dense)
         pooled = kernels.pool(ctx, Kind.MAX_POOL, x, dense, everywhere, NO_BOUNDS)
-        picking = Window((1, 1), window.strides, (1, 1), (0, 0), (0, 0))
-        output = _pick(ctx, pooled, picking, shape)
+        output = _pick(ctx, pooled, replace(kernels.PIXEL, strides=window.strides), shape)
     else:
         output = kernels.pool(ctx, Kind.MAX_POOL, x, window, shape, ctx.bounds)
     ctx.define(node.output(0), output)
