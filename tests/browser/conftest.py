@@ -35,7 +35,9 @@ class PythonError(Exception):
 class Python:
     """Python in the browser, and what went wrong on its page."""
 
-    def __init__(self, page: Page, address: str, place: str, end: Callable[[], None]) -> None:
+    def __init__(
+        self, page: Page, address: str, place: str, wheel: str | None, end: Callable[[], None]
+    ) -> None:
         self.page = page
         self.address = address
         self.errors: list[str] = []
@@ -47,10 +49,7 @@ class Python:
         page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
         start = time.monotonic()
         page.goto(f"{address}tests/index.html")
-        self._evaluate(
-            "([place, transfer]) => start(place, transfer)",
-            [place, (HERE / "transfer.py").read_text()],
-        )
+        self._evaluate("(how) => start(...how)", [place, (HERE / "transfer.py").read_text(), wheel])
         self.boot_seconds = time.monotonic() - start
 
     def run(self, code: str, **values: Any) -> Any:
@@ -123,14 +122,19 @@ def plain_address(site_folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def python(browser: Browser, address: str, place: str) -> Iterator[Python]:
-    """Python on a page of its own; ``place`` is "page" for the page's main thread or "worker"."""
+def python(
+    browser: Browser, address: str, place: str, wheel: str | None = None
+) -> Iterator[Python]:
+    """Python on a page of its own; ``place`` is "page" for the page's main thread or "worker".
+
+    pyxnn comes from the site's lock file, or with ``wheel``, a path, by micropip.
+    """
     session = browser.new_browser_cdp_session()
     processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()
     (pid,) = (process["id"] for process in processes if process["type"] == "browser")
     page = browser.new_page()
-    yield Python(page, address, place, lambda: os.kill(pid, signal.SIGKILL))
+    yield Python(page, address, place, wheel, lambda: os.kill(pid, signal.SIGKILL))
     page.close()
 
 
@@ -147,8 +151,9 @@ def _in_worker(browser: Browser, site_address: str) -> Iterator[Python]:
 
 
 @pytest.fixture(scope="session")
-def _unisolated(browser: Browser, plain_address: str) -> Iterator[Python]:
-    with python(browser, plain_address, "worker") as started:
+def _unisolated(browser: Browser, plain_address: str, site_folder: Path) -> Iterator[Python]:
+    (wheel,) = (site_folder / "wheels").glob("pyxnn-*.whl")
+    with python(browser, plain_address, "worker", f"../wheels/{wheel.name}") as started:
         yield started
 
 
@@ -168,7 +173,7 @@ def pyodide_worker(_in_worker: Python) -> Iterator[Python]:
 
 @pytest.fixture
 def pyodide_unisolated(_unisolated: Python) -> Iterator[Python]:
-    """Python in a dedicated worker of a page without cross-origin isolation."""
+    """Python in a dedicated worker of a page without cross-origin isolation; pyxnn was installed by micropip."""
     yield _unisolated
     _unisolated.check()
 

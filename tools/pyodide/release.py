@@ -46,7 +46,7 @@ class Release:
         if not self._distribution:
             return None
         address = self._distribution
-        entry = self.lock["packages"][name]
+        entry: dict[str, str] = self.lock["packages"][name]
 
         def make(folder: Path) -> None:
             file = folder / entry["file_name"]

@@ -11,11 +11,15 @@ async def run(code, values):
 
 let pyodide;
 
-/** Loads Pyodide, the site's packages and the source of transfer.py, which packs values for their way to the test. */
-export async function boot(transfer) {
+/**
+ * Loads Pyodide, pyxnn and what it needs: as packages of the site's lock file, or by micropip from the path of the wheel.
+ * `transfer` is the source of transfer.py, which packs values for their way to the test.
+ */
+export async function boot(transfer, wheel) {
   const indexURL = new URL("../pyodide/", import.meta.url).href;
   pyodide = await loadPyodide({ indexURL });
-  await pyodide.loadPackage(["numpy", "onnx", "pyxnn"], { messageCallback: () => {} });
+  await pyodide.loadPackage(wheel ? "micropip" : "pyxnn", { messageCallback: () => {} });
+  if (wheel) await pyodide.pyimport("micropip").install(wheel);
   pyodide.FS.writeFile("transfer.py", transfer);
   pyodide.runPython(RUNNER);
 }
