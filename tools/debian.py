@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 from tools import cache
-from tools.lock import Input
 from tools.run import BuildError, output, run
 
 SUITE = "trixie"
@@ -80,11 +79,11 @@ def mirror() -> str:
     )
 
 
-def fetch(package: Input, target: Path, *, source: bool) -> None:
-    """Downloads the files of a package (of a source package, its upstream archive) into ``target``."""
+def fetch(name: str, version: str, target: Path, *, source: bool) -> None:
+    """Downloads a package of Debian 13 (of a source package, its upstream archive) into ``target``."""
     verb = ["source", "--download-only", "--tar-only"] if source else ["download"]
     run(
-        ["apt-get", *_settings(package.suite or SUITE), *verb, f"{package.name}={package.version}"],
+        ["apt-get", *_settings(), *verb, f"{name}={version}"],
         log="debian",
         cwd=target,
         advice="check that apt's mirror is reachable, then run the same command again",
@@ -92,18 +91,15 @@ def fetch(package: Input, target: Path, *, source: bool) -> None:
 
 
 @functools.cache
-def _settings(suite: str) -> tuple[str, ...]:
-    """apt's options for a suite, with all of its state in the cache.
-
-    Lists past their date are taken too: the lock file says what a file must be.
-    """
-    home = cache.root() / "apt" / cache.digest(suite, mirror())
+def _settings() -> tuple[str, ...]:
+    """apt's options for Debian 13, with all of its state in the cache."""
+    home = cache.root() / "apt" / cache.digest(SUITE, mirror())
     for name in ("state/lists/partial", "cache/archives/partial"):
         (home / name).mkdir(parents=True, exist_ok=True)
     (home / "status").touch()
     signed = f"[signed-by={KEYRING}]"
     (home / "sources.list").write_text(
-        "".join(f"{kind} {signed} {mirror()} {suite} main\n" for kind in ("deb", "deb-src"))
+        "".join(f"{kind} {signed} {mirror()} {SUITE} main\n" for kind in ("deb", "deb-src"))
     )
     values = {
         "Dir::State": home / "state",
@@ -114,7 +110,6 @@ def _settings(suite: str) -> tuple[str, ...]:
         "APT::Architecture": "amd64",
         "APT::Architectures": "amd64",
         "APT::Sandbox::User": "root",
-        "Acquire::Check-Valid-Until": "false",
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
     }

@@ -52,8 +52,13 @@ def create(folder: Path) -> None:
         import ensurepip  # noqa: F401
     except ImportError:
         debian.install("python3-venv")
-    run([sys.executable, "-m", "venv", "--clear", folder], log="environment")
+    run([_base(), "-m", "venv", "--clear", folder], log="environment")
 
 
-def _interpreter() -> tuple[str, ...]:
-    return (sys.executable, sys.version, platform.machine())
+def _base() -> Path:
+    """The Python that this one is, or, inside a virtual environment, that it was made from."""
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+
+
+def _interpreter() -> tuple[object, ...]:
+    return (_base(), sys.version, platform.machine())

@@ -19,7 +19,6 @@ class Entry(TypedDict, total=False):
     """A package in the lock file."""
 
     version: str
-    suite: str  # Debian's packages: the suite, where it isn't debian.SUITE
     groups: list[str]  # PyPI's packages: the dependency groups of pyproject.toml that need it
     files: dict[str, str]
 
@@ -32,7 +31,6 @@ class Input:
     name: str
     version: str
     files: dict[str, str]
-    suite: str = ""
 
     def key(self) -> str:
         """A name for what is unpacked from all of its files."""
@@ -63,7 +61,7 @@ def find(registry: str, name: str) -> Input:
     entry = read().get(registry, {}).get(name)
     if entry is None:
         raise BuildError(f"{PATH.name} has no {registry} package {name}: add it there")
-    return Input(registry, name, entry["version"], entry["files"], entry.get("suite", ""))
+    return Input(registry, name, entry["version"], entry["files"])
 
 
 def normalise(name: str) -> str:

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from tools import debian, environment, npm, pypi
 from tools.cache import file_digest
-from tools.lock import PATH, Entry, Input, normalise
+from tools.lock import PATH, Entry, normalise
 from tools.run import ROOT, run, say
 
-# name: (version, whether it is a source package, suite)
+# name: (version, whether it is a source package)
 DEBIAN = {
-    "libfp16-dev": ("0.0~git20200514.4dfe081-5", False, debian.SUITE),
-    "libfxdiv-dev": ("0.0~git20200417.b408327-4", False, debian.SUITE),
-    "pthreadpool": ("0.0~git20240616.560c60d-1", True, debian.SUITE),
-    "xnnpack": ("0.0~git20241108.4ea82e5-2", True, debian.SUITE),
+    "libfp16-dev": ("0.0~git20200514.4dfe081-5", False),
+    "libfxdiv-dev": ("0.0~git20200417.b408327-4", False),
+    "pthreadpool": ("0.0~git20240616.560c60d-1", True),
+    "xnnpack": ("0.0~git20241108.4ea82e5-2", True),
 }
 NPM = {
     "@esbuild/linux-arm64": "0.28.2",
@@ -49,13 +49,11 @@ def relock() -> None:
 
 def _debian() -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
-    for name, (version, source, suite) in DEBIAN.items():
+    for name, (version, source) in DEBIAN.items():
         say(f"   {name} {version}")
         with tempfile.TemporaryDirectory() as folder:
-            debian.fetch(Input("debian", name, version, {}, suite), Path(folder), source=source)
+            debian.fetch(name, version, Path(folder), source=source)
             entries[name] = {"version": version, "files": _hashes(Path(folder))}
-        if suite != debian.SUITE:
-            entries[name]["suite"] = suite
     return entries
 
 

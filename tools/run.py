@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 LOGS = BUILD / "logs"
+AGAIN = "mend what the log names, then run the same command again: it goes on from there"
 
 
 class BuildError(Exception):
@@ -65,8 +66,7 @@ def failure(command: str, code: int, log: Path, advice: str) -> str:
     shown = command if len(command) <= 300 else command[:300] + " ..."
     text = [f"command failed (exit code {code}): {shown}", f"its log: {log}, which ends with"]
     text += [f"    {line[:200]}" for line in lines if line.strip() and not line.startswith("$ ")]
-    if advice:
-        text.append(f"what to do: {advice}")
+    text.append(f"what to do: {advice or AGAIN}")
     return "\n".join(text)
 
 

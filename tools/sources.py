@@ -14,14 +14,21 @@ from tools.run import BuildError, run, say
 
 def debian_source(name: str) -> Path:
     """The unpacked upstream source of a Debian source package."""
-    package = lock.find("debian", name)
-    return _unpacked(package, lambda target: debian.fetch(package, target, source=True))
+    return _debian(name, source=True)
 
 
 def debian_package(name: str) -> Path:
     """The unpacked files of a Debian binary package."""
+    return _debian(name, source=False)
+
+
+def _debian(name: str, *, source: bool) -> Path:
     package = lock.find("debian", name)
-    return _unpacked(package, lambda target: debian.fetch(package, target, source=False))
+
+    def fetch(target: Path) -> None:
+        debian.fetch(name, package.version, target, source=source)
+
+    return _unpacked(package, fetch)
 
 
 def npm_package(name: str) -> Path:
