@@ -19,7 +19,6 @@ from pyxnn.errors import (
     NotImplemented,
     RuntimeException,
 )
-from pyxnn.placement import Placement, NodePlacement
 from pyxnn.model import ModelMetadata, NodeArg
 from pyxnn.options import (
     ExecutionMode,
@@ -28,6 +27,7 @@ from pyxnn.options import (
     RunOptions,
     SessionOptions,
 )
+from pyxnn.placement import NodePlacement, Placement
 from pyxnn.profile import Profile, StepTime
 from pyxnn.providers import get_available_providers
 from pyxnn.session import InferenceSession
@@ -39,7 +39,6 @@ __all__ = [
     "EngineError",
     "ExecutionMode",
     "ExecutionOrder",
-    "Placement",
     "Fail",
     "GraphOptimizationLevel",
     "InferenceSession",
@@ -53,6 +52,7 @@ __all__ = [
     "NodeArg",
     "NodePlacement",
     "NotImplemented",
+    "Placement",
     "Profile",
     "RunOptions",
     "RuntimeException",

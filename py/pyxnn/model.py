@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx.shape_inference
 
-from pyxnn import check, errors, wire
-from pyxnn.errors import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile
-from pyxnn.graph import Graph, Node, TensorType
-from pyxnn.tensor_types import describe, dtype_of, tensor_type
+from pyxnn import check, errors, inference, initializers, wire
+from pyxnn.errors import Fail, InvalidArgument, InvalidProtobuf, NoSuchFile
+from pyxnn.graph import Graph, Node
+from pyxnn.tensor_types import describe, tensor_type
 
 OLDEST_OPSET = 7
+"""What the passes know; models of older opsets are converted to it."""
 
 _LARGEST_VERSION = 2**63 - 1
 """What onnxruntime gives for a model without a version."""
@@ -36,6 +36,11 @@ class NodeArg:
     name: str
     type: str
     shape: list[int | str | None]
+
+    @classmethod
+    def of(cls, name: str, type: onnx.TypeProto) -> NodeArg:
+        """The argument of a name and an ONNX type."""
+        return cls(name, describe(type), list(tensor_type(type).shape or ()))
 
     def __str__(self) -> str:
         return f"NodeArg(name='{self.name}', type='{self.type}', shape={self.shape})"
@@ -81,8 +86,9 @@ def load(
     """Reads a model.
 
     Args:
-        source: the path of a file, next to which external data is looked for, or the bytes of one. Initializers are views of
-            these bytes wherever their type allows, so nothing of a model's weights is copied.
+        source: the path of a file, next to which external data is looked for, or the bytes of one.
+            Initializers are views of these bytes wherever their type allows, so that none of a model's
+            weights is copied.
         free_dimensions: extents to fix.
 
     Raises:
@@ -90,14 +96,14 @@ def load(
         InvalidProtobuf: the bytes are no ONNX model, or not all of one.
         InvalidGraph: an operator or its form is unknown to ONNX; the message names the node.
         InvalidArgument: there is no graph, or a node uses a name that nothing defines.
-        NotImplemented: the model's opset is older than 7.
-        Fail: anything else that is wrong with the model: opset too new, names defined twice, cycles, shapes that don't fit,
-            initializers without all their data.
+        NotImplemented: the model's opset is older than 7, and can't be converted.
+        Fail: anything else that is wrong with the model: opset too new, names defined twice, cycles,
+            shapes that don't fit, initializers without all their data.
     """
     if isinstance(source, bytes):
-        return _Reader(
-            _parse(source, "Failed to load model because protobuf parsing failed."), None
-        ).read(free_dimensions)
+        return _read(
+            source, None, "Failed to load model because protobuf parsing failed.", free_dimensions
+        )
     path = Path(source)
     failed = f"Load model from {path} failed:"
     try:
@@ -106,147 +112,63 @@ def load(
         raise NoSuchFile(f"{failed}Load model {path} failed. File doesn't exist") from None
     except IsADirectoryError:
         raise InvalidProtobuf(f"{failed}Protobuf parsing failed. It is a directory") from None
-    return _Reader(_parse(data, f"{failed}Protobuf parsing failed."), path.parent).read(
-        free_dimensions
+    return _read(data, path.parent, f"{failed}Protobuf parsing failed.", free_dimensions)
+
+
+def _read(
+    data: bytes, directory: Path | None, failed: str, free_dimensions: FreeDimensions | None
+) -> Model:
+    try:
+        stripped = wire.strip(data)
+        proto = onnx.ModelProto.FromString(stripped.model)
+    except (
+        Exception
+    ) as error:  # protobuf's DecodeError is a class of its own in each implementation
+        raise InvalidProtobuf(failed) from error
+    if not proto.HasField("graph"):
+        raise InvalidArgument("No graph was found in the protobuf.")
+    _rename_default_domain(proto)
+    metadata = _metadata(proto)
+    constants = initializers.take(proto.graph, stripped.payloads, directory)
+    _declare(proto.graph, constants)
+    proto = _inline(_convert(proto))
+    opsets = {entry.domain: entry.version for entry in proto.opset_import}
+    if free_dimensions:
+        _fix_dimensions(proto.graph, free_dimensions)
+    names = [value.name for value in proto.graph.input]
+    outputs = [value.name for value in proto.graph.output]
+    nodes = check.sort(_nodes(proto.graph.node, opsets), names, outputs)
+    check.check(nodes, opsets)
+    types = inference.infer(proto, nodes, constants)
+    return Model(
+        Graph(
+            nodes,
+            [name for name in names if name not in constants],
+            outputs,
+            constants,
+            {name: tensor_type(type) for name, type in types.items() if name not in constants},
+            opsets,
+        ),
+        [
+            NodeArg.of(value.name, value.type)
+            for value in proto.graph.input
+            if value.name not in constants
+        ],
+        [_output(value, types) for value in proto.graph.output],
+        metadata,
     )
 
 
-def _parse(data: bytes, failed: str) -> _Parsed:
-    try:
-        stripped = wire.strip(data)
-        model = onnx.ModelProto.FromString(stripped.model)
-    except (
-        Exception
-    ) as error:  # protobuf's DecodeError is a class of its own in each of its implementations
-        raise InvalidProtobuf(failed) from error
-    if not model.HasField("graph"):
-        raise InvalidArgument("No graph was found in the protobuf.")
-    return _Parsed(model, stripped.payloads)
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    model: onnx.ModelProto
-    payloads: dict[int, memoryview]
-
-
-class _Reader:
-    """The steps from a parsed model to a graph."""
-
-    def __init__(self, parsed: _Parsed, directory: Path | None) -> None:
-        self.proto = parsed.model
-        self.payloads = parsed.payloads
-        self.directory = directory
-
-    def read(self, free_dimensions: FreeDimensions | None) -> Model:
-        _rename_default_domain(self.proto)
-        opsets = _opsets(self.proto)
-        metadata = _metadata(self.proto)
-        initializers = self._take_initializers()
-        if self.proto.functions:
-            self.proto = _inline_functions(self.proto, initializers)
-        graph = self.proto.graph
-        if free_dimensions:
-            _fix_dimensions(graph, free_dimensions)
-        inputs = [value for value in graph.input if value.name not in initializers]
-        known = [*initializers, *(value.name for value in inputs)]
-        outputs = [value.name for value in graph.output]
-        nodes = check.sort(_nodes(graph.node, opsets), known, outputs)
-        check.check(nodes, opsets)
-        types, output_infos = self._infer(nodes, initializers)
-        return Model(
-            Graph(nodes, [value.name for value in inputs], outputs, initializers, types, opsets),
-            [_node_arg(value) for value in inputs],
-            [_node_arg(value) for value in output_infos],
-            metadata,
+def _declare(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
+    """Makes an input of each initializer, so that what works on the model knows its type."""
+    declared = {value.name for value in graph.input}
+    graph.input.extend(
+        onnx.helper.make_tensor_value_info(
+            name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
         )
-
-    def _take_initializers(self) -> dict[str, np.ndarray]:
-        """Moves the initializers out of the model."""
-        graph = self.proto.graph
-        arrays = {}
-        for index, tensor in enumerate(graph.initializer):
-            if tensor.name in arrays:
-                raise Fail(
-                    f"This is an invalid model. Error: Duplicate definition of name ({tensor.name})."
-                )
-            arrays[tensor.name] = self._array(tensor, self.payloads.get(index))
-        for sparse in graph.sparse_initializer:
-            arrays[sparse.values.name] = dense(sparse)
-        del graph.initializer[:], graph.sparse_initializer[:]
-        return arrays
-
-    def _array(self, tensor: onnx.TensorProto, payload: memoryview | None) -> np.ndarray:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            payload = self._external(tensor)
-        try:
-            if payload is None:
-                array = onnx.numpy_helper.to_array(tensor)
-            else:
-                dtype = dtype_of(tensor.data_type)
-                if dtype is None or not _is_plain(tensor.data_type):
-                    return onnx.numpy_helper.to_array(_with_raw_data(tensor, payload))
-                array = np.frombuffer(payload, dtype).reshape(tensor.dims)
-        except (ValueError, TypeError, KeyError) as error:
-            raise Fail(
-                f"Initializer '{tensor.name}': its data does not match the size expected from its shape "
-                f"{list(tensor.dims)} and data type: {error}"
-            ) from error
-        array.flags.writeable = False
-        return array
-
-    def _external(self, tensor: onnx.TensorProto) -> memoryview:
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        location = entries.get("location", "")
-        failed = f"External data path validation failed for initializer: {tensor.name}. Error: "
-        if self.directory is None:
-            raise Fail(
-                f"{failed}a model loaded from bytes can't have data in '{location}': load it from its path"
-            )
-        path = (self.directory / location).resolve()
-        if not location or not path.is_relative_to(self.directory.resolve()):
-            raise Fail(f"{failed}'{location}' is not below the directory of the model")
-        offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
-        try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                data = file.read(length)
-        except OSError as error:
-            raise Fail(f'{failed}External data path does not exist: "{path}"') from error
-        return memoryview(data)
-
-    def _infer(
-        self, nodes: list[Node], initializers: dict[str, np.ndarray]
-    ) -> tuple[dict[str, TensorType], list[onnx.ValueInfoProto]]:
-        """Types of all values that ONNX's inference finds, and the model's outputs with what is known of them.
-
-        Weights take part as inputs of a type, but short constants with their values, since shapes may depend on them.
-        """
-        proto = onnx.ModelProto()
-        proto.CopyFrom(self.proto)
-        graph = proto.graph
-        _sort_protos(graph, nodes)
-        _weaken(graph, keep_values=any(_is_foreign(node) for node in nodes))
-        declared = {value.name for value in graph.input}
-        for name, array in initializers.items():
-            tensor = onnx.numpy_helper.from_array(array, name) if array.nbytes <= 1024 else None
-            if tensor is not None:
-                graph.initializer.append(tensor)
-            elif name not in declared:
-                elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-                graph.input.append(onnx.helper.make_tensor_value_info(name, elem_type, array.shape))
-        inferred = _infer_shapes(proto.SerializeToString())
-        infos = {
-            value.name: value for value in (*inferred.value_info, *inferred.input, *inferred.output)
-        }
-        types = {
-            name: tensor_type(info.type) for name, info in infos.items() if name not in initializers
-        }
-        outputs = [
-            value if value.type.tensor_type.HasField("shape") else infos.get(value.name, value)
-            for value in self.proto.graph.output
-        ]
-        return types, outputs
+        for name, array in constants.items()
+        if name not in declared
+    )
 
 
 def _rename_default_domain(model: onnx.ModelProto) -> None:
@@ -256,29 +178,40 @@ def _rename_default_domain(model: onnx.ModelProto) -> None:
             entry.domain = ""
 
 
-def _opsets(model: onnx.ModelProto) -> dict[str, int]:
+def _convert(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model at an opset that the passes know."""
     if not model.opset_import:
         raise Fail(
-            "Missing opset in the model. All ModelProtos MUST have at least one entry that specifies which version of "
-            "the ONNX OperatorSet is being imported."
+            "Missing opset in the model. All ModelProtos MUST have at least one entry that specifies "
+            "which version of the ONNX OperatorSet is being imported."
         )
     if model.ir_version > onnx.IR_VERSION:
         raise Fail(
-            f"Unsupported model IR version: {model.ir_version}, max supported IR version: {onnx.IR_VERSION}"
+            f"Unsupported model IR version: {model.ir_version}, max supported IR version: "
+            f"{onnx.IR_VERSION}"
         )
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
     newest = onnx.defs.onnx_opset_version()
-    version = opsets.get("", newest)
+    version = next((entry.version for entry in model.opset_import if not entry.domain), newest)
+    refused = f"Opset {version} of domain ai.onnx is not supported: pyxnn takes {OLDEST_OPSET} to {newest}."
     if version > newest:
-        raise Fail(
-            f"Opset {version} of domain ai.onnx is not supported: pyxnn takes {OLDEST_OPSET} to {newest}."
-        )
-    if version < OLDEST_OPSET:
-        raise errors.NotImplemented(
-            f"Opset {version} of domain ai.onnx is not supported: pyxnn takes {OLDEST_OPSET} to {newest}. "
-            "onnx.version_converter can convert the model."
-        )
-    return opsets
+        raise Fail(refused)
+    if version >= OLDEST_OPSET:
+        return model
+    from onnx.version_converter import ConvertError, convert_version
+
+    try:
+        return convert_version(model, OLDEST_OPSET)
+    except (RuntimeError, ConvertError) as error:
+        raise errors.NotImplemented(f"{refused} It can't be converted: {error}") from error
+
+
+def _inline(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the functions that it brings along put in the place of their calls."""
+    if not model.functions:
+        return model
+    from onnx.inliner import inline_local_functions
+
+    return inline_local_functions(model)
 
 
 def _metadata(model: onnx.ModelProto) -> ModelMetadata:
@@ -291,19 +224,6 @@ def _metadata(model: onnx.ModelProto) -> ModelMetadata:
         model.model_version if model.HasField("model_version") else _LARGEST_VERSION,
         {entry.key: entry.value for entry in model.metadata_props},
     )
-
-
-def _inline_functions(model: onnx.ModelProto, initializers: Iterable[str]) -> onnx.ModelProto:
-    """The model with the functions that it brings along put in the place of their calls."""
-    import onnx.inliner
-
-    declared = {value.name for value in model.graph.input}
-    placeholders = [onnx.ValueInfoProto(name=name) for name in initializers if name not in declared]
-    model.graph.input.extend(placeholders)
-    inlined = onnx.inliner.inline_local_functions(model)
-    if placeholders:
-        del inlined.graph.input[-len(placeholders) :]
-    return inlined
 
 
 def _fix_dimensions(graph: onnx.GraphProto, free_dimensions: FreeDimensions) -> None:
@@ -366,79 +286,9 @@ def _captures(body: onnx.GraphProto) -> set[str]:
     return used - own - {""}
 
 
-def _sort_protos(graph: onnx.GraphProto, nodes: list[Node]) -> None:
-    """Puts the model's nodes in the order of the graph's."""
-    by_output = {name: proto for proto in graph.node for name in proto.output if name}
-    ordered = [by_output[name] for node in nodes for name in list(node.defines())[:1]]
-    copies = [onnx.NodeProto.FromString(proto.SerializeToString()) for proto in ordered]
-    del graph.node[:]
-    graph.node.extend(copies)
-
-
-def _weaken(graph: onnx.GraphProto, keep_values: bool) -> None:
-    """Drops what the model claims of shapes that inference finds by itself: onnxruntime too lets a wrong claim pass."""
-    if not keep_values:
-        del graph.value_info[:]
-    for value in graph.output:
-        if value.type.WhichOneof("value") == "tensor_type":
-            value.type.tensor_type.ClearField("shape")
-
-
-def _is_foreign(node: Node) -> bool:
-    return node.domain not in ("", "ai.onnx.ml")
-
-
-def _infer_shapes(model: bytes) -> onnx.GraphProto:
-    """The graph with the types of all values; shapes computed from shapes are followed if that works.
-
-    What ONNX finds wrong inside of bodies and of operators that are functions is left for the run to
-    find: there its inference also stumbles over valid models.
-    """
-    try:
-        return _inferred(model, strict_mode=True, data_prop=True)
-    except onnx.shape_inference.InferenceError:
-        pass
-    try:
-        return _inferred(model, strict_mode=True, data_prop=False)
-    except onnx.shape_inference.InferenceError as error:
-        message = str(error).strip()
-        if "unsupported type" in message:
-            raise InvalidGraph(f"This is an invalid model. Type Error: {message}") from error
-        if message.count("Inference error(s)") < 2:
-            raise Fail(message) from error
-    return _inferred(model, strict_mode=False, data_prop=True)
-
-
-def _inferred(model: bytes, strict_mode: bool, data_prop: bool) -> onnx.GraphProto:
-    return onnx.shape_inference.infer_shapes(
-        model, check_type=True, strict_mode=strict_mode, data_prop=data_prop
-    ).graph
-
-
-def _node_arg(value: onnx.ValueInfoProto) -> NodeArg:
-    return NodeArg(value.name, describe(value.type), list(tensor_type(value.type).shape or ()))
-
-
-def _is_plain(elem_type: int) -> bool:
-    """Whether an element has bytes of its own (those narrower than a byte share one)."""
-    return onnx.TensorProto.DataType.Name(elem_type) not in _PACKED
-
-
-_PACKED = {"UINT4", "INT4", "FLOAT4E2M1", "UINT2", "INT2", "FLOAT6E2M3", "FLOAT6E3M2", "STRING"}
-
-
-def _with_raw_data(tensor: onnx.TensorProto, payload: memoryview) -> onnx.TensorProto:
-    return onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims, raw_data=bytes(payload))
-
-
-def dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
-    """A sparse tensor as an ordinary array; its indices are flat or one row a value."""
-    values = onnx.numpy_helper.to_array(sparse.values)
-    indices = onnx.numpy_helper.to_array(sparse.indices)
-    array = np.zeros(tuple(sparse.dims), values.dtype)
-    if indices.ndim == 1:
-        array.flat[indices] = values
-    else:
-        array[tuple(indices.T)] = values
-    array.flags.writeable = False
-    return array
+def _output(value: onnx.ValueInfoProto, types: Mapping[str, onnx.TypeProto]) -> NodeArg:
+    """An output as the model declares it, or as inference found it when the model leaves that open."""
+    open = value.type.WhichOneof("value") is None or (
+        value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")
+    )
+    return NodeArg.of(value.name, types.get(value.name, value.type) if open else value.type)

@@ -14,11 +14,11 @@ import numpy as np
 
 from pyxnn import engine, model, partition, passes
 from pyxnn.errors import Fail, InvalidArgument, NoModel
-from pyxnn.placement import Placement
 from pyxnn.feeds import Feeds
 from pyxnn.graph import Graph, dead_after
 from pyxnn.options import NO_CPU_FALLBACK, SPIN, GraphOptimizationLevel, RunOptions, SessionOptions
 from pyxnn.partition import CPU, XNNPACK, Segment
+from pyxnn.placement import Placement
 from pyxnn.profile import Profile, StepTime
 from pyxnn.providers import Provider, num_threads, resolve
 

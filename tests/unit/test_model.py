@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+import pyxnn
 from pyxnn import errors, model, wire
 from pyxnn.model import FreeDimensions
 from tests.support.onnx_models import FLOAT, NEWEST, build, graph, node, proto
+from tests.support.parity import CPU
 
 WEIGHTS = np.random.default_rng(0).standard_normal((64, 32), np.float32)
 MATMUL = [node("MatMul", ["x", "w"], ["y"], name="product")]
@@ -260,3 +262,35 @@ def test_stripping_takes_nothing_but_payloads(data: st.DataObject) -> None:
         assert len(payload) > 1024
         again.graph.initializer[index].raw_data = bytes(payload)
     assert again == whole
+
+
+# --- older opsets
+
+
+@pytest.mark.parametrize("opset", [5, 6])
+def test_older_opsets_are_converted(opset: int) -> None:
+    """Broadcasting had to be asked for, and Dropout told that it doesn't train."""
+    nodes = [
+        node("Add", ["x", "w"], ["a"], broadcast=1),
+        node("Dropout", ["a"], ["y"], is_test=1),
+    ]
+    bias = np.arange(4, dtype=np.float32)
+    inputs = {"x": [2, 3, 4], "w": [4]}
+    data = build(nodes, inputs, constants={"w": bias}, opset=opset, ir_version=3)
+    loaded = model.load(data)
+    assert loaded.graph.opsets == {"": model.OLDEST_OPSET}
+    assert [each.name for each in loaded.inputs] == ["x"]
+    x = np.ones((2, 3, 4), np.float32)
+    (y,) = pyxnn.InferenceSession(data, providers=CPU).run(None, {"x": x})
+    np.testing.assert_array_equal(y, x + bias)
+
+
+def test_short_constants_of_old_models_decide_shapes() -> None:
+    nodes = [node("Reshape", ["x", "s"], ["y"])]
+    data = build(
+        nodes,
+        {"x": [2, 3], "s": (TensorProto.INT64, [1])},
+        constants={"s": np.array([6])},
+        ir_version=3,
+    )
+    assert model.load(data).graph.shape("y") == (6,)

@@ -30,13 +30,14 @@ def conv_transpose(
     dilations = node.attribute("dilations", [1] * rank)
     extra = node.attribute("output_padding", [0] * rank)
     spatial = x.shape[2:]
+    wanted = _wanted(node, spatial, strides)
     full = [
-        (extent - 1) * stride + (size - 1) * dilation + 1 + more
-        for extent, stride, size, dilation, more in zip(
-            spatial, strides, kernel, dilations, extra, strict=True
+        max((extent - 1) * stride + (size - 1) * dilation + 1 + more, least)
+        for extent, stride, size, dilation, more, least in zip(
+            spatial, strides, kernel, dilations, extra, wanted or [0] * rank, strict=True
         )
     ]
-    pads = _pads(node, full, spatial, strides)
+    pads = _pads(node, full, wanted)
     batch, per_group = x.shape[0], weights.shape[1]
     image = x.reshape(batch, groups, -1, *spatial)
     filters = weights.reshape(groups, -1, per_group, *kernel)
@@ -65,22 +66,24 @@ def _spatial(slices: list[slice]) -> tuple[slice, ...]:
     return (slice(None),) * 3 + tuple(slices)
 
 
-def _pads(
-    node: Node, full: list[int], spatial: tuple[int, ...], strides: list[int]
-) -> list[tuple[int, int]]:
+def _wanted(node: Node, spatial: tuple[int, ...], strides: list[int]) -> list[int] | None:
+    """The extents that the output must have, when the node says so."""
+    extents: list[int] | None = node.attribute("output_shape")
+    if extents is not None:
+        return extents[-len(spatial) :]
+    if node.attribute("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
+        return [extent * stride for extent, stride in zip(spatial, strides, strict=True)]
+    return None
+
+
+def _pads(node: Node, full: list[int], wanted: list[int] | None) -> list[tuple[int, int]]:
     """How much of the full output to cut off before and after, on each axis."""
     rank = len(full)
     auto = node.attribute("auto_pad", "NOTSET")
-    extents = node.attribute("output_shape")
-    if extents is None and auto in ("SAME_UPPER", "SAME_LOWER"):
-        extents = [extent * stride for extent, stride in zip(spatial, strides, strict=True)]
-    if extents is not None:
-        totals = [
-            max(whole - wanted, 0) for whole, wanted in zip(full, extents[-rank:], strict=True)
-        ]
-        halves = [total // 2 for total in totals]
-        both = [(half, total - half) for half, total in zip(halves, totals, strict=True)]
-        return [(after, before) for before, after in both] if auto != "SAME_UPPER" else both
+    if wanted is not None:
+        totals = [whole - extent for whole, extent in zip(full, wanted, strict=True)]
+        both = [(total // 2, total - total // 2) for total in totals]
+        return both if auto == "SAME_UPPER" else [(after, before) for before, after in both]
     if auto == "VALID":
         return [(0, 0)] * rank
     pads = node.attribute("pads", [0] * 2 * rank)

@@ -5,7 +5,7 @@ Importing this costs 0.6 s in Pyodide; import it when a node needs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -16,15 +16,45 @@ from onnx.reference.ops import op_loop
 from pyxnn import errors
 from pyxnn.cpu.kernel import Kernel
 from pyxnn.graph import Graph, Node
+from pyxnn.tensor_types import tensor_type
 
 
 class Loop(op_loop.Loop):
-    """onnx.reference's Loop, which takes an absent condition for false; here it goes on."""
+    """Loop; onnx.reference's takes an absent condition for false and stacks scalars as rows."""
 
-    def _run(self, M: Any, cond: Any, *args: Any, **more: Any) -> Any:  # noqa: N803
-        if cond is None:
-            cond = np.array(True)
-        return super()._run(M, cond, *args, **more)  # type: ignore[no-untyped-call]
+    body: ReferenceEvaluator
+    _run_body: Callable[..., list[Any]]
+
+    def _run(
+        self,
+        M: np.ndarray | None,  # noqa: N803
+        cond: np.ndarray | None,
+        *state: Any,
+        context: Mapping[str, Any] | None = None,
+        attributes: Any = None,
+        **_: Any,
+    ) -> tuple[Any, ...]:
+        body = self.body
+        names, carried = body.input_names, len(state)
+        most = None if M is None else M.item()
+        goes_on = np.array(cond is None or cond.item())
+        rows: list[list[Any]] = []
+        while goes_on.item() and len(rows) != most:
+            values = (np.array(len(rows), np.int64), goes_on, *state)
+            feeds = {**(context or {}), **dict(zip(names, values, strict=True))}
+            goes_on, *results = self._run_body(feeds, attributes=attributes)
+            state = tuple(results[:carried])
+            rows.append(results[carried:])
+        scans = zip(*rows, strict=True) if rows else map(_no_rows, body.output_types[1 + carried :])
+        return (*state, *map(np.asarray, scans))
+
+
+def _no_rows(type: onnx.TypeProto) -> np.ndarray:
+    """What a Loop that never ran has of an output that collects rows of a type."""
+    row = tensor_type(type)
+    return np.empty(
+        (0, *(extent if isinstance(extent, int) else 0 for extent in row.shape or ())), row.dtype
+    )
 
 
 def kernel(node: Node, graph: Graph) -> Kernel:

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from pyxnn.graph import Graph, Node
-from pyxnn.model import dense
+from pyxnn.initializers import dense
 from pyxnn.passes.rewrite import each_node
 
 _DTYPES: dict[str, Any] = {"float": np.float32, "int": np.int64, "string": object}
