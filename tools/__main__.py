@@ -31,8 +31,8 @@ def setup(_: Arguments) -> None:
         compiler = emscripten.get()
         say(f"   Emscripten {compiler.version}" + (f" in {compiler.root}" if compiler.root else ""))
     with stage("Python packages, Node and Chromium"):
-        environment.python()
-        npm.node()
+        say(f"   development environment: {environment.python()}")
+        say(f"   Node: {npm.node()}")
         say(f"   Chromium: {chromium.find()}")
 
 
