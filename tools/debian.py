@@ -5,6 +5,7 @@ Files are fetched with apt under settings of our own (state and lists in the cac
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import re
@@ -61,6 +62,14 @@ def require(command: str, package: str) -> str:
     if not found:
         raise BuildError(f"{package} is installed, but {command} is not on PATH")
     return found
+
+
+def require_library(name: str, package: str) -> None:
+    """Installs ``package`` when the shared library ``name`` isn't there."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        install(package)
 
 
 @functools.cache

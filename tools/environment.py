@@ -37,6 +37,7 @@ def python() -> Path:
             advice="check that pip reaches its package index, then run the same command again",
         )
 
+    debian.require_library("libatomic.so.1", "libatomic1")  # Playwright's Node wants it
     return cache.folder("venv", cache.digest(_interpreter(), wanted), make) / "bin/python"
 
 
