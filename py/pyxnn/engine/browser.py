@@ -1,6 +1,7 @@
 """The engine in a browser: the JavaScript of ``web/``, evaluated from the wheel, and copies in and out of its memory."""
 
 import asyncio
+import contextlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,5 @@ class BrowserHost:
         if self._waited or not can_run_sync():
             return
         self._waited = True
-        try:
+        with contextlib.suppress(TimeoutError):
             run_sync(asyncio.wait_for(self._engine.ready, _SECONDS_FOR_WORKERS))
-        except TimeoutError:
-            pass

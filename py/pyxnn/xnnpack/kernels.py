@@ -39,6 +39,7 @@ class Window:
 
     @property
     def words(self) -> list[int]:
+        """The first ten parameter words of convolutions and pools."""
         (top, left), (bottom, right) = self.before, self.after
         return [top, right, bottom, left, *self.kernel, *self.strides, *self.dilations]
 
@@ -194,33 +195,32 @@ def _batch_products(
 
 
 def binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
-    """An elementwise operation on two tensors, broadcast as in NumPy."""
+    """An elementwise operation on two tensors, broadcast as in NumPy; row by row where it doesn't fold to few dimensions."""
     rank = max(a.rank, b.rank)
     a, b = ctx.arranged_alike([a.expanded(rank), b.expanded(rank)])
     output = ctx.new(np.broadcast_shapes(a.shape, b.shape), a.order)
-    _binary(ctx, type, *(as_it_lies(value) for value in (a, b, output)))
+    _binary(ctx, type, a, b, output)
     return output
 
 
 def _binary(ctx: Lowering, type: BinaryType, a: Value, b: Value, output: Value) -> None:
-    extents_a, extents_b = layout.fold_broadcast(a.shape, b.shape)
+    extents_a, extents_b = layout.fold_broadcast(a.physical, b.physical)
     if len(extents_a) <= MAX_DIMS:
         dims = [len(extents_a), *extents_a, len(extents_b), *extents_b]
         ctx.step(Kind.BINARY, [type], dims, [a, b], output)
         return
-    for index in range(output.shape[0]):
+    for index in range(output.physical[0]):
         _binary(ctx, type, *(outermost(value, index) for value in (a, b, output)))
 
 
-def as_it_lies(value: Value) -> Value:
-    """The same bytes, the axes renamed so that they are row-major."""
-    return value.viewed(value.physical, layout.row_major(value.rank))
-
-
 def outermost(value: Value, index: int) -> Value:
-    """The part of a row-major value at an index of its first axis; the whole of one that broadcasts along it."""
-    shape, order = value.shape[1:], layout.row_major(value.rank - 1)
-    if value.shape[0] == 1:
+    """The part of a value at an index of its outermost axis in memory; the whole of one that broadcasts along it.
+
+    The other axes are renamed so that they are row-major.
+    """
+    first, *rest = value.physical
+    shape, order = tuple(rest), layout.row_major(len(rest))
+    if first == 1:
         return value.viewed(shape, order)
     if isinstance(value.source, np.ndarray):
         return Value.constant(value.source[index])
@@ -255,6 +255,7 @@ def reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Va
 
 
 def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
+    """The softmax along an axis."""
     x = ctx.arrange(x, layout.axis_last(x.order, axis))
     channels = x.shape[axis]
     dims = [x.size // max(channels, 1), channels, channels, channels]

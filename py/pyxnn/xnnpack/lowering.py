@@ -17,6 +17,9 @@ from pyxnn.xnnpack.resources import digest
 from pyxnn.xnnpack.steps import Label, Step
 from pyxnn.xnnpack.values import FLOAT32, Buffer, Value
 
+_ANYTHING = np.zeros((), np.float32)
+"""Stands for a tensor of which only the shape matters."""
+
 
 class Lowering:
     """The plan of one subgraph for one signature of input shapes, while it grows.
@@ -184,6 +187,7 @@ class Lowering:
         return value.is_constant or value.has_order(order) or key in self._arranged
 
     def row_major(self, value: Value) -> Value:
+        """The value in ONNX's own order."""
         return self.arrange(value, layout.row_major(value.rank))
 
     def result(self, name: str) -> Value:
@@ -195,6 +199,3 @@ class Lowering:
         """The elements of a value, in ONNX's sequence, under another shape."""
         asked, given = layout.reshape(value.shape, value.order, shape)
         return self.arrange(value, asked).viewed(shape, given)
-
-
-_ANYTHING = np.zeros((), np.float32)

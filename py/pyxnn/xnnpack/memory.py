@@ -98,35 +98,58 @@ def _fills(value: Value) -> bool:
 
 
 def place(lives: Iterable[Life]) -> tuple[dict[Life, int], int]:
-    """Packs lives into as few bytes as a greedy search finds: the largest first, each into the tightest gap.
+    """Packs lives into few bytes: tries the largest sum of what lives at one time, then a little more, until they fit.
 
     Returns:
         The offset of each, a multiple of ALIGNMENT, and the bytes that all take.
     """
+    in_sequence = sorted(lives, key=lambda life: (life.first, -life.nbytes))
+    capacity = least = _peak(in_sequence)
+    while (offsets := _fit(in_sequence, capacity)) is None:
+        capacity += max(_aligned(least // 64), ALIGNMENT)
+    return offsets, capacity
+
+
+def _peak(in_sequence: Sequence[Life]) -> int:
+    """The largest sum of bytes that live at one time."""
+    peak = 0
+    alive: list[Life] = []
+    for life in in_sequence:
+        alive = [other for other in alive if other.last >= life.first]
+        alive.append(life)
+        peak = max(peak, sum(_aligned(other.nbytes) for other in alive))
+    return peak
+
+
+def _fit(in_sequence: Sequence[Life], capacity: int) -> dict[Life, int] | None:
+    """Places lives in the sequence in which they begin, in turn as low and as high as there is room; None if there isn't.
+
+    Most results are read by the next step only, so a result and its operands are at opposite ends, and what is free is in one
+    piece between them.
+    """
     offsets: dict[Life, int] = {}
-    taken: list[tuple[int, int, Life]] = []
-    size = 0
-    for life in sorted(lives, key=lambda life: (-life.nbytes, life.first)):
+    alive: list[tuple[int, int, Life]] = []
+    high = False
+    for life in in_sequence:
+        alive = [entry for entry in alive if entry[2].last >= life.first]
         needed = _aligned(life.nbytes)
-        offset = _best_gap(life, needed, taken)
+        gaps = []
+        end = 0
+        for start, stop, _ in alive:
+            if start - end >= needed:
+                gaps.append((end, start))
+            end = stop
+        if capacity - end >= needed:
+            gaps.append((end, capacity))
+        if not gaps:
+            return None
+        offset = gaps[-1][1] - needed if high else gaps[0][0]
+        high = not high
         offsets[life] = offset
-        insort(taken, (offset, offset + needed, life), key=lambda entry: entry[0])
-        size = max(size, offset + needed)
-    return offsets, size
-
-
-def _best_gap(life: Life, needed: int, taken: Sequence[tuple[int, int, Life]]) -> int:
-    """The start of the smallest gap of at least `needed` bytes among the lives that meet this one."""
-    best, smallest, end = -1, 0, 0
-    for start, stop, other in taken:
-        if other.first > life.last or other.last < life.first:
-            continue
-        gap = start - end
-        if gap >= needed and (best < 0 or gap < smallest):
-            best, smallest = end, gap
-        end = max(end, stop)
-    return best if best >= 0 else end
+        insort(alive, (offset, offset + needed, life), key=lambda entry: entry[0])
+    return offsets
 
 
 def _aligned(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+    """The next multiple of ALIGNMENT; nothing takes no bytes at all, so no two places are the same."""
+    return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT

@@ -41,10 +41,12 @@ class Value:
 
     @staticmethod
     def constant(array: np.ndarray) -> Value:
+        """A row-major constant."""
         return Value(array.shape, layout.row_major(array.ndim), array, 0, array.dtype)
 
     @staticmethod
     def scalar(number: float) -> Value:
+        """A float32 constant that broadcasts to any shape."""
         return Value.constant(np.array(number, np.float32))
 
     @property
@@ -69,6 +71,7 @@ class Value:
         return isinstance(self.source, np.ndarray)
 
     def has_order(self, order: Order) -> bool:
+        """Whether the bytes lie in an order of the axes as they are."""
         return layout.same_order(self.shape, self.order, order)
 
     def viewed(self, shape: Shape, order: Order) -> Value:
