@@ -40,11 +40,14 @@
 #define STACK_SIZE (256 * 1024)
 
 /*
- * How long a thread spins before it sleeps. Waking a sleeper takes 20 to 60 us, and steps that run on one thread lie
- * between parallel ones, so sleeping within a run is dear; a core that spins between two runs is wasted.
+ * How long a thread spins before it sleeps. Waking a sleeper takes 25 to 50 us, often as long as a whole step, so within
+ * a run spinning pays; unless both threads share a core (other programs are busy, or the system has just woken one
+ * beside the other), when each spins away the time that the other needs. So each thread learns: a wait that ended while
+ * it spun doubles its limit, one that didn't halves it.
  */
-#define WORKER_SPIN_NS UINT64_C(100000)
-#define CALLER_SPIN_NS UINT64_C(100000)
+#define SPIN_START_NS UINT64_C(100000)
+#define SPIN_LEAST_NS UINT64_C(10000)
+#define SPIN_MOST_NS UINT64_C(1000000)
 
 /* How often a spinning thread looks at its word before it looks at the clock, which costs a call out of WebAssembly. */
 #define SPINS_PER_CLOCK 200
@@ -81,13 +84,14 @@ static struct {
   struct pthreadpool* _Atomic threadpool; /* NULL: one thread */
   uint32_t max_threads;
   bool may_block;
-  uint32_t open;   /* workers below this number may hold an offer, or have joined; 0: the gate is closed */
-  bool replace;    /* a lost worker may still touch `threadpool`: the next run takes a new one */
-  uint64_t began;  /* when the run began */
-  word spin;       /* pyxnn_pool_begin's argument */
-  word unreliable; /* a worker was lost with work in hand */
+  uint32_t open;       /* workers below this number may hold an offer, or have joined; 0: the gate is closed */
+  bool replace;        /* a lost worker may still touch `threadpool`: the next run takes a new one */
+  uint64_t began;      /* when the run began */
+  uint64_t spin_limit; /* the caller's */
+  word spin;           /* pyxnn_pool_begin's argument */
+  word unreliable;     /* a worker was lost with work in hand */
   struct worker workers[PYXNN_POOL_MAX_THREADS]; /* number 0, the caller, is unused */
-} pool = {.max_threads = 1};
+} pool = {.max_threads = 1, .spin_limit = SPIN_START_NS};
 
 /* Tells JavaScript that the caller gave worker `index` up, so that it is terminated. */
 __attribute__((import_module("env"), import_name("pyxnn_worker_gone"))) void pyxnn_worker_gone(uint32_t index);
@@ -145,12 +149,23 @@ static uint32_t spin_while(word* address, uint32_t value, uint64_t limit) {
   }
 }
 
+/* Spins while the word is `value`, for as long as has paid so far; returns the word. */
+static uint32_t spin_and_learn(word* address, uint32_t value, uint64_t* limit) {
+  const uint32_t current = spin_while(address, value, *limit);
+  if (current != value) {
+    *limit = *limit * 2 < SPIN_MOST_NS ? *limit * 2 : SPIN_MOST_NS;
+  } else {
+    *limit = *limit / 2 > SPIN_LEAST_NS ? *limit / 2 : SPIN_LEAST_NS;
+  }
+  return current;
+}
+
 /* The worker's side */
 
 /* Waits until there is something to do; returns the state that says what. */
-static uint32_t wait_for_offer(struct worker* self) {
+static uint32_t wait_for_offer(struct worker* self, uint64_t* spin_limit) {
   if (load(&pool.spin) != 0) {
-    const uint32_t state = spin_while(&self->state, idle, WORKER_SPIN_NS);
+    const uint32_t state = spin_and_learn(&self->state, idle, spin_limit);
     if (state != idle) {
       return state;
     }
@@ -177,8 +192,9 @@ static bool finish(struct worker* self) {
 
 void pyxnn_pool_worker_run(uint32_t index) {
   struct worker* self = &pool.workers[index];
+  uint64_t spin_limit = SPIN_START_NS;
   for (;;) {
-    const uint32_t state = wait_for_offer(self);
+    const uint32_t state = wait_for_offer(self, &spin_limit);
     if (state == stopped || state == lost) {
       return;
     }
@@ -257,7 +273,7 @@ static void wait_for_worker(uint32_t index) {
     return;
   }
   if (!pool.may_block || load(&pool.spin) != 0) {
-    state = spin_while(&worker->state, working, CALLER_SPIN_NS);
+    state = spin_and_learn(&worker->state, working, &pool.spin_limit);
     if (state != working) {
       return;
     }
@@ -270,7 +286,7 @@ static void wait_for_worker(uint32_t index) {
       sleep_while(&worker->state, awaited, PATIENCE_TICK_NS);
       state = load(&worker->state);
     } else {
-      state = spin_while(&worker->state, working, CALLER_SPIN_NS);
+      state = spin_while(&worker->state, working, SPIN_MOST_NS);
     }
     const uint64_t time = now();
     const uint64_t waited = time - last < PATIENCE_TICK_NS ? time - last : PATIENCE_TICK_NS;
