@@ -46,9 +46,7 @@ def native(data: bytes, feeds: dict[str, np.ndarray]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50"])
-def test_whole_models(
-    pyodide: Python, served_model: Callable[[str], bytes], name: str
-) -> None:
+def test_whole_models(pyodide: Python, served_model: Callable[[str], bytes], name: str) -> None:
     data = served_model(name)
     x = np.random.default_rng(1).standard_normal((1, 3, 224, 224), np.float32)
     feed = onnx.load_from_string(data).graph.input[0].name

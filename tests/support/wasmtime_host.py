@@ -72,7 +72,9 @@ class WasmtimeHost:
         pointer = self._memory.data_ptr(self._store)
         return ctypes.cast(pointer, ctypes.c_void_p).value + address
 
-    def _import(self, entry: wasmtime.ImportType, max_pages: int) -> wasmtime.Memory | wasmtime.Func:
+    def _import(
+        self, entry: wasmtime.ImportType, max_pages: int
+    ) -> wasmtime.Memory | wasmtime.Func:
         if isinstance(entry.type, wasmtime.MemoryType):
             limits = wasmtime.Limits(entry.type.limits.min, max_pages)
             self._memory = wasmtime.Memory(self._store, wasmtime.MemoryType(limits))

@@ -86,9 +86,7 @@ class EnginePlan(_Handle):
         times = np.empty(self.num_steps, np.float64)
         address = engine.allocate(times.nbytes)
         try:
-            status = self._host_call(
-                "pyxnn_plan_profile", self.address, num_threads, spin, address
-            )
+            status = self._host_call("pyxnn_plan_profile", self.address, num_threads, spin, address)
             if status != 0 and not engine.survived(status):
                 return None
             engine.read(address, times)
@@ -218,7 +216,9 @@ class Engine:
     def stage(self, data: bytes) -> int:
         """Copy a call's words to the scratch memory; good until the next call that stages."""
         if len(data) > _SCRATCH_SIZE - 4:
-            raise errors.Fail(f"a call takes at most {_SCRATCH_SIZE - 4} bytes of words, got {len(data)}")
+            raise errors.Fail(
+                f"a call takes at most {_SCRATCH_SIZE - 4} bytes of words, got {len(data)}"
+            )
         self.host.write(self.scratch, data)
         return self.scratch
 

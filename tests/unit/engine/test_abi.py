@@ -11,7 +11,9 @@ HEADER = (Path(__file__).parents[3] / "wasm/include/pyxnn.h").read_text()
 
 
 def header_enum(name: str) -> dict[str, int]:
-    body = re.search(rf"enum {name} \{{(.*?)\n?\}}", re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S), re.S)
+    body = re.search(
+        rf"enum {name} \{{(.*?)\n?\}}", re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S), re.S
+    )
     assert body is not None, f"pyxnn.h has no enum {name}"
     pairs = re.findall(r"pyxnn_(\w+) = (\d+)", body[1])
     return {label.upper(): int(number) for label, number in pairs}

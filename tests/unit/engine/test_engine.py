@@ -254,7 +254,9 @@ def test_out_of_memory_is_an_error_and_not_a_trap():
     with pytest.raises(errors.RuntimeException, match="could not allocate 1073741824 bytes"):
         small.allocate(1 << 30)
     rows = 2048
-    with pytest.raises(errors.RuntimeException, match="out of memory while creating fully connected"):
+    with pytest.raises(
+        errors.RuntimeException, match="out of memory while creating fully connected"
+    ):
         # The copy of the weights fits into 32 MiB, the packed weights beside it do not.
         fully_connected(small, rows, rows)
     assert small.memory_used() == used
