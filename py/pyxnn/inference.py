@@ -1,4 +1,8 @@
-"""Types of all values of a model, as onnx.shape_inference finds them."""
+"""Types of all values of a model, as onnx.shape_inference finds them.
+
+In Pyodide protobuf is plain Python, and slow: so no message is copied here, and of what inference gives back only
+the part that is wanted is parsed.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
-import onnx.shape_inference
+from onnx.onnx_cpp2py_export import shape_inference
+from onnx.shape_inference import InferenceError
 
+from pyxnn import wire
 from pyxnn.errors import Fail, InvalidGraph
 from pyxnn.graph import Node
-
-_SHORT = 1024
-"""Constants of up to so many bytes take part with their values, since shapes may depend on them."""
 
 
 def infer(
@@ -21,7 +24,7 @@ def infer(
     """The types of values by name.
 
     Args:
-        model: without initializers, but with an input for each of them; it is left as it is.
+        model: its long initializers may lack their data. It is changed: don't use it afterwards.
         nodes: those of the model, sorted.
         initializers: the model's.
 
@@ -29,43 +32,45 @@ def infer(
         InvalidGraph: an operator doesn't take the type of an input.
         Fail: shapes or types don't fit together.
     """
-    model = _copy(model)
     model.ir_version = onnx.IR_VERSION  # before version 4, initializers had to be inputs
-    graph = model.graph
-    _sort(graph, nodes)
-    _weaken(graph, keep_values=any(node.domain not in ("", "ai.onnx.ml") for node in nodes))
-    short = {name: array for name, array in initializers.items() if array.nbytes <= _SHORT}
-    graph.initializer.extend(
-        onnx.numpy_helper.from_array(array, name) for name, array in short.items()
-    )
-    inputs = [value for value in graph.input if value.name not in short]
-    inferred = _infer(_with_inputs(model, inputs).SerializeToString())
-    return {
-        value.name: value.type
-        for value in (*inferred.value_info, *inferred.input, *inferred.output)
-    }
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
-
-
-def _with_inputs(model: onnx.ModelProto, inputs: Sequence[onnx.ValueInfoProto]) -> onnx.ModelProto:
-    kept = onnx.GraphProto(input=inputs).input
-    del model.graph.input[:]
-    model.graph.input.extend(kept)
-    return model
+    _sort(model.graph, nodes)
+    _hide(model.graph, initializers)
+    _weaken(model.graph, keep_values=any(node.domain not in ("", "ai.onnx.ml") for node in nodes))
+    inferred = _infer(model.SerializeToString())
+    values = onnx.GraphProto.FromString(wire.values(inferred))
+    return {value.name: value.type for value in (*values.value_info, *values.input, *values.output)}
 
 
 def _sort(graph: onnx.GraphProto, nodes: Sequence[Node]) -> None:
-    """Puts the model's nodes in the order of `nodes`; one without outputs goes."""
-    by_output = {name: proto for proto in graph.node for name in proto.output if name}
-    names = (next(node.defines(), None) for node in nodes)
-    ordered = onnx.GraphProto(node=[by_output[name] for name in names if name is not None]).node
-    del graph.node[:]
-    graph.node.extend(ordered)
+    """Puts the model's nodes in the order of `nodes`."""
+    if all(proto.output == node.outputs for proto, node in zip(graph.node, nodes, strict=True)):
+        return
+    position = {tuple(node.outputs): index for index, node in enumerate(nodes)}
+    graph.node.sort(key=lambda proto: position[tuple(proto.output)])
+
+
+def _hide(graph: onnx.GraphProto, initializers: Mapping[str, np.ndarray]) -> None:
+    """Makes inputs of the initializers that inference can't take as they are here.
+
+    These are the sparse ones, and integers without their data, which it would look for.
+    """
+    hidden = {sparse.values.name for sparse in graph.sparse_initializer}
+    hidden |= {
+        name
+        for name, array in initializers.items()
+        if array.dtype.kind == "i" and array.nbytes > wire.SHORT
+    }
+    if not hidden:
+        return
+    declared = {value.name for value in graph.input}
+    for name in hidden - declared:
+        array = initializers[name]
+        elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        graph.input.append(onnx.helper.make_tensor_value_info(name, elem_type, array.shape))
+    del graph.sparse_initializer[:]
+    for position in reversed(range(len(graph.initializer))):
+        if graph.initializer[position].name in hidden:
+            del graph.initializer[position]
 
 
 def _weaken(graph: onnx.GraphProto, keep_values: bool) -> None:
@@ -80,19 +85,19 @@ def _weaken(graph: onnx.GraphProto, keep_values: bool) -> None:
             value.type.tensor_type.ClearField("shape")
 
 
-def _infer(model: bytes) -> onnx.GraphProto:
-    """The graph with all types; shapes computed from shapes are followed if that works.
+def _infer(model: bytes) -> bytes:
+    """The model with all types; shapes computed from shapes are followed if that works.
 
     What ONNX finds wrong inside of bodies and of operators that are functions is left for the run to
     find: there its inference also stumbles over valid models.
     """
     try:
         return _inferred(model, strict_mode=True, data_prop=True)
-    except onnx.shape_inference.InferenceError:
+    except InferenceError:
         pass
     try:
         return _inferred(model, strict_mode=True, data_prop=False)
-    except onnx.shape_inference.InferenceError as error:
+    except InferenceError as error:
         message = str(error).strip()
         if "unsupported type" in message:
             raise InvalidGraph(f"This is an invalid model. Type Error: {message}") from error
@@ -101,7 +106,6 @@ def _infer(model: bytes) -> onnx.GraphProto:
     return _inferred(model, strict_mode=False, data_prop=True)
 
 
-def _inferred(model: bytes, strict_mode: bool, data_prop: bool) -> onnx.GraphProto:
-    return onnx.shape_inference.infer_shapes(
-        model, check_type=True, strict_mode=strict_mode, data_prop=data_prop
-    ).graph
+def _inferred(model: bytes, strict_mode: bool, data_prop: bool) -> bytes:
+    # onnx.shape_inference.infer_shapes would parse all of the result.
+    return shape_inference.infer_shapes(model, True, strict_mode, data_prop)

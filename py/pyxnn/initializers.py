@@ -18,13 +18,13 @@ _NO_VIEWS = {
 """Types whose elements share bytes, or have none of their own."""
 
 
-def take(
+def read(
     graph: onnx.GraphProto, payloads: Mapping[int, memoryview], directory: Path | None
 ) -> dict[str, np.ndarray]:
-    """Moves the initializers out of a graph.
+    """The initializers of a graph.
 
     Args:
-        graph: loses its initializers.
+        graph: that has them.
         payloads: the bytes of those that `wire.strip` took out, by position in the list of initializers.
         directory: where external data is; None for a model that came as bytes.
 
@@ -46,7 +46,6 @@ def take(
         arrays[tensor.name] = _array(tensor, payload)
     for sparse in graph.sparse_initializer:
         arrays[sparse.values.name] = dense(sparse)
-    del graph.initializer[:], graph.sparse_initializer[:]
     for array in arrays.values():
         array.flags.writeable = False
     return arrays

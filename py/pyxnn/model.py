@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from pyxnn import check, errors, inference, initializers, wire
@@ -121,53 +120,41 @@ def _read(
     try:
         stripped = wire.strip(data)
         proto = onnx.ModelProto.FromString(stripped.model)
-    except (
-        Exception
-    ) as error:  # protobuf's DecodeError is a class of its own in each implementation
+    except Exception as error:  # each implementation of protobuf has its own DecodeError
         raise InvalidProtobuf(failed) from error
     if not proto.HasField("graph"):
         raise InvalidArgument("No graph was found in the protobuf.")
     _rename_default_domain(proto)
     metadata = _metadata(proto)
-    constants = initializers.take(proto.graph, stripped.payloads, directory)
-    _declare(proto.graph, constants)
+    constants = initializers.read(proto.graph, stripped.payloads, directory)
     proto = _inline(_convert(proto))
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     if free_dimensions:
         _fix_dimensions(proto.graph, free_dimensions)
-    names = [value.name for value in proto.graph.input]
-    outputs = [value.name for value in proto.graph.output]
-    nodes = check.sort(_nodes(proto.graph.node, opsets), names, outputs)
+    graph = proto.graph
+    inputs = [value for value in graph.input if value.name not in constants]
+    outputs = [value.name for value in graph.output]
+    known = {*constants, *(value.name for value in inputs)}
+    nodes = check.sort(_nodes(graph.node, opsets), known, outputs)
     check.check(nodes, opsets)
+    input_args = [NodeArg.of(value.name, value.type) for value in inputs]
+    declared = [_declared(value) for value in graph.output]
     types = inference.infer(proto, nodes, constants)
     return Model(
         Graph(
             nodes,
-            [name for name in names if name not in constants],
+            [arg.name for arg in input_args],
             outputs,
             constants,
             {name: tensor_type(type) for name, type in types.items() if name not in constants},
             opsets,
         ),
+        input_args,
         [
-            NodeArg.of(value.name, value.type)
-            for value in proto.graph.input
-            if value.name not in constants
+            arg or NodeArg.of(name, types.get(name, onnx.TypeProto()))
+            for name, arg in zip(outputs, declared, strict=True)
         ],
-        [_output(value, types) for value in proto.graph.output],
         metadata,
-    )
-
-
-def _declare(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> None:
-    """Makes an input of each initializer, so that what works on the model knows its type."""
-    declared = {value.name for value in graph.input}
-    graph.input.extend(
-        onnx.helper.make_tensor_value_info(
-            name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
-        )
-        for name, array in constants.items()
-        if name not in declared
     )
 
 
@@ -270,7 +257,8 @@ def _bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
             yield attribute.g
-        yield from attribute.graphs
+        elif attribute.type == onnx.AttributeProto.GRAPHS:
+            yield from attribute.graphs
 
 
 def _captures(body: onnx.GraphProto) -> set[str]:
@@ -286,9 +274,9 @@ def _captures(body: onnx.GraphProto) -> set[str]:
     return used - own - {""}
 
 
-def _output(value: onnx.ValueInfoProto, types: Mapping[str, onnx.TypeProto]) -> NodeArg:
-    """An output as the model declares it, or as inference found it when the model leaves that open."""
-    open = value.type.WhichOneof("value") is None or (
-        value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")
-    )
-    return NodeArg.of(value.name, types.get(value.name, value.type) if open else value.type)
+def _declared(value: onnx.ValueInfoProto) -> NodeArg | None:
+    """An output as the model declares it; None when it leaves the type or the shape open."""
+    kind = value.type.WhichOneof("value")
+    if kind is None or (kind == "tensor_type" and not value.type.tensor_type.HasField("shape")):
+        return None
+    return NodeArg.of(value.name, value.type)

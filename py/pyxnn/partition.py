@@ -130,11 +130,14 @@ _IMPURE = {
 
 def split(graph: Graph, homes: Mapping[Node, Home]) -> list[Segment]:
     """The segments for given homes, in execution order."""
-    phases = min(
-        (_phases(graph, homes, first) for first in (Home.XNNPACK, Home.CPU)),
-        key=lambda phases: (sum(home is Home.XNNPACK for home, _ in phases), len(phases)),
-    )
+    phases = _phases(graph, homes, Home.XNNPACK)
+    if len(phases) > 1:
+        phases = min(phases, _phases(graph, homes, Home.CPU), key=_cost)
     return [_segment(graph, home, nodes) for home, nodes in phases]
+
+
+def _cost(phases: list[tuple[Home, list[Node]]]) -> tuple[int, int]:
+    return sum(home is Home.XNNPACK for home, _ in phases), len(phases)
 
 
 def _phases(graph: Graph, homes: Mapping[Node, Home], first: Home) -> list[tuple[Home, list[Node]]]:

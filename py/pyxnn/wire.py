@@ -12,12 +12,13 @@ from typing import NamedTuple
 # Field numbers of onnx.proto.
 _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
+_GRAPH_VALUES = {11, 12, 13}  # input, output, value_info
 _TENSOR_FLOAT_DATA, _TENSOR_RAW_DATA, _TENSOR_DOUBLE_DATA = 4, 9, 10
 _PAYLOADS = {_TENSOR_FLOAT_DATA, _TENSOR_RAW_DATA, _TENSOR_DOUBLE_DATA}
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-_SHORT = 1024
+SHORT = 1024
 """Payloads of up to so many bytes stay in the model: shape inference reads shapes, axes and the like."""
 
 
@@ -57,7 +58,7 @@ def strip(data: bytes | memoryview) -> Stripped:
             if part.number != _GRAPH_INITIALIZER or part.wire_type != _BYTES:
                 graph.append(part.whole)
                 continue
-            if len(part.value) > _SHORT:
+            if len(part.value) > SHORT:
                 tensor, payload = _strip_tensor(part.value)
                 graph += [_tag(_GRAPH_INITIALIZER), _varint(len(tensor)), tensor]
                 if payload is not None:
@@ -70,11 +71,22 @@ def strip(data: bytes | memoryview) -> Stripped:
     return Stripped(b"".join(model), payloads)
 
 
+def values(model: bytes) -> bytes:
+    """A serialised GraphProto that has nothing but the inputs, outputs and value_info of a model's."""
+    return b"".join(
+        part.whole
+        for field in _fields(memoryview(model))
+        if field.number == _MODEL_GRAPH
+        for part in _fields(field.value)
+        if part.number in _GRAPH_VALUES
+    )
+
+
 def _strip_tensor(tensor: memoryview) -> tuple[bytes, memoryview | None]:
     """A serialised TensorProto without its payload, and the payload, if it is long and in one piece."""
     fields = list(_fields(tensor))
     pieces = [field for field in fields if field.number in _PAYLOADS]
-    if len(pieces) != 1 or pieces[0].wire_type != _BYTES or len(pieces[0].value) <= _SHORT:
+    if len(pieces) != 1 or pieces[0].wire_type != _BYTES or len(pieces[0].value) <= SHORT:
         return bytes(tensor), None
     return b"".join(field.whole for field in fields if field is not pieces[0]), pieces[0].value
 

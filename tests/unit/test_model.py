@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -240,7 +240,6 @@ def test_captured_names_count_as_uses() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300)
 def test_any_bytes_strip_or_raise(data: bytes) -> None:
     try:
         stripped = wire.strip(data)
@@ -250,7 +249,6 @@ def test_any_bytes_strip_or_raise(data: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=100)
 def test_stripping_takes_nothing_but_payloads(data: st.DataObject) -> None:
     """The model is the same once the payloads are put back."""
     sizes = data.draw(st.lists(st.sampled_from([0, 1, 100, 256, 257, 3000]), max_size=5))
