@@ -85,6 +85,21 @@ def test_global_mean(shape, opset):
     native.compare(native.build([node], {"x": x}, ["y"], opset=opset), {"x": x}, **MEAN)
 
 
+def test_mean_where_all_windows_hang_over_an_edge():
+    """XNNPACK's own average pool mixes up rows here, with `ceil_mode` making the last one."""
+    x = np.array([1, 10], np.float32).reshape(1, 1, 2, 1)
+    attributes = {"kernel_shape": [4, 1], "pads": [1, 0, 2, 0], "strides": [2, 1], "ceil_mode": 1}
+    node = helper.make_node("AveragePool", ["x"], ["y"], **attributes)
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, **MEAN)
+
+
+def test_maximum_of_a_window_that_holds_padding_only():
+    """Its taps are left and right of the only pixel."""
+    x = np.ones((1, 1, 1), np.float32)
+    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2], dilations=[2], pads=[1, 1])
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x})
+
+
 def test_pool_of_one_pixel_is_no_step():
     x = np.ones((1, 3, 4, 4), np.float32)
     node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1, 1])

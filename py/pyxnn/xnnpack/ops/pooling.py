@@ -21,6 +21,10 @@ from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
 
+_LOWEST = float(np.finfo(np.float32).min)
+"""What a maximum begins with, in onnxruntime too."""
+
+
 def supports_pool(node: Node, graph: Graph) -> str | None:
     if node.output(1):
         return "its output Indices is used"
@@ -41,7 +45,7 @@ def lower_max_pool(node: Node, ctx: Lowering) -> None:
     shape = windows.output_shape(x.shape, x.shape[1], window)
     if max(window.dilations) > 1 and any((*window.before, *window.after)):
         # XNNPACK reads outside the image when a dilated window hangs over its edge.
-        x = kernels.pad_pixels(ctx, x, window, -math.inf)
+        x = kernels.pad_pixels(ctx, x, window, _LOWEST)
         window = replace(window, before=(0, 0), after=(0, 0))
     if math.prod(window.kernel) == 1:
         output = _pick(ctx, x, window, shape)
@@ -61,7 +65,8 @@ def lower_average_pool(node: Node, ctx: Lowering) -> None:
     """AveragePool (opsets 7 to 22): X (N, C, [H,] W) to Y (N, C, [oH,] oW).
 
     XNNPACK divides by the number of pixels that a window has inside the image. With `count_include_pad` ONNX counts padding
-    too, so what XNNPACK gives is multiplied by a map of ratios. A dilated window is a depthwise convolution with ones.
+    too, so what XNNPACK gives is multiplied by a map of ratios. Where XNNPACK can't pool, a depthwise convolution with ones
+    adds up and the map divides.
     """
     x = ctx.value(node.input(0))
     window, overhang = windows.place(node, x.shape[2:], node.attributes["kernel_shape"])
@@ -77,7 +82,7 @@ def lower_average_pool(node: Node, ctx: Lowering) -> None:
         before, after = window.before, window.after
         ends = [e + a - o for e, a, o in zip(image, after, overhang, strict=True)]
         counted = _count(window, extents, [-b for b in before], ends)
-    if max(window.dilations) > 1:
+    if not _has_average_pool(window, extents):
         output = _depthwise_ones(ctx, x, window, shape, NO_BOUNDS)
         ratios = 1 / np.maximum(counted, 1)
     elif (inside == counted).all():
@@ -90,6 +95,15 @@ def lower_average_pool(node: Node, ctx: Lowering) -> None:
     factors = Value.constant(ratios.astype(np.float32).reshape(1, 1, *shape[2:]))
     output = kernels.binary(ctx, BinaryType.MULTIPLY, output, factors)
     ctx.define(node.output(0), kernels.clamp(ctx, output, ctx.bounds))
+
+
+def _has_average_pool(window: Window, extents: tuple[int, int]) -> bool:
+    """Whether XNNPACK averages rightly: no dilation, and between rows of windows that hang over the upper edge and rows that
+    hang over the lower there is one that hangs over neither (else it mixes them up)."""
+    over_upper, over_lower = (
+        -(-padding[0] // window.strides[0]) for padding in (window.before, window.after)
+    )
+    return window.dilations == (1, 1) and over_upper + over_lower < extents[0]
 
 
 def _count(
