@@ -20,7 +20,6 @@ from pyxnn.xnnpack.ops.reduction import mean
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
-
 _LOWEST = float(np.finfo(np.float32).min)
 """What a maximum begins with, in onnxruntime too."""
 
