@@ -33,6 +33,8 @@
  * @property {(address: number) => string} text   the NUL-terminated UTF-8 string there
  * @property {(assetUrl?: string) => Promise<number>} retry   tries workers again that didn't come
  *     up, as `ready` does
+ * @property {() => void} recover                 to be called when one of `exports` has thrown: takes
+ *     back the stack it held
  * @property {() => void} dispose                 stops the workers; the engine can't be used
  *     afterwards
  */
@@ -105,6 +107,7 @@ export function createEngine(options) {
   };
 
   exports._initialize();
+  const stack = exports.emscripten_stack_get_current();
   check(exports.pyxnn_initialize(), "the engine could not be started");
   check(
     exports.pyxnn_pool_create(maxThreads, Number(features.canBlock)),
@@ -128,6 +131,7 @@ export function createEngine(options) {
     retry: (assetUrl) => pool?.retry(assetUrl) ?? Promise.resolve(1),
     view: (address, size) => new Uint8Array(memory.buffer, address >>> 0, size),
     text,
+    recover: () => exports._emscripten_stack_restore(stack),
     dispose: () => pool?.dispose(),
   };
 }

@@ -65,8 +65,10 @@ const bytes = async (name) => new Uint8Array(await (await fetch(name)).arrayBuff
 const text = async (name) => (await fetch(name)).text();
 const options = {
   binaries: {
-    "relaxed-single": await bytes("engine.wasm"),
     "relaxed-threads": await bytes("pool.wasm"),
+    "relaxed-single": await bytes("pyxnn-relaxed-single.wasm"),
+    "simd-threads": await bytes("pyxnn-simd-threads.wasm"),
+    "simd-single": await bytes("pyxnn-simd-single.wasm"),
   },
   workerSource: await text("worker.js"),
   warn: (message) => warnings.push(message),
@@ -122,14 +124,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def address() -> Iterator[str]:
     """The address of a server of the page, the scripts, the test program and the engine."""
     scripts = javascript.build()
-    programs = {path.stem: path for path in wasm.build()}
     files = {
         "page.html": PAGE.encode(),
         "host.js": HOST.encode(),
         "loader.js": (scripts / "loader.js").read_bytes(),
         "worker.js": (scripts / "worker.js").read_bytes(),
         "pool.wasm": wasm.pool_test().read_bytes(),
-        "engine.wasm": programs["pyxnn-relaxed-single"].read_bytes(),
+        **{path.name: path.read_bytes() for path in wasm.build()},
     }
     handler = functools.partial(Handler, files)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -146,10 +147,15 @@ class Host:
         self.address = address
         self.kind = kind
 
-    def start(self, folder: str = "isolated", then: str = "", **options: Any) -> Any:
-        """Makes the engine with ``options``; the value of the code ``then``, run before anything."""
+    def start(
+        self, folder: str = "isolated", first: str = "", then: str = "", **options: Any
+    ) -> Any:
+        """Runs the code ``first``, makes the engine with ``options``, and gives the value of ``then``.
+
+        The workers can't come up before ``then`` has been run.
+        """
         self.page.goto(f"{self.address}/{folder}/page.html")
-        return self.run(START.replace("OPTIONS", json.dumps(options)) + then)
+        return self.run(first + START.replace("OPTIONS", json.dumps(options)) + then)
 
     def run(self, code: str) -> Any:
         """The value that ``code``, the body of an async function, returns."""
@@ -328,6 +334,20 @@ def test_caller_traps(host: Host) -> None:
     host.works_with(BOTH)
 
 
+def test_trapped_calls_give_their_stack_back(host: Host) -> None:
+    host.start()
+    host.ready()
+    left = host.run("""
+        const { emscripten_stack_get_current } = engine.exports;
+        const before = emscripten_stack_get_current();
+        for (let i = 0; i < 10; i++) {
+            try { work({ items: 1, behaviour: CALLER_TRAPS }); } catch { engine.recover(); }
+        }
+        return before - emscripten_stack_get_current();
+    """)
+    assert left == 0
+
+
 def test_policy_without_blob(host: Host) -> None:
     early = host.start("no-blob", maxThreads=3, then="return work({})")
     assert early["wrong"] == 0
@@ -370,6 +390,47 @@ def test_page_not_isolated(host: Host) -> None:
     [warning] = host.warnings()
     assert "one thread" in warning
     assert all(header in warning for header in ISOLATED)
+
+
+# Of the modules that features.js tries, the longer one needs relaxed SIMD.
+NO_RELAXED_SIMD = """
+const validate = WebAssembly.validate;
+WebAssembly.validate = (bytes) => bytes.length < 30 && validate(bytes);
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "first", "binary"),
+    [
+        ("isolated", "", "relaxed-threads"),
+        ("isolated", NO_RELAXED_SIMD, "simd-threads"),
+        ("plain", "", "relaxed-single"),
+        ("plain", NO_RELAXED_SIMD, "simd-single"),
+    ],
+)
+def test_binary_by_features(host: Host, folder: str, first: str, binary: str) -> None:
+    host.start(folder, first=first)
+    assert host.run("return engine.binary") == binary
+    assert host.ready() == (2 if folder == "isolated" else 1)
+
+
+def test_no_simd(host: Host) -> None:
+    with pytest.raises(Error, match="needs WebAssembly SIMD"):
+        host.start(first="WebAssembly.validate = () => false;")
+
+
+def test_browser_grants_less_memory(host: Host) -> None:
+    host.start(
+        first="""
+        const { Memory } = WebAssembly;
+        WebAssembly.Memory = function (limits) {
+            if (limits.maximum > 16384) throw new RangeError("no");
+            return new Memory(limits);
+        };
+        """
+    )
+    assert host.ready() == 2
+    host.works_with(BOTH)
 
 
 def test_one_thread_asked_for(host: Host) -> None:

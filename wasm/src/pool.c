@@ -7,21 +7,21 @@
  *
  * Each worker has one word, its state, and everything is agreed upon by compare-and-swap of that word:
  *
- *              start                     offer                   join
- *     absent ---------> idle <------------------------> offered -------> working <--> awaited
- *                       ^  |          withdraw            ^                 |            |
- *                       |  v                              | offer           |            |
- *                       asleep ---------------------------+                 |            |
- *                       ^                                                   |   finish   |
- *                       +---------------- idle <----------------------------+------------+
+ *     absent    nobody there yet. The worker makes it idle when it has started.
+ *     idle      waiting for an offer, spinning. The worker makes it asleep when that takes long; the caller, offered.
+ *     asleep    waiting for an offer on memory.atomic.wait. The caller makes it offered, and wakes the worker.
+ *     offered   there is a call to join. The worker makes it working; the caller, when the call is over first, idle.
+ *     working   the worker does items of the call, until there are none left. The worker makes it idle when it is done.
+ *     awaited   the same, with the caller waiting for that on memory.atomic.wait.
+ *     stopped   the worker is to leave its loop.
+ *     lost      the worker has died, or is taken for dead. Like stopped, for good.
  *
  * The caller offers the call to the workers that are there, works itself until no item is left, withdraws the offers
  * that nobody took, and waits for those workers only that joined. So a worker that isn't up yet, sleeps soundly or died
- * costs nothing but its help. `asleep` is idle and waiting on the word with memory.atomic.wait, `awaited` is working with
- * the caller waiting on the word. From any state a worker may become `lost` (it died) or `stopped`, both for good.
+ * costs nothing but its help.
  *
  * When a worker dies with work in hand, an item is left undone, and pyxnn_pool_end says so. A worker that traps reports
- * itself (worker.js). One that is killed can't: the caller gives it up after a while, see `patience`.
+ * itself (worker.js). One that is killed can't: the caller gives it up after a while, see PATIENCE_NS.
  */
 #include "pool.h"
 
@@ -312,6 +312,7 @@ static void close_gate(void) {
 
 /* Ends a call that the caller trapped in: workers may still be at it. */
 static void abandon(void) {
+  pool.began = now();
   for (uint32_t i = 0; i < pool.max_threads; i++) {
     pthreadpool_store_relaxed_size_t(&pool.threadpool->threads[i].range_length, 0);
   }
@@ -325,7 +326,9 @@ PTHREADPOOL_INTERNAL void pthreadpool_parallelize(struct pthreadpool* threadpool
   pthreadpool_store_relaxed_void_p(&threadpool->task, task);
   pthreadpool_store_relaxed_void_p(&threadpool->argument, context);
   pthreadpool_store_relaxed_uint32_t(&threadpool->flags, flags);
-  memcpy(&threadpool->params, params, params_size);
+  if (params_size != 0) {
+    memcpy(&threadpool->params, params, params_size);
+  }
 
   const struct fxdiv_divisor_size_t threads_count = threadpool->threads_count;
   const struct fxdiv_result_size_t share = fxdiv_divide_size_t(linear_range, threads_count);
