@@ -154,6 +154,8 @@ VERBS = {
 def main(arguments: Arguments) -> int:
     """Runs the verb that ``arguments`` begin with; returns the exit code."""
     if not arguments or arguments[0] not in VERBS:
+        if arguments:
+            say(f"there is no verb {arguments[0]}")
         say("usage: ./build.sh VERB, where VERB is one of")
         for name, verb in VERBS.items():
             say(f"  {name:8} {verb.help}")
