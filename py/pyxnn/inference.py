@@ -19,12 +19,19 @@ from pyxnn.graph import Node
 
 
 def infer(
-    model: onnx.ModelProto, nodes: Sequence[Node], initializers: Mapping[str, np.ndarray]
+    model: onnx.ModelProto,
+    serialized: bytes | None,
+    nodes: Sequence[Node],
+    initializers: Mapping[str, np.ndarray],
 ) -> dict[str, onnx.TypeProto]:
     """The types of values by name.
 
+    What the model claims of shapes that inference finds by itself is dropped: onnxruntime too lets a wrong claim
+    pass.
+
     Args:
-        model: its long initializers may lack their data. It is changed: don't use it afterwards.
+        model: its long initializers may lack their data. It may be changed: don't use it afterwards.
+        serialized: the same as bytes, None when they aren't at hand.
         nodes: those of the model, sorted.
         initializers: the model's.
 
@@ -32,25 +39,29 @@ def infer(
         InvalidGraph: an operator doesn't take the type of an input.
         Fail: shapes or types don't fit together.
     """
-    model.ir_version = onnx.IR_VERSION  # before version 4, initializers had to be inputs
-    _sort(model.graph, nodes)
-    _hide(model.graph, initializers)
-    _weaken(model.graph, keep_values=any(node.domain not in ("", "ai.onnx.ml") for node in nodes))
-    inferred = _infer(model.SerializeToString())
+    moved = _sort(model.graph, nodes)
+    hidden = _hide(model.graph, initializers)
+    if serialized is None or moved or hidden:
+        model.ir_version = onnx.IR_VERSION  # before version 4, initializers had to be inputs
+        serialized = model.SerializeToString()
+    outputs = [_weakened(value).SerializeToString() for value in model.graph.output]
+    foreign = any(node.domain not in ("", "ai.onnx.ml") for node in nodes)
+    inferred = _infer(wire.with_outputs(serialized, outputs, keep_values=foreign))
     values = onnx.GraphProto.FromString(wire.values(inferred))
     return {value.name: value.type for value in (*values.value_info, *values.input, *values.output)}
 
 
-def _sort(graph: onnx.GraphProto, nodes: Sequence[Node]) -> None:
-    """Puts the model's nodes in the order of `nodes`."""
+def _sort(graph: onnx.GraphProto, nodes: Sequence[Node]) -> bool:
+    """Puts the model's nodes in the order of `nodes`; says whether they weren't."""
     if all(proto.output == node.outputs for proto, node in zip(graph.node, nodes, strict=True)):
-        return
+        return False
     position = {tuple(node.outputs): index for index, node in enumerate(nodes)}
     graph.node.sort(key=lambda proto: position[tuple(proto.output)])
+    return True
 
 
-def _hide(graph: onnx.GraphProto, initializers: Mapping[str, np.ndarray]) -> None:
-    """Makes inputs of the initializers that inference can't take as they are here.
+def _hide(graph: onnx.GraphProto, initializers: Mapping[str, np.ndarray]) -> bool:
+    """Makes inputs of the initializers that inference can't take as they are; says whether there were any.
 
     These are the sparse ones, and integers without their data, which it would look for.
     """
@@ -60,29 +71,23 @@ def _hide(graph: onnx.GraphProto, initializers: Mapping[str, np.ndarray]) -> Non
         for name, array in initializers.items()
         if array.dtype.kind == "i" and array.nbytes > wire.SHORT
     }
-    if not hidden:
-        return
     declared = {value.name for value in graph.input}
     for name in hidden - declared:
         array = initializers[name]
         elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
         graph.input.append(onnx.helper.make_tensor_value_info(name, elem_type, array.shape))
     del graph.sparse_initializer[:]
-    for position in reversed(range(len(graph.initializer))):
+    for position in reversed(range(len(graph.initializer) if hidden else 0)):
         if graph.initializer[position].name in hidden:
             del graph.initializer[position]
+    return bool(hidden)
 
 
-def _weaken(graph: onnx.GraphProto, keep_values: bool) -> None:
-    """Drops what the model claims of shapes that inference finds by itself.
-
-    onnxruntime too lets a wrong claim pass.
-    """
-    if not keep_values:
-        del graph.value_info[:]
-    for value in graph.output:
-        if value.type.WhichOneof("value") == "tensor_type":
-            value.type.tensor_type.ClearField("shape")
+def _weakened(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
+    """An output without its shape."""
+    if value.type.WhichOneof("value") == "tensor_type":
+        value.type.tensor_type.ClearField("shape")
+    return value
 
 
 def _infer(model: bytes) -> bytes:

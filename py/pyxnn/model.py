@@ -124,9 +124,10 @@ def _read(
         raise InvalidProtobuf(failed) from error
     if not proto.HasField("graph"):
         raise InvalidArgument("No graph was found in the protobuf.")
-    _rename_default_domain(proto)
+    renamed = _rename_default_domain(proto)
     metadata = _metadata(proto)
     constants = initializers.read(proto.graph, stripped.payloads, directory)
+    given = proto
     proto = _inline(_convert(proto))
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     if free_dimensions:
@@ -139,7 +140,8 @@ def _read(
     check.check(nodes, opsets)
     input_args = [NodeArg.of(value.name, value.type) for value in inputs]
     declared = [_declared(value) for value in graph.output]
-    types = inference.infer(proto, nodes, constants)
+    changed = renamed or proto is not given or bool(free_dimensions)
+    types = inference.infer(proto, None if changed else stripped.model, nodes, constants)
     return Model(
         Graph(
             nodes,
@@ -158,11 +160,14 @@ def _read(
     )
 
 
-def _rename_default_domain(model: onnx.ModelProto) -> None:
-    """Spells ONNX's own domain "", never "ai.onnx"."""
-    for entry in (*model.opset_import, *model.graph.node):
-        if entry.domain == "ai.onnx":
-            entry.domain = ""
+def _rename_default_domain(model: onnx.ModelProto) -> bool:
+    """Spells ONNX's own domain "", never "ai.onnx"; says whether it wasn't."""
+    long = [
+        entry for entry in (*model.opset_import, *model.graph.node) if entry.domain == "ai.onnx"
+    ]
+    for entry in long:
+        entry.domain = ""
+    return bool(long)
 
 
 def _convert(model: onnx.ModelProto) -> onnx.ModelProto:

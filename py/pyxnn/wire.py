@@ -6,13 +6,13 @@ it is, and the rest, a few kilobytes, goes to the parser.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 # Field numbers of onnx.proto.
 _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
-_GRAPH_VALUES = {11, 12, 13}  # input, output, value_info
+_GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 11, 12, 13
 _TENSOR_FLOAT_DATA, _TENSOR_RAW_DATA, _TENSOR_DOUBLE_DATA = 4, 9, 10
 _PAYLOADS = {_TENSOR_FLOAT_DATA, _TENSOR_RAW_DATA, _TENSOR_DOUBLE_DATA}
 
@@ -60,14 +60,13 @@ def strip(data: bytes | memoryview) -> Stripped:
                 continue
             if len(part.value) > SHORT:
                 tensor, payload = _strip_tensor(part.value)
-                graph += [_tag(_GRAPH_INITIALIZER), _varint(len(tensor)), tensor]
+                graph.append(_message(_GRAPH_INITIALIZER, tensor))
                 if payload is not None:
                     payloads[initializers] = payload
             else:
                 graph.append(part.whole)
             initializers += 1
-        body = b"".join(graph)
-        model += [_tag(_MODEL_GRAPH), _varint(len(body)), body]
+        model.append(_message(_MODEL_GRAPH, b"".join(graph)))
     return Stripped(b"".join(model), payloads)
 
 
@@ -78,8 +77,22 @@ def values(model: bytes) -> bytes:
         for field in _fields(memoryview(model))
         if field.number == _MODEL_GRAPH
         for part in _fields(field.value)
-        if part.number in _GRAPH_VALUES
+        if part.number in (_GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO)
     )
+
+
+def with_outputs(model: bytes, outputs: Iterable[bytes], keep_values: bool) -> bytes:
+    """A serialised model with other outputs (serialised ValueInfoProtos), and without its value_info if so asked."""
+    dropped = {_GRAPH_OUTPUT} if keep_values else {_GRAPH_OUTPUT, _GRAPH_VALUE_INFO}
+    parts: list[bytes | memoryview] = []
+    for field in _fields(memoryview(model)):
+        if field.number == _MODEL_GRAPH:
+            graph = [part.whole for part in _fields(field.value) if part.number not in dropped]
+            parts.append(_message(_MODEL_GRAPH, b"".join(graph)))
+        else:
+            parts.append(field.whole)
+    new = b"".join(_message(_GRAPH_OUTPUT, output) for output in outputs)
+    return b"".join([*parts, _message(_MODEL_GRAPH, new)])
 
 
 def _strip_tensor(tensor: memoryview) -> tuple[bytes, memoryview | None]:
@@ -143,5 +156,6 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _tag(number: int) -> bytes:
-    return _varint(number << 3 | _BYTES)
+def _message(number: int, value: bytes) -> bytes:
+    """A field that holds a message."""
+    return _varint(number << 3 | _BYTES) + _varint(len(value)) + value
