@@ -1,7 +1,8 @@
-"""Whether a model follows ONNX's rules: names, operators, their attributes and how many inputs and outputs they have.
+"""Whether a model follows ONNX's rules: names, operators, their attributes and how many inputs and
+outputs they have.
 
-The classes and words are onnxruntime's; it takes some models that onnx.checker refuses (unsorted nodes, no graph name), and
-so does this.
+The classes and words are onnxruntime's; it takes some models that onnx.checker refuses (unsorted
+nodes, no graph name), and so does this.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def sort(nodes: Iterable[Node], known: Iterable[str], outputs: Iterable[str]) ->
                 needs.add(makers[name])
             elif name not in known:
                 raise InvalidArgument(
-                    f"Invalid model. Node input '{name}' is not a graph input, initializer, or output of a previous "
-                    f"node. It is used by {node}."
+                    f"Invalid model. Node input '{name}' is not a graph input, initializer, or output "
+                    f"of a previous node. It is used by {node}."
                 )
         waits[index] = len(needs)
         for need in needs:
@@ -77,7 +78,8 @@ def _order(waits: list[int], users: list[list[int]], nodes: list[Node]) -> list[
     if len(order) < len(waits):
         stuck = next(node for node, count in zip(nodes, waits, strict=True) if count)
         raise Fail(
-            f"This is an invalid model. Error: the graph is not acyclic. {stuck} needs its own output."
+            "This is an invalid model. Error: the graph is not acyclic. "
+            f"{stuck} needs its own output."
         )
     return order
 
@@ -116,8 +118,8 @@ def check(nodes: Iterable[Node], opsets: Mapping[str, int]) -> None:
             if not least <= count <= most:
                 raise _invalid(
                     node,
-                    f"Node({node.name}) with schema({node.domain}::{node.op_type}:{rules.since}) has {what} size "
-                    f"{count} not in range [min={least}, max={most}].",
+                    f"Node({node.name}) with schema({node.domain}::{node.op_type}:{rules.since}) "
+                    f"has {what} size {count} not in range [min={least}, max={most}].",
                 )
 
 

@@ -34,7 +34,8 @@ def device_info() -> dict[str, Any]:
 
 
 async def ready() -> int:
-    """Waits until all worker threads are up; returns how many threads there are, the caller's included.
+    """Waits until all worker threads are up; returns how many threads there are, the caller's
+    included.
 
     Nothing needs it: a run before that uses the threads that are there.
     """
@@ -42,7 +43,8 @@ async def ready() -> int:
 
 
 def configure(*, asset_url: str) -> None:
-    """Says where the worker's script is served, for pages whose Content-Security-Policy forbids workers from blobs.
+    """Says where the worker's script is served, for pages whose Content-Security-Policy forbids
+    workers from blobs.
 
     Args:
         asset_url: URL of the directory that holds the wheel's assets, on the page's own origin.

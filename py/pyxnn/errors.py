@@ -1,7 +1,7 @@
 """The exceptions of onnxruntime, by the same names, with messages of the same form.
 
-`"[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Invalid input name: y"`: code, name of the code, what was wrong. Raise them
-with the last part alone.
+`"[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Invalid input name: y"`: code, name of the code, what
+was wrong. Raise them with the last part alone.
 """
 
 # ruff: noqa: N818 (the names are onnxruntime's)
@@ -28,7 +28,7 @@ class Fail(OnnxRuntimeError):
 
 
 class InvalidArgument(OnnxRuntimeError):
-    """An argument of the call is wrong, such as a feed of another type or shape than the model asks for."""
+    """An argument is wrong, such as a feed of another type or shape than the model asks for."""
 
     code, label = 2, "INVALID_ARGUMENT"
 

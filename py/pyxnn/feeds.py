@@ -38,7 +38,8 @@ class Feeds:
         """
         if not isinstance(feed, Mapping):
             raise TypeError(
-                f"run(..., input_feed) takes a dict of arrays by name of input, not {type(feed).__name__}"
+                "run(..., input_feed) takes a dict of arrays by name of input, "
+                f"not {type(feed).__name__}"
             )
         inputs = self._inputs
         missing = [name for name in inputs if name not in feed]
@@ -61,7 +62,8 @@ def _tensor(name: str, value: Any, expected: _Input) -> np.ndarray:
         actual = name_of(array.dtype)
         if actual != expected.type:
             raise InvalidArgument(
-                f"Unexpected input data type for input: {name}. Actual: ({actual}) , expected: ({expected.type})"
+                f"Unexpected input data type for input: {name}. "
+                f"Actual: ({actual}) , expected: ({expected.type})"
             )
         array = array.astype(expected.dtype)  # strings of fixed width, or of another byte order
     shape = expected.shape
@@ -73,7 +75,8 @@ def _tensor(name: str, value: Any, expected: _Input) -> np.ndarray:
 def _from_lists(name: str, value: Any, expected: _Input) -> np.ndarray:
     if not isinstance(value, (list, tuple, np.generic)):
         raise InvalidArgument(
-            f"Unexpected input data type for input: {name}. Actual: ({type(value).__name__}) , expected: ({expected.type})"
+            f"Unexpected input data type for input: {name}. "
+            f"Actual: ({type(value).__name__}) , expected: ({expected.type})"
         )
     try:
         return np.asarray(value, None if isinstance(value, np.generic) else expected.dtype)

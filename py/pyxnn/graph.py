@@ -1,8 +1,9 @@
-"""The graph that passes, partition and providers work on: nodes over named values, weights as NumPy arrays.
+"""The graph that passes, partition and providers work on: nodes over named values, weights as NumPy
+arrays.
 
-It is ONNX's own model in fewer words. A value is a name; it is a graph input, an initializer or the output of exactly one
-node. Nodes stand in an order in which each comes after those that it needs. The types of values are as far as shape
-inference knew them; initializers always know theirs.
+It is ONNX's own model in fewer words. A value is a name; it is a graph input, an initializer or the
+output of exactly one node. Nodes stand in an order in which each comes after those that it needs.
+The types of values are as far as shape inference knew them; initializers always know theirs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Shape = tuple[Dim, ...]
 
 @dataclass(frozen=True)
 class TensorType:
-    """What is known of a value before it is there; `None` says that it isn't known (or that the value is no tensor)."""
+    """What is known of a value before it is there; None: not known, or the value is no tensor."""
 
     dtype: np.dtype | None = None
     shape: Shape | None = None
@@ -45,8 +46,9 @@ class Node:
         op_type: the operator, such as "Conv".
         inputs: names of values, "" where an optional input is absent.
         outputs: names of values, "" where an optional output is not asked for.
-        attributes: int, float, str, bytes or lists of them, `numpy.ndarray` for tensors, `onnx.GraphProto` for bodies;
-            only those that the model gives, so that an absent one has the default of its operator.
+        attributes: int, float, str, bytes or lists of them, `numpy.ndarray` for tensors,
+            `onnx.GraphProto` for bodies; only those that the model gives, so that an absent one has
+            the default of its operator.
         domain: "" for ONNX's own operators.
         name: as in the model; may be empty or shared.
         since: the opset version of `domain` that inputs and attributes follow.
@@ -104,7 +106,8 @@ class Graph:
         outputs: names of the values that the caller gets.
         initializers: constants by name, read-only.
         types: what is known of the other values; a value may be missing.
-        opsets: version by domain, as the model imports them; bodies of If, Loop and Scan follow these.
+        opsets: version by domain, as the model imports them; bodies of If, Loop and Scan follow
+            these.
     """
 
     def __init__(
@@ -198,7 +201,8 @@ class Graph:
     def replace(self, old: Node, *new: Node) -> None:
         """Puts nodes in the place of one, in order; with none, removes it.
 
-        What `old` made and others still use must be made by one of `new`, be an initializer by now, or be replaced next.
+        What `old` made and others still use must be made by one of `new`, be an initializer by now,
+        or be replaced next.
         """
         position = self.nodes.index(old)
         self._unlink(old)

@@ -1,7 +1,7 @@
 """Types of all values of a model, as onnx.shape_inference finds them.
 
-In Pyodide protobuf is plain Python, and slow: so no message is copied here, and of what inference gives back only
-the part that is wanted is parsed.
+In Pyodide protobuf is plain Python, and slow: so no message is copied here, and of what inference
+gives back only the part that is wanted is parsed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ def infer(
 ) -> dict[str, onnx.TypeProto]:
     """The types of values by name.
 
-    What the model claims of shapes that inference finds by itself is dropped: onnxruntime too lets a wrong claim
-    pass.
+    What the model claims of shapes that inference finds by itself is dropped: onnxruntime too lets
+    a wrong claim pass.
 
     Args:
-        model: its long initializers may lack their data. It may be changed: don't use it afterwards.
+        model: its long initializers may lack their data. It may be changed: don't use it
+            afterwards.
         serialized: the same as bytes, None when they aren't at hand.
         nodes: those of the model, sorted.
         initializers: the model's.
@@ -61,7 +62,8 @@ def _sort(graph: onnx.GraphProto, nodes: Sequence[Node]) -> bool:
 
 
 def _hide(graph: onnx.GraphProto, initializers: Mapping[str, np.ndarray]) -> bool:
-    """Makes inputs of the initializers that inference can't take as they are; says whether there were any.
+    """Makes inputs of the initializers that inference can't take as they are; says whether there
+    were any.
 
     These are the sparse ones, and integers without their data, which it would look for.
     """
@@ -93,7 +95,8 @@ def _weakened(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
 def _infer(model: bytes) -> bytes:
     """The model with all types; shapes computed from shapes are followed if that works.
 
-    What ONNX finds wrong inside of bodies and of operators that are functions is left for the run to
+    What ONNX finds wrong inside of bodies and of operators that are functions is left for the run
+    to
     find: there its inference also stumbles over valid models.
     """
     try:

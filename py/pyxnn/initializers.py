@@ -1,4 +1,4 @@
-"""The weights of a model as NumPy arrays, which are views of the model's bytes wherever possible."""
+"""The weights of a model as NumPy arrays: views of the model's bytes wherever possible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def read(
 
     Args:
         graph: that has them.
-        payloads: the bytes of those that `wire.strip` took out, by position in the list of initializers.
+        payloads: the bytes of those that `wire.strip` took out, by position in the list of
+            initializers.
         directory: where external data is; None for a model that came as bytes.
 
     Returns:

@@ -86,8 +86,8 @@ def load(
 
     Args:
         source: the path of a file, next to which external data is looked for, or the bytes of one.
-            Initializers are views of these bytes wherever their type allows, so that none of a model's
-            weights is copied.
+            Initializers are views of these bytes wherever their type allows, so that none of a
+            model's weights is copied.
         free_dimensions: extents to fix.
 
     Raises:
@@ -96,8 +96,8 @@ def load(
         InvalidGraph: an operator or its form is unknown to ONNX; the message names the node.
         InvalidArgument: there is no graph, or a node uses a name that nothing defines.
         NotImplemented: the model's opset is older than 7, and can't be converted.
-        Fail: anything else that is wrong with the model: opset too new, names defined twice, cycles,
-            shapes that don't fit, initializers without all their data.
+        Fail: anything else that is wrong with the model: opset too new, names defined twice,
+            cycles, shapes that don't fit, initializers without all their data.
     """
     if isinstance(source, bytes):
         return _read(
@@ -184,7 +184,10 @@ def _convert(model: onnx.ModelProto) -> onnx.ModelProto:
         )
     newest = onnx.defs.onnx_opset_version()
     version = next((entry.version for entry in model.opset_import if not entry.domain), newest)
-    refused = f"Opset {version} of domain ai.onnx is not supported: pyxnn takes {OLDEST_OPSET} to {newest}."
+    refused = (
+        f"Opset {version} of domain ai.onnx is not supported: "
+        f"pyxnn takes {OLDEST_OPSET} to {newest}."
+    )
     if version > newest:
         raise Fail(refused)
     if version >= OLDEST_OPSET:

@@ -1,7 +1,8 @@
 """What a user may set: onnxruntime's options, as far as they mean something here.
 
-Options that only tune onnxruntime's own insides (memory arenas, memory patterns, execution order) may be set and do nothing. Those that
-promise something that pyxnn doesn't have raise when they are set.
+Options that only tune onnxruntime's own insides (memory arenas, memory patterns, execution order)
+may be set and do nothing. Those that promise something that pyxnn doesn't have raise when they are
+set.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ NO_CPU_FALLBACK = "session.disable_cpu_ep_fallback"
 
 
 class GraphOptimizationLevel(IntEnum):
-    """How much of the graph is rewritten. `ORT_DISABLE_ALL` leaves all that the providers don't need; the others are one."""
+    """How much of the graph is rewritten.
+
+    `ORT_DISABLE_ALL` leaves what the providers can take as it is; all others are one.
+    """
 
     ORT_DISABLE_ALL = 0
     ORT_ENABLE_BASIC = 1
@@ -27,7 +31,7 @@ class GraphOptimizationLevel(IntEnum):
 
 
 class ExecutionMode(IntEnum):
-    """How the graph's branches run. Here one after the other, each on all threads, in either mode."""
+    """How the graph's branches run: here one after the other, each on all threads."""
 
     ORT_SEQUENTIAL = 0
     ORT_PARALLEL = 1
@@ -70,12 +74,15 @@ class SessionOptions(_Options):
     """Settings of a session.
 
     With an effect:
-        intra_op_num_threads: the most threads of one run, the caller among them; 0 for all there are.
+        intra_op_num_threads: the most threads of one run, the caller among them; 0 for all there
+            are.
         graph_optimization_level: see `GraphOptimizationLevel`.
         enable_profiling: raises; `InferenceSession.profile` times the steps of a run.
-        add_session_config_entry("session.intra_op.allow_spinning", "0"): threads sleep rather than spin between the steps of a run.
-        add_session_config_entry("session.disable_cpu_ep_fallback", "1"): a session that needs the CPU provider raises.
-        add_free_dimension_override_by_name, add_free_dimension_override_by_denotation: fix symbolic extents.
+        add_session_config_entry("session.intra_op.allow_spinning", "0"): threads sleep rather than
+        spin between the steps of a run. add_session_config_entry("session.disable_cpu_ep_fallback",
+        "1"): a session that needs the CPU provider raises.
+        add_free_dimension_override_by_name, add_free_dimension_override_by_denotation: fix symbolic
+            extents.
     """
 
     intra_op_num_threads: int
@@ -176,7 +183,10 @@ class SessionOptions(_Options):
 
 
 class RunOptions(_Options):
-    """Settings of one run; only `terminate` has an effect: it makes the run raise `Fail` before it starts."""
+    """Settings of one run.
+
+    Only `terminate` has an effect: it makes the run raise `Fail` before it starts.
+    """
 
     log_severity_level: int
     log_verbosity_level: int

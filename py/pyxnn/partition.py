@@ -1,11 +1,13 @@
 """Which provider runs which node, and in which groups.
 
-A segment is a group of nodes that one provider runs in one go. Segments run one after the other, so a group is always convex: no
-path leaves it and comes back. There are as few XNNPACK segments as any order of the nodes allows, and for that number as few CPU
-segments; each node is in the earliest segment of its provider that has what it needs, so segments are as large as can be.
+A segment is a group of nodes that one provider runs in one go. Segments run one after the other, so
+a group is always convex: no path leaves it and comes back. There are as few XNNPACK segments as any
+order of the nodes allows, and for that number as few CPU segments; each node is in the earliest
+segment of its provider that has what it needs, so segments are as large as can be.
 
-Planned nodes are of either kind. What they compute depends on constants and shapes alone, so the XNNPACK provider evaluates them
-once per plan, and the CPU provider at each run; they go with those that use them and never start a segment of their own.
+Planned nodes are of either kind. What they compute depends on constants and shapes alone, so the
+XNNPACK provider evaluates them once per plan, and the CPU provider at each run; they go with those
+that use them and never start a segment of their own.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class Segment:
     Attributes:
         provider: its name in onnxruntime.
         nodes: in execution order.
-        inputs: values that the nodes use and others make (initializers excepted), in order of first use.
+        inputs: values that the nodes use and others make (initializers excepted), in order of first
+            use.
         outputs: values that the nodes make and others use, graph outputs included.
     """
 
@@ -169,7 +172,8 @@ def _phase(
     remaining: Sequence[Node],
     placed: set[str],
 ) -> list[Node]:
-    """The nodes of `home` that can run after those placed, with the nodes of either home that they need.
+    """The nodes of `home` that can run after those placed, with the nodes of either home that they
+    need.
 
     A shape is read where the value is made, so that the value need not leave its segment for it.
     """

@@ -69,7 +69,8 @@ class Placement:
         for provider, count in Counter(node.provider for node in self.nodes).items():
             subgraphs = len({node.segment for node in self.nodes if node.provider == provider})
             parts.append(f"{count} on {provider} in {subgraphs} subgraph{'s' * (subgraphs != 1)}")
-        return f"{len(self.nodes)} node{'s' * (len(self.nodes) != 1)}: {', '.join(parts) or 'nothing to run'}"
+        count = len(self.nodes)
+        return f"{count} node{'s' * (count != 1)}: {', '.join(parts) or 'nothing to run'}"
 
     def __str__(self) -> str:
         rows = [_HEADER, *self._rows()]
@@ -90,7 +91,8 @@ class Placement:
             + "</tr>"
             for row in self._rows()
         )
-        return f"<p>{escape(self.summary())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<p>{escape(self.summary())}</p>{table}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

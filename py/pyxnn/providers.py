@@ -52,7 +52,8 @@ def get_available_providers() -> list[str]:
 def resolve(
     providers: Sequence[Provider] | None, provider_options: Sequence[Mapping[str, Any]] | None
 ) -> dict[str, dict[str, str]]:
-    """The providers of a session with their options, in order; the CPU provider is always among them.
+    """The providers of a session with their options, in order; the CPU provider is always among
+    them.
 
     Args:
         providers: names, or pairs of a name and options; None for all that there are.
@@ -71,12 +72,14 @@ def resolve(
         elif name in _ELSEWHERE:
             available = ", ".join(get_available_providers())
             warnings.warn(
-                f"Specified provider '{name}' is not in available provider names. Available providers: '{available}'",
+                f"Specified provider '{name}' is not in available provider names. "
+                f"Available providers: '{available}'",
                 stacklevel=3,
             )
         else:
             raise ValueError(
-                f"Unknown Provider Type: {name}. Available providers: {', '.join(get_available_providers())}"
+                f"Unknown Provider Type: {name}. "
+                f"Available providers: {', '.join(get_available_providers())}"
             )
     resolved.setdefault(CPU, {})
     num_threads(resolved)

@@ -49,7 +49,8 @@ class _Step(NamedTuple):
 class InferenceSession:
     """A model ready to run, as in onnxruntime.
 
-    A session holds memory of the engine until `close`, the end of its `with` block, or until it is garbage.
+    A session holds memory of the engine until `close`, the end of its `with` block, or until it is
+    garbage.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class InferenceSession:
         Args:
             path_or_bytes: the path of an .onnx file, or the bytes of one.
             sess_options: settings; those of `SessionOptions()` when None.
-            providers: names, or pairs of a name and a dict of options, in order of preference. The CPU provider always comes last
-                unless it is named earlier; when it comes before XNNPACK's, it takes all nodes. None: all there are.
-            provider_options: the options of each of `providers`, when those are names alone. XNNPACK's takes
-                `intra_op_num_threads`, which goes before the session option of that name.
+            providers: names, or pairs of a name and a dict of options, in order of preference. The
+                CPU provider always comes last unless it is named earlier; when it comes before
+                XNNPACK's, it takes all nodes. None: all there are.
+            provider_options: the options of each of `providers`, when those are names alone.
+                XNNPACK's takes `intra_op_num_threads`, which goes before the session option of that
+                name.
 
         Raises:
             TypeError: the model is neither a path nor bytes.
@@ -116,16 +119,18 @@ class InferenceSession:
 
         Args:
             output_names: which outputs to return, in that order; None or an empty list for all.
-            input_feed: by name of input an array (or nested lists) of its type and shape; a list of arrays for an input that is a
-                sequence, None for an optional one that is absent.
+            input_feed: by name of input an array (or nested lists) of its type and shape; a list of
+                arrays for an input that is a sequence, None for an optional one that is absent.
             run_options: settings.
 
         Returns:
-            An array for each output (or a list, or None, for a sequence or an optional); the caller's own.
+            An array for each output (or a list, or None, for a sequence or an optional); the
+            caller's own.
 
         Raises:
             ValueError: an input is missing from the feed.
-            InvalidArgument: a name is unknown, or a feed has another type or shape than the model asks for.
+            InvalidArgument: a name is unknown, or a feed has another type or shape than the model
+                asks for.
             Fail: a node could not be run; the message names it.
             RuntimeException: out of memory.
             NoModel: the session is closed.
@@ -151,7 +156,7 @@ class InferenceSession:
         return Profile(steps, (perf_counter() - start) * 1e3)
 
     def explain(self) -> None:
-        """Prints which node runs where and, for each that is not on XNNPACK, why; `placement` as text."""
+        """Prints which node runs where and, for each that is not on XNNPACK, why."""
         print(self._placement)
 
     @property
@@ -188,7 +193,7 @@ class InferenceSession:
         return self._options
 
     def close(self) -> None:
-        """Gives the session's memory back to the engine; it can't be run any more. Safe to call again."""
+        """Gives the session's memory back; it can't be run any more. Safe to call again."""
         self._finalizer()
         self._steps = []
 
@@ -246,7 +251,8 @@ def _run_step(runner: Runner, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _own(values: Iterable[Any], others: Iterable[Any]) -> list[Any]:
-    """The values as arrays that are writable and share no memory with each other, nor with `others`.
+    """The values as arrays that are writable and share no memory with each other, nor with
+    `others`.
 
     Kernels may give an input, a constant or a view.
     """
@@ -282,8 +288,8 @@ def _refuse_conflict(options: SessionOptions, providers: Sequence[Provider] | No
         return
     if any(provider == CPU or provider[0] == CPU for provider in providers):
         raise InvalidArgument(
-            "Conflicting session configuration: explicitly added the CPU EP to the session, but also disabled fallback to "
-            "the CPU EP via session configuration options."
+            "Conflicting session configuration: explicitly added the CPU EP to the session, but "
+            "also disabled fallback to the CPU EP via session configuration options."
         )
 
 
@@ -293,8 +299,8 @@ def _refuse_cpu(options: SessionOptions, placement: Placement) -> None:
     refused = [node for node in placement.nodes if node.provider == CPU]
     if refused:
         raise Fail(
-            "This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has been "
-            "explicitly disabled by the user. "
+            "This session contains graph nodes that are assigned to the default CPU EP, but "
+            "fallback to CPU EP has been explicitly disabled by the user. "
             + "; ".join(
                 f"{node.op_type} '{node.name or node.outputs[0]}': {node.reason}"
                 for node in refused[:5]
@@ -305,7 +311,10 @@ def _refuse_cpu(options: SessionOptions, placement: Placement) -> None:
 def _start(
     segments: Sequence[Segment], graph: Graph, num_threads: int, spin: bool
 ) -> tuple[list[_Step], Callable[[], None]]:
-    """Makes all segments ready; gives the steps of a run and what closes them. Nothing stays behind when one fails."""
+    """Makes all segments ready; gives the steps of a run and what closes them.
+
+    Nothing stays behind when one fails.
+    """
     dead = dead_after([(segment.inputs, segment.outputs) for segment in segments], graph.outputs)
     with ExitStack() as stack:
         steps = []

@@ -14,7 +14,10 @@ _NAMES = {"FLOAT": "float", "DOUBLE": "double"}
 
 @cache
 def dtype_of(elem_type: int) -> np.dtype | None:
-    """The NumPy type (ml_dtypes' for bfloat16 and narrower; object for strings) of a TensorProto.DataType."""
+    """The NumPy type of a TensorProto.DataType.
+
+    It is ml_dtypes' for bfloat16 and narrower ones, object for strings, None for UNDEFINED.
+    """
     if elem_type == onnx.TensorProto.UNDEFINED:
         return None
     return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type))
@@ -32,7 +35,7 @@ def name_of(dtype: np.dtype) -> str:
 
 
 def describe(type: onnx.TypeProto) -> str:
-    """The name of a type in onnxruntime's API: "tensor(float)", "seq(tensor(int64))", "optional(...)", "map(...)"."""
+    """The name of a type in onnxruntime's API, such as "tensor(float)" or "seq(tensor(int64))"."""
     kind = type.WhichOneof("value")
     if kind == "tensor_type":
         return _tensor_name(type.tensor_type.elem_type)

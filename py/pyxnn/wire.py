@@ -1,7 +1,7 @@
 """Takes the weights out of a serialised ONNX model without copying them.
 
-Protobuf's own parser copies every byte of a model. Here only the frame of its wire format is read: what is long is left where
-it is, and the rest, a few kilobytes, goes to the parser.
+Protobuf's own parser copies every byte of a model. Here only the frame of its wire format is read:
+what is long is left where it is, and the rest, a few kilobytes, goes to the parser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PAYLOADS = {_TENSOR_FLOAT_DATA, _TENSOR_RAW_DATA, _TENSOR_DOUBLE_DATA}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 SHORT = 1024
-"""Payloads of up to so many bytes stay in the model: shape inference reads shapes, axes and the like."""
+"""Payloads of up to so many bytes stay in the model: inference reads shapes, axes and the like."""
 
 
 class MalformedError(ValueError):
@@ -31,8 +31,8 @@ class Stripped(NamedTuple):
 
     Attributes:
         model: the serialised model without the payloads.
-        payloads: by position in the graph's list of initializers, the bytes of `raw_data`, or of packed `float_data` or
-            `double_data`, as views of the bytes given.
+        payloads: by position in the graph's list of initializers, the bytes of `raw_data`, or of
+            packed `float_data` or `double_data`, as views of the bytes given.
     """
 
     model: bytes
@@ -71,7 +71,7 @@ def strip(data: bytes | memoryview) -> Stripped:
 
 
 def values(model: bytes) -> bytes:
-    """A serialised GraphProto that has nothing but the inputs, outputs and value_info of a model's."""
+    """A serialised GraphProto of nothing but the inputs, outputs and value_info of a model."""
     return b"".join(
         part.whole
         for field in _fields(memoryview(model))
@@ -82,7 +82,13 @@ def values(model: bytes) -> bytes:
 
 
 def with_outputs(model: bytes, outputs: Iterable[bytes], keep_values: bool) -> bytes:
-    """A serialised model with other outputs (serialised ValueInfoProtos), and without its value_info if so asked."""
+    """A serialised model with other outputs.
+
+    Args:
+        model: the model.
+        outputs: serialised ValueInfoProtos.
+        keep_values: whether its value_info stays.
+    """
     dropped = {_GRAPH_OUTPUT} if keep_values else {_GRAPH_OUTPUT, _GRAPH_VALUE_INFO}
     parts: list[bytes | memoryview] = []
     for field in _fields(memoryview(model)):
@@ -96,7 +102,7 @@ def with_outputs(model: bytes, outputs: Iterable[bytes], keep_values: bool) -> b
 
 
 def _strip_tensor(tensor: memoryview) -> tuple[bytes, memoryview | None]:
-    """A serialised TensorProto without its payload, and the payload, if it is long and in one piece."""
+    """A serialised TensorProto without its payload, and that, if it is long and in one piece."""
     fields = list(_fields(tensor))
     pieces = [field for field in fields if field.number in _PAYLOADS]
     if len(pieces) != 1 or pieces[0].wire_type != _BYTES or len(pieces[0].value) <= SHORT:

@@ -16,7 +16,7 @@ CPU = ["CPUExecutionProvider"]
 def assert_parity(
     model: bytes, feeds: Mapping[str, np.ndarray], rtol: float = 1e-4, atol: float = 1e-5
 ) -> None:
-    """Same types, shapes and, within the tolerance, values from both; with and without optimization."""
+    """Types, shapes and, within the tolerance, values are the same, optimized or not."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     expected = onnxruntime.InferenceSession(model, options, providers=CPU).run(None, dict(feeds))

@@ -47,7 +47,7 @@ def test_every_node_once_and_at_home(dag: Dag) -> None:
 
 @given(dags())
 def test_order_and_borders(dag: Dag) -> None:
-    """What a segment takes is there when it runs (so segments are convex), and what others need it gives."""
+    """What a segment takes is there when it runs, so it is convex; what others need it gives."""
     graph, homes = dag
     values = {"x"}
     for segment in split(graph, homes):
@@ -78,7 +78,7 @@ def test_neighbours_differ(dag: Dag) -> None:
 
 @given(dags(homes=(Home.XNNPACK, Home.CPU)))
 def test_as_few_as_the_longest_alternation(dag: Dag) -> None:
-    """No order has fewer XNNPACK segments than some path has runs of XNNPACK nodes; that many suffice."""
+    """No order has fewer XNNPACK segments than a path has runs of XNNPACK nodes."""
     graph, homes = dag
     runs: dict[str, int] = {"x": 0}
     for each in graph.nodes:

@@ -1,6 +1,7 @@
 """The CPU provider: all of ONNX, in NumPy, for the nodes that XNNPACK does not take.
 
-It knows every operator that onnx.reference knows, at every opset, with bodies and the values they capture.
+It knows every operator that onnx.reference knows, at every opset, with bodies and the values they
+capture.
 """
 
 from pyxnn.cpu.kernel import Kernel, evaluate, kernel

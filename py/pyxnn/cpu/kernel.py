@@ -1,4 +1,4 @@
-"""What runs one node: a NumPy function of ours for the small and frequent operators, else onnx.reference."""
+"""What runs one node: a NumPy function of ours for the frequent operators, else onnx.reference."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from pyxnn.errors import Fail
 from pyxnn.graph import Graph, Node
 
 Kernel = Callable[[Sequence[Any], Mapping[str, Any]], Sequence[Any]]
-"""Takes the node's inputs (None where absent) and the values that its bodies capture, by name; gives its outputs in order.
-A value is an array, or what onnx.reference has for sequences (list) and optionals (None)."""
+"""Takes the node's inputs (None where absent) and the values that its bodies capture, by name;
+gives its outputs in order. A value is an array, or what onnx.reference has for sequences (list) and
+optionals (None).
+"""
 
 
 def kernel(node: Node, graph: Graph) -> Kernel:
@@ -55,5 +57,6 @@ def run(
         Exception
     ) as error:  # the kernels' own checks are NumPy's and onnx.reference's, of any class
         raise Fail(
-            f"Non-zero status code returned while running {node.op_type} node. Name:'{node.name}' Status Message: {error}"
+            f"Non-zero status code returned while running {node.op_type} node. "
+            f"Name:'{node.name}' Status Message: {error}"
         ) from error

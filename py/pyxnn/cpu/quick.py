@@ -1,7 +1,8 @@
 """NumPy kernels for what models do on the side: shapes, indices, masks and plain arithmetic.
 
-They spare a model that needs no more the import of onnx.reference (0.6 s in Pyodide), and run several times as fast as its
-kernels. All take the node and its inputs, None where absent, and give the one output.
+They spare a model that needs no more the import of onnx.reference (0.6 s in Pyodide), and run
+several times as fast as its kernels. All take the node and its inputs, None where absent, and give
+the one output.
 """
 
 from __future__ import annotations
@@ -171,4 +172,4 @@ _KERNELS: dict[str, tuple[int, Function]] = {
     "ConvTranspose": (1, conv_transpose),
     "Where": (9, _plain(np.where)),
 }
-"""By operator: the opset version from which on its inputs and attributes are as the kernel takes them."""
+"""By operator: the opset from which on its inputs and attributes are as the kernel takes them."""

@@ -73,8 +73,8 @@ def kernel(node: Node, graph: Graph) -> Kernel:
     except (NotImplementedError, RuntimeError, TypeError) as error:
         domain = node.domain or "ai.onnx"
         raise errors.NotImplemented(
-            f"Could not find an implementation for {node.op_type}({node.since}) node with name '{node.name}' of domain "
-            f"'{domain}': {str(error).splitlines()[0]}"
+            f"Could not find an implementation for {node.op_type}({node.since}) node with name "
+            f"'{node.name}' of domain '{domain}': {str(error).splitlines()[0]}"
         ) from error
 
     def run(inputs: Sequence[Any], captures: Mapping[str, Any]) -> Sequence[Any]:
@@ -124,7 +124,7 @@ def _attribute(value: Any) -> Any:
 
 
 def _attribute_types(node: Node) -> dict[str, int]:
-    """The types of attributes as the operator's schema has them: an empty list doesn't tell its own."""
+    """The types of attributes by the operator's schema: an empty list doesn't tell its own."""
     try:
         schema = onnx.defs.get_schema(node.op_type, node.since, node.domain)
     except onnx.defs.SchemaError:

@@ -1,10 +1,12 @@
 """Rewrites of the graph before it is split between the providers.
 
-A pass is a module with `run(graph) -> bool`, which says whether it changed anything; its rules stand in its docstring. The
-passes run in order, again and again, until none has anything left to do.
+A pass is a module with `run(graph) -> bool`, which says whether it changed anything; its rules
+stand in its docstring. The passes run in order, again and again, until none has anything left to
+do.
 
-Those of `FORMS` bring every opset from 7 on to the form of the newest, which is the only one that the XNNPACK provider knows. A node
-that none of them touches keeps its form and its version; either is valid wherever the node ends up.
+Those of `FORMS` bring every opset from 7 on to the form of the newest, which is the only one that
+the XNNPACK provider knows. A node that none of them touches keeps its form and its version; either
+is valid wherever the node ends up.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from pyxnn.passes.rewrite import each_node
 
 _LOWEST = float(np.finfo(np.float32).min)
 
-# operator -> (opset that has the inputs, ((attribute, type or None for that of the data, default), ...))
+# operator -> (opset that has the inputs, ((attribute, type or None for the data's, default), ...))
 _Rule = tuple[int, tuple[tuple[str, Any, Any], ...]]
 _RULES: dict[str, _Rule] = {
     "Clip": (11, (("min", None, _LOWEST), ("max", None, -_LOWEST))),

@@ -1,7 +1,8 @@
-"""Brings BatchNormalization to its inference form: five inputs, one output, no attribute but `epsilon`.
+"""Brings BatchNormalization to its inference form: five inputs, one output, no attribute but
+`epsilon`.
 
-Fires when the node gives only its first output and doesn't train. Must not fire on `training_mode` = 1 (opset 14 and later), nor
-on `spatial` = 0 (opsets 7 and 8: statistics per element).
+Fires when the node gives only its first output and doesn't train. Must not fire on `training_mode`
+= 1 (opset 14 and later), nor on `spatial` = 0 (opsets 7 and 8: statistics per element).
 """
 
 from __future__ import annotations

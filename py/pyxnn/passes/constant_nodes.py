@@ -1,7 +1,7 @@
 """Turns Constant nodes into initializers.
 
-Fires on every Constant (opset 1 and later) whose attribute is `value`, `value_float(s)`, `value_int(s)`, `value_string(s)` or
-`sparse_value`. After it no Constant is left.
+Fires on every Constant (opset 1 and later) whose attribute is `value`, `value_float(s)`,
+`value_int(s)`, `value_string(s)` or `sparse_value`. After it no Constant is left.
 """
 
 from __future__ import annotations

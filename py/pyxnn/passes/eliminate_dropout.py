@@ -1,7 +1,7 @@
 """Turns Dropout into Identity: outside training it lets its input through.
 
-Fires when the mask isn't used and the node doesn't train: below opset 12 always, from there on when `training_mode` is absent or a
-constant false. Must not fire otherwise.
+Fires when the mask isn't used and the node doesn't train: below opset 12 always, from there on when
+`training_mode` is absent or a constant false. Must not fire otherwise.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     * The result is no graph output: its users take the input itself.
     * It is one, and the input is a constant: the result becomes one too.
-    * It is one, and the input is made by a node and no graph output itself: that node makes the output instead.
-Must not fire when a graph output is a graph input, or another output, by another name, nor where the body of an If, Loop or Scan would
-have to change the name that it captures.
+    * It is one, and the input is made by a node and no graph output itself: that node makes the
+      output instead.
+Must not fire when a graph output is a graph input, or another output, by another name, nor where
+the body of an If, Loop or Scan would have to change the name that it captures.
 """
 
 from __future__ import annotations

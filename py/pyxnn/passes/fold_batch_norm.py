@@ -1,10 +1,13 @@
 """Folds BatchNormalization into the Conv, ConvTranspose or Gemm before it.
 
-With s = scale / sqrt(var + epsilon), per output channel: weights become weights * s, the bias (bias - mean) * s + shift.
+With s = scale / sqrt(var + epsilon), per output channel: weights become weights * s, the bias (bias
+- mean) * s + shift.
     * Conv, ConvTranspose: weights and, if there is one, the bias are constants.
-    * Gemm: B and, if there is one, C are constants, and C is the same for each row; its beta becomes 1.
-Must not fire when the result of the operator before is used elsewhere or is a graph output, when a parameter isn't a constant, or when
-BatchNormalization isn't in its inference form (see batch_norm_form).
+    * Gemm: B and, if there is one, C are constants, and C is the same for each row; its beta
+      becomes 1.
+Must not fire when the result of the operator before is used elsewhere or is a graph output, when a
+parameter isn't a constant, or when BatchNormalization isn't in its inference form (see
+batch_norm_form).
 """
 
 from __future__ import annotations

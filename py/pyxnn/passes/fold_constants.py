@@ -2,8 +2,8 @@
 
     * A node whose inputs are all constants becomes its results.
     * Shape and Size of a value whose extents are all known become a constant, whatever the value.
-Must not fire on nodes that draw random numbers, on If, Loop and Scan, on operators outside ONNX's own domain, nor on a node that can't be run:
-that is for the session to report when it gets there.
+Must not fire on nodes that draw random numbers, on If, Loop and Scan, on operators outside ONNX's
+own domain, nor on a node that can't be run: that is for the session to report when it gets there.
 """
 
 from __future__ import annotations

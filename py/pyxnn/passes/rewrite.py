@@ -8,7 +8,11 @@ from pyxnn.graph import Graph, Node
 
 
 def each_node(graph: Graph, rewrite: Callable[[Node, Graph], Sequence[Node] | None]) -> bool:
-    """Puts what `rewrite` gives in the place of each node for which it is not None; says whether there was any."""
+    """Puts what `rewrite` gives in the place of each node for which it is not None.
+
+    Returns:
+        Whether there was any.
+    """
     changed = False
     for node in list(graph.nodes):
         new = rewrite(node, graph)

@@ -1,9 +1,11 @@
 """Brings Softmax, LogSoftmax and Hardmax below opset 13 to the later form.
 
-They work on all axes from `axis` on (1 where it isn't given) taken together, as one row; from opset 13 on, on `axis` alone.
+They work on all axes from `axis` on (1 where it isn't given) taken together, as one row; from opset
+13 on, on `axis` alone.
     * `axis` is the last one: only the attribute changes.
     * else: Flatten(axis) -> the operator on the last axis -> Reshape to the shape of the input.
-Where the rank of the input is not known and `axis` is not -1, the longer form is right whichever axis is the last.
+Where the rank of the input is not known and `axis` is not -1, the longer form is right whichever
+axis is the last.
 """
 
 from __future__ import annotations

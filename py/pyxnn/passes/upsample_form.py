@@ -1,7 +1,8 @@
 """Turns Upsample (opsets 7 to 9) and Resize of opset 10 into Resize of opset 13.
 
-Both read a coordinate of the output as `asymmetric`: x / scale. "nearest" takes the pixel below it; the Resize of opset 10 the one
-above on an axis that shrinks. Must not fire on that Resize when its scales aren't constants, or say that one axis shrinks and another
+Both read a coordinate of the output as `asymmetric`: x / scale. "nearest" takes the pixel below it;
+the Resize of opset 10 the one above on an axis that shrinks. Must not fire on that Resize when its
+scales aren't constants, or say that one axis shrinks and another
 grows: no Resize of later opsets rounds differently by axis.
 """
 

@@ -1,4 +1,4 @@
-"""The rest of ONNX on the CPU provider: bodies, values from outside of them, functions, all opsets."""
+"""The rest of ONNX on the CPU provider: bodies and what they capture, functions, all opsets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong, goes wrong with onnxruntime's classes and words, and the session still works afterwards."""
+"""What goes wrong does so in onnxruntime's classes and words, and the session still works."""
 
 from __future__ import annotations
 
