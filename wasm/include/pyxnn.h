@@ -11,7 +11,7 @@
  *
  * Conventions
  *   - Every tensor is dense unless a stride says otherwise; strides and extents count elements, offsets and sizes bytes.
- *   - Tensors are float32 unless said otherwise. Images are NHWC.
+ *   - Tensors are float32 unless said otherwise, and have at most 6 dimensions. Images are NHWC.
  *   - Functions return a pyxnn_status; anything but pyxnn_ok leaves a message for pyxnn_error_message, changes nothing
  *     and leaks nothing. Pointers returned through `out` arguments are set only on success.
  *   - Words: parameters and extents cross as arrays of 32-bit words, whose order the kind lists below give. A word marked

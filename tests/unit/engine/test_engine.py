@@ -235,6 +235,18 @@ class TestErrors:
         with pytest.raises(errors.Fail, match=f"does not take {len(dims)} dims words"):
             plan.reshape(1)
 
+    @pytest.mark.parametrize(
+        ("kind", "params", "words"),
+        [(Kind.TRANSPOSE, [4], 2), (Kind.CONSTANT_PAD, [0.0], 3), (Kind.REDUCE, [0], 1)],
+    )
+    def test_number_of_dimensions(self, engine, kind, params, words):
+        op = engine.create_operator(kind, params)
+        plan = engine.create_plan()
+        axes = [1, 0] if kind == Kind.REDUCE else []
+        plan.add(op, [*axes, 7, *[1] * 7 * words], [Ref(ARENA, 0), Ref(ARENA, 64)])
+        with pytest.raises(errors.Fail, match="invalid parameter"):
+            plan.reshape(1)
+
     def test_order_of_calls(self, engine):
         op, _ = fully_connected(engine)
         plan = engine.create_plan()

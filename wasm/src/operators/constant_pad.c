@@ -10,7 +10,7 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
   const size_t* shape = take_extents(dims, num_dims);
   const size_t* before = take_extents(dims, num_dims);
   const size_t* after = take_extents(dims, num_dims);
-  if (dims->exhausted) {
+  if (dims->exhausted || num_dims > XNN_MAX_TENSOR_DIMS) {
     return xnn_status_invalid_parameter;
   }
   return xnn_reshape_constant_pad_nd_x32(instance, num_dims, shape, before, after, pool);

@@ -21,7 +21,7 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
   const uint32_t num_dims = take(dims);
   const size_t* shape = take_extents(dims, num_dims);
   const size_t* permutation = take_extents(dims, num_dims);
-  if (dims->exhausted) {
+  if (dims->exhausted || num_dims > XNN_MAX_TENSOR_DIMS) {
     return xnn_status_invalid_parameter;
   }
   switch (((const struct xnn_operator*)instance)->type) {
