@@ -1,7 +1,7 @@
 """Folds BatchNormalization into the Conv, ConvTranspose or Gemm before it.
 
-With s = scale / sqrt(var + epsilon), per output channel: weights become weights * s, the bias (bias
-- mean) * s + shift.
+With s = scale / sqrt(var + epsilon), per output channel: weights become weights * s, the bias
+becomes (bias - mean) * s + shift.
     * Conv, ConvTranspose: weights and, if there is one, the bias are constants.
     * Gemm: B and, if there is one, C are constants, and C is the same for each row; its beta
       becomes 1.

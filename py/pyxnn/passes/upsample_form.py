@@ -2,8 +2,8 @@
 
 Both read a coordinate of the output as `asymmetric`: x / scale. "nearest" takes the pixel below it;
 the Resize of opset 10 the one above on an axis that shrinks. Must not fire on that Resize when its
-scales aren't constants, or say that one axis shrinks and another
-grows: no Resize of later opsets rounds differently by axis.
+scales aren't constants, or say that one axis shrinks and another grows: no Resize of later opsets
+rounds differently by axis.
 """
 
 from __future__ import annotations
