@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,8 @@ def call(function: Callable[..., Any], arguments: Any) -> Any:
     except Exception as error:
         kind = type(error).__name__
         summary = EXPLANATIONS.get(kind, "Something went wrong while running the model.")
-        answer = {"error": {"kind": kind, "summary": summary, "message": str(error)}}
+        message = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+        answer = {"error": {"kind": kind, "summary": summary, "message": message}}
         traceback.print_exc()
     return to_js(answer, dict_converter=_object_from_entries)
 

@@ -54,6 +54,7 @@ export function layout(vertices, aspect) {
   const { slots, rows, links } = slotsOf(vertices, sources, rowsOf(sources));
   orderRows(rows);
   alignRows(rows);
+  straighten(rows);
   const columns = fold(rows, aspect);
   return {
     width: columns.width,
@@ -208,6 +209,39 @@ function spread(row, wanted) {
   });
   const starts = pools.flatMap((pool) => new Array(pool.count).fill(pool.sum / pool.weight));
   row.forEach((slot, i) => (slot.x = starts[i] + offsets[i]));
+}
+
+/**
+ * Puts the bends of an edge right below one another, where there is room.
+ * @param {Slot[][]} rows
+ */
+function straighten(rows) {
+  const isBend = (/** @type {Slot} */ { vertex }) => vertex === undefined;
+  for (const first of rows.flat().filter((slot) => isBend(slot) && !slot.above.some(isBend))) {
+    const chain = [first];
+    for (let next = first.below.find(isBend); next; next = next.below.find(isBend))
+      chain.push(next);
+    const rooms = chain.map((slot) => room(slot, rows[slot.row]));
+    const left = Math.max(...rooms.map((each) => each.left));
+    const right = Math.min(...rooms.map((each) => each.right));
+    if (left > right) continue;
+    const x = Math.min(Math.max(mean(chain, 0), left), right);
+    for (const slot of chain) slot.x = x;
+  }
+}
+
+/**
+ * How far a slot can go without touching its neighbours.
+ * @param {Slot} slot
+ * @param {Slot[]} row
+ */
+function room(slot, row) {
+  const i = row.indexOf(slot);
+  const apart = (/** @type {Slot} */ other) => (other.width + slot.width) / 2 + GAP;
+  return {
+    left: i > 0 ? row[i - 1].x + apart(row[i - 1]) : -Infinity,
+    right: i < row.length - 1 ? row[i + 1].x - apart(row[i + 1]) : Infinity,
+  };
 }
 
 /**

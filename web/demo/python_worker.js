@@ -30,7 +30,15 @@ async function start() {
     const { loadPyodide } = await import(`${PYODIDE}pyodide.mjs`);
     return loadPyodide({ indexURL: PYODIDE });
   });
-  await stage("packages", () => python.loadPackage(PACKAGES));
+  await stage("packages", async () => {
+    /** @type {string[]} */
+    const errors = []; // loadPackage tells of them but does not fail
+    await python.loadPackage(PACKAGES, {
+      messageCallback: () => {},
+      errorCallback: (/** @type {string} */ message) => errors.push(message),
+    });
+    if (errors.length) throw new Error(errors.join("; "));
+  });
   for (const name of PACKAGES) {
     await stage(`import ${name}`, async () => python.pyimport(name));
   }
