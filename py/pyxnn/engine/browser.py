@@ -72,6 +72,7 @@ class BrowserHost:
         try:
             return export(*args) or 0
         except JsException as exception:
+            self._engine.recover()
             raise errors.RuntimeException(f"{function} trapped: {exception.message}") from exception
 
     def write(self, address: int, data: np.ndarray | bytes) -> None:

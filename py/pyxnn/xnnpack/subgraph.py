@@ -80,6 +80,9 @@ class Subgraph:
         }
         if len(shapes) == len(segment.inputs):
             self._plan(shapes, {})
+            if shapes.keys() <= set(graph.inputs):
+                # What is fed has these shapes, so nothing else will be planned, and the weights are packed: let them go.
+                self._works, self._graph = [], Graph([], [], [])
 
     def run(
         self, inputs: Mapping[str, np.ndarray], wanted: Iterable[str] | None = None

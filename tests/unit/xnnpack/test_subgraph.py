@@ -1,9 +1,12 @@
 """Subgraphs: plans for many shapes, shared memory, aliases, failures."""
 
+import sys
+
 import numpy as np
 import pytest
 from onnx import helper
 
+import pyxnn
 from pyxnn import engine, errors
 from pyxnn.xnnpack.subgraph import MAX_PLANS
 from tests.support import native
@@ -68,6 +71,13 @@ def test_known_shapes_are_planned_at_once():
     part = native.subgraph(conv_add_relu())
     assert engine.get().memory_used() - before > W.nbytes
     part.close()
+
+
+def test_weights_are_not_kept_twice():
+    data = conv_add_relu()
+    references = sys.getrefcount(data)
+    with pyxnn.InferenceSession(data):
+        assert sys.getrefcount(data) == references  # no weights are left that are views of the model
 
 
 def test_creating_and_closing_leaks_nothing():
