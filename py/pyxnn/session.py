@@ -99,7 +99,7 @@ class InferenceSession:
         )
         split = partition.partition(graph, _supports(self._providers))
         self._placement = Placement.of(split)
-        _refuse_cpu(options, self._placement)
+        _refuse_cpu(options, split)
         self._feeds = Feeds(loaded.inputs, graph)
         self._output_names = [output.name for output in loaded.outputs]
         # Outputs that no segment makes: constants, and inputs handed through.
@@ -293,18 +293,17 @@ def _refuse_conflict(options: SessionOptions, providers: Sequence[Provider] | No
         )
 
 
-def _refuse_cpu(options: SessionOptions, placement: Placement) -> None:
+def _refuse_cpu(options: SessionOptions, split: partition.Partition) -> None:
+    """Refuses nodes on the CPU provider if the user does; shape arithmetic is no provider's work."""
     if options.config(NO_CPU_FALLBACK, "0") == "0":
         return
-    refused = [node for node in placement.nodes if node.provider == CPU]
-    if refused:
+    segments = (segment for segment in split.segments if segment.provider == CPU)
+    nodes = [node for segment in segments for node in segment.nodes if node not in split.planned]
+    if nodes:
         raise Fail(
             "This session contains graph nodes that are assigned to the default CPU EP, but "
             "fallback to CPU EP has been explicitly disabled by the user. "
-            + "; ".join(
-                f"{node.op_type} '{node.name or node.outputs[0]}': {node.reason}"
-                for node in refused[:5]
-            )
+            + "; ".join(f"{node}: {split.reasons[node]}" for node in nodes[:5])
         )
 
 

@@ -246,6 +246,23 @@ def test_cpu_refused_and_asked_for() -> None:
     assert str(ours) == str(theirs)
 
 
+def test_nodes_that_only_the_cpu_has_are_refused() -> None:
+    options = pyxnn.SessionOptions()
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    model = build([node("Det", ["x"], ["y"], name="determinant")], {"x": [2, 2]})
+    with pytest.raises(pyxnn.Fail, match=r"Det node 'determinant': \w+"):
+        pyxnn.InferenceSession(model, options)
+
+
+def test_shape_arithmetic_is_not_refused() -> None:
+    options = pyxnn.SessionOptions()
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    session = pyxnn.InferenceSession(
+        build([node("Shape", ["x"], ["y"])], {"x": ["n"]}, output_type=7), options
+    )
+    assert session.run(None, {"x": np.zeros(3, np.float32)})[0].tolist() == [3]
+
+
 def test_newest_opset_is_taken() -> None:
     pyxnn.InferenceSession(
         build([node("Relu", ["x"], ["y"])], {"x": [1]}, opset=NEWEST), providers=CPU
