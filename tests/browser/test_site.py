@@ -93,7 +93,8 @@ def test_demo_page_asks_only_the_site(browser: Browser, site_address: str) -> No
     page = browser.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(site_address, wait_until="networkidle")
+    page.goto(site_address)
+    page.locator("#loading").wait_for(state="hidden", timeout=120_000)
     page.close()
     host = urlsplit(site_address).netloc
     assert site_address in asked
