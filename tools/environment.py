@@ -1,4 +1,4 @@
-"""The developer's virtual environment: the packages of the lock file's "dev" group, installed with their hashes."""
+"""Virtual environments: the packages of one of the lock file's groups, installed with their hashes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def requirements(group: str) -> str:
 
 
 @functools.cache
-def python() -> Path:
-    """The Python of the environment, which is made if need be. Run its tools with ``-m``: it has been renamed."""
-    wanted = requirements("dev")
+def python(group: str = "dev") -> Path:
+    """The Python of a group's environment, which is made if need be. Run its tools with ``-m``: it has been renamed."""
+    wanted = requirements(group)
 
     def make(folder: Path) -> None:
-        say("   Python packages for development")
+        say(f"   Python packages: {group}")
         create(folder)
         listing = folder / "requirements.txt"
         listing.write_text(wanted)

@@ -26,6 +26,10 @@ DEBIAN = {
 NPM = {
     "@esbuild/linux-arm64": "0.28.2",
     "@esbuild/linux-x64": "0.28.2",
+    "@litertjs/core": "2.5.3",
+    "@litertjs/wasm-utils": "2.5.3",
+    "@tensorflow/tfjs-backend-wasm": "4.22.0",
+    "@tensorflow/tfjs-core": "4.22.0",
     "onnxruntime-web": "1.30.0",
     "prettier": "3.10.1",
     "pyodide": "314.0.7",
@@ -73,15 +77,17 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 def _pypi() -> dict[str, Entry]:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    # What runs in Pyodide and on this machine is one version, so the site's versions bind the developer's.
+    # One version of each package: the site's bind the developer's, and both bind those that make .tflite files.
     site = dict(map(split_pin, groups["site"]))
     dev = resolve(groups["dev"], site)
+    tflite = resolve(groups["tflite"], {**dev, **site})
+    versions = {**tflite, **dev, **site}
     members = {
-        name: [g for g, names in (("dev", dev), ("site", site)) if name in names]
-        for name in {**dev, **site}
+        name: [g for g, names in (("dev", dev), ("site", site), ("tflite", tflite)) if name in names]
+        for name in versions
     }
     entries: dict[str, Entry] = {}
-    for name, version in {**dev, **site}.items():
+    for name, version in versions.items():
         say(f"   {name} {version}")
         entries[name] = {
             "version": version,
