@@ -1,22 +1,63 @@
-"""Counts a model's floating-point operations: two for every multiply-add of its products."""
+"""Counts what a model has to compute and to move: two FLOPs for every multiply-add of its products."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import NamedTuple
 
+import numpy as np
 import onnx
 from onnx import shape_inference
 
 Shapes = dict[str, list[int]]
 
 
+class Cost(NamedTuple):
+    """Of one node.
+
+    Attributes:
+        flops: of Conv, Gemm and MatMul. The rest is left out, as the papers do.
+        bytes: of all that goes in and comes out, once.
+    """
+
+    flops: int
+    bytes: int
+
+
 def flops(model: onnx.ModelProto) -> int:
-    """The FLOPs of one run: Conv, Gemm and MatMul. The rest is left out, as the papers do."""
+    """The FLOPs of one run."""
+    return sum(cost.flops for _, cost in _costs(model))
+
+
+def costs(model: onnx.ModelProto) -> Mapping[str, Cost]:
+    """What each node costs, by its name."""
+    return dict(_costs(model))
+
+
+def _costs(model: onnx.ModelProto) -> list[tuple[str, Cost]]:
     graph = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
-        shapes[value.name] = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    return 2 * sum(_multiply_adds(node, shapes) for node in graph.node)
+        tensor = value.type.tensor_type
+        shapes[value.name] = [dim.dim_value for dim in tensor.shape.dim]
+        types[value.name] = tensor.elem_type
+
+    def size(name: str) -> int:
+        dtype: np.dtype[np.generic] = onnx.helper.tensor_dtype_to_np_dtype(types[name])
+        return math.prod(shapes[name]) * dtype.itemsize
+
+    return [
+        (
+            node.name,
+            Cost(
+                2 * _multiply_adds(node, shapes),
+                sum(size(name) for name in (*node.input, *node.output) if name in shapes),
+            ),
+        )
+        for node in graph.node
+    ]
 
 
 def _multiply_adds(node: onnx.NodeProto, shapes: Shapes) -> int:
