@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pyxnn import engine, model, partition, passes
+from pyxnn import engine, model, partition, passes, xnnpack
+from pyxnn.cpu import CpuSegment
 from pyxnn.errors import Fail, InvalidArgument, NoModel
 from pyxnn.feeds import Feeds
 from pyxnn.graph import Graph, dead_after
@@ -278,8 +279,6 @@ def _supports(resolved: Mapping[str, Any]) -> partition.Supports | None:
     names = list(resolved)
     if XNNPACK not in names or names.index(CPU) < names.index(XNNPACK):
         return None
-    from pyxnn import xnnpack
-
     return xnnpack.supports
 
 
@@ -326,11 +325,7 @@ def _start(
 
 def _runner(segment: Segment, graph: Graph, num_threads: int, spin: bool) -> Runner:
     if segment.provider == CPU:
-        from pyxnn.cpu import CpuSegment
-
         return CpuSegment(segment.nodes, segment.outputs, graph)
-    from pyxnn import xnnpack
-
     host_engine = engine.get()
     host_engine.host.wait_ready()
     available = host_engine.max_threads
