@@ -138,6 +138,44 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_depthwise = 13,
+  /*
+   * 2-D transposed convolution. Output pixel y takes input pixel i through kernel pixel k where y + pad_top ==
+   * i * stride_h + k * dilation_h, likewise in width; the pads are taken off the output.
+   * params: as pyxnn_convolution
+   * weights: as pyxnn_convolution
+   * dims: batch height width
+   * refs: input, output
+   */
+  pyxnn_deconvolution = 14,
+  /*
+   * Bilinear interpolation between the four nearest pixels; pixels of the edge stand for those outside.
+   * params: out_height out_width enum pyxnn_resize_type
+   * dims: batch height width channels in_pixel_stride out_pixel_stride
+   * refs: input, output
+   */
+  pyxnn_resize_bilinear = 15,
+  /*
+   * The part of 4-byte elements from an offset on each axis.
+   * params: none
+   * dims: num_dims, extents of the input, offsets, extents of the output
+   * refs: input, output
+   */
+  pyxnn_slice = 16,
+  /*
+   * Elementwise function by a kernel of ours.
+   * params: enum pyxnn_function_type
+   * dims: elements
+   * refs: input, output
+   */
+  pyxnn_function = 17,
+  /*
+   * Normalization of each row, by a kernel of ours: (x - mean) / sqrt(variance + epsilon) * scale + bias.
+   * params: channels epsilon(f) centered (0: the mean counts as 0, as in RMS normalization)
+   * weights: scale [channels]; bias [channels] or NULL
+   * dims: rows
+   * refs: input, output
+   */
+  pyxnn_layer_norm = 18,
 };
 
 enum pyxnn_binary_type {
@@ -147,6 +185,8 @@ enum pyxnn_binary_type {
   pyxnn_divide = 3,
   pyxnn_maximum = 4,
   pyxnn_minimum = 5,
+  pyxnn_power = 6,
+  pyxnn_prelu = 7, /* a where a >= 0, else a * b */
 };
 
 enum pyxnn_unary_type {
@@ -164,11 +204,28 @@ enum pyxnn_unary_type {
   pyxnn_floor = 11,
   pyxnn_ceiling = 12,
   pyxnn_round = 13, /* half to even */
+  pyxnn_square = 14,
+  pyxnn_sign = 15,
+  pyxnn_cosine = 16,
+  pyxnn_sine = 17,
+  pyxnn_gelu = 18, /* by the error function */
+};
+
+enum pyxnn_function_type {
+  pyxnn_erf = 0,
+  pyxnn_gelu_tanh = 1, /* GELU's approximation by tanh */
 };
 
 enum pyxnn_reduce_type {
   pyxnn_sum = 0,
   pyxnn_mean = 1,
+};
+
+/* Which place in the input a pixel of the output is, by axis: of pixel x of m, made of n. */
+enum pyxnn_resize_type {
+  pyxnn_half_pixel = 0,    /* (x + 1/2) * n / m - 1/2 */
+  pyxnn_align_corners = 1, /* x * (n - 1) / (m - 1) */
+  pyxnn_asymmetric = 2,    /* x * n / m */
 };
 
 /* Attributes and packed weights of one operator; shared by the steps that were made from it. */

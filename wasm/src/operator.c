@@ -20,6 +20,11 @@ static const struct operator_type* const types[] = {
     [pyxnn_copy] = &copy_type,
     [pyxnn_constant_pad] = &constant_pad_type,
     [pyxnn_depthwise] = &depthwise_type,
+    [pyxnn_deconvolution] = &deconvolution_type,
+    [pyxnn_resize_bilinear] = &resize_bilinear_type,
+    [pyxnn_slice] = &slice_type,
+    [pyxnn_function] = &function_type,
+    [pyxnn_layer_norm] = &layer_norm_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);
@@ -105,6 +110,20 @@ void pyxnn_operator_free(pyxnn_operator* op) {
     op->type->destroy(op->state);
     pyxnn_release(op);
   }
+}
+
+enum xnn_status own_instantiate(const void* state, size_t size, void** out) {
+  const void** instance = pyxnn_allocate_zero(size);
+  if (instance == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  *instance = state;
+  *out = instance;
+  return xnn_status_success;
+}
+
+void own_release(const void* state, void* instance) {
+  pyxnn_release(instance);
 }
 
 void xnn_state_destroy(void* state) {

@@ -65,6 +65,10 @@ struct operator_type {
   enum xnn_status (*run)(void* instance, pthreadpool_t pool);
 };
 
+/* For kinds on kernels of ours, whose instances are structs of `size` bytes that begin with a pointer to the state. */
+enum xnn_status own_instantiate(const void* state, size_t size, void** instance);
+void own_release(const void* state, void* instance);
+
 /* For kinds on XNNPACK's operators, where state and instance are xnn_operator_t. */
 void xnn_state_destroy(void* state);
 enum xnn_status xnn_state_instantiate(const void* state, void** instance);
@@ -84,6 +88,11 @@ extern const struct operator_type transpose_type;
 extern const struct operator_type copy_type;
 extern const struct operator_type constant_pad_type;
 extern const struct operator_type depthwise_type;
+extern const struct operator_type deconvolution_type;
+extern const struct operator_type resize_bilinear_type;
+extern const struct operator_type slice_type;
+extern const struct operator_type function_type;
+extern const struct operator_type layer_norm_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

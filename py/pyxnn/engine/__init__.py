@@ -4,7 +4,16 @@ import contextlib
 import sys
 
 from pyxnn import errors
-from pyxnn.engine.abi import ABSOLUTE, ARENA, BinaryType, Kind, ReduceType, Ref, UnaryType
+from pyxnn.engine.abi import (
+    ABSOLUTE,
+    ARENA,
+    BinaryType,
+    Kind,
+    ReduceType,
+    Ref,
+    ResizeType,
+    UnaryType,
+)
 from pyxnn.engine.core import Engine, EngineOperator, EnginePlan
 from pyxnn.engine.host import Host
 
@@ -19,6 +28,7 @@ __all__ = [
     "Kind",
     "ReduceType",
     "Ref",
+    "ResizeType",
     "UnaryType",
     "configure",
     "get",

@@ -34,6 +34,11 @@ class Kind(IntEnum):
     COPY = 11
     CONSTANT_PAD = 12
     DEPTHWISE = 13
+    DECONVOLUTION = 14
+    RESIZE_BILINEAR = 15
+    SLICE = 16
+    FUNCTION = 17
+    LAYER_NORM = 18
 
 
 class BinaryType(IntEnum):
@@ -45,6 +50,8 @@ class BinaryType(IntEnum):
     DIVIDE = 3
     MAXIMUM = 4
     MINIMUM = 5
+    POWER = 6
+    PRELU = 7
 
 
 class UnaryType(IntEnum):
@@ -64,6 +71,18 @@ class UnaryType(IntEnum):
     FLOOR = 11
     CEILING = 12
     ROUND = 13
+    SQUARE = 14
+    SIGN = 15
+    COSINE = 16
+    SINE = 17
+    GELU = 18
+
+
+class FunctionType(IntEnum):
+    """Elementwise functions on kernels of ours (``enum pyxnn_function_type``)."""
+
+    ERF = 0
+    GELU_TANH = 1
 
 
 class ReduceType(IntEnum):
@@ -71,6 +90,14 @@ class ReduceType(IntEnum):
 
     SUM = 0
     MEAN = 1
+
+
+class ResizeType(IntEnum):
+    """Which place in the input a pixel of the output is (``enum pyxnn_resize_type``)."""
+
+    HALF_PIXEL = 0
+    ALIGN_CORNERS = 1
+    ASYMMETRIC = 2
 
 
 class Ref(NamedTuple):

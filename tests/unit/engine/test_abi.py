@@ -26,7 +26,9 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_kind", abi.Kind),
         ("pyxnn_binary_type", abi.BinaryType),
         ("pyxnn_unary_type", abi.UnaryType),
+        ("pyxnn_function_type", abi.FunctionType),
         ("pyxnn_reduce_type", abi.ReduceType),
+        ("pyxnn_resize_type", abi.ResizeType),
     ],
 )
 def test_enums(name, ours):

@@ -87,17 +87,7 @@ static void destroy(void* state) {
 }
 
 static enum xnn_status instantiate(const void* state, void** out) {
-  struct depthwise_instance* instance = pyxnn_allocate_zero(sizeof(*instance));
-  if (instance == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  instance->state = state;
-  *out = instance;
-  return xnn_status_success;
-}
-
-static void release(const void* state, void* instance) {
-  pyxnn_release(instance);
+  return own_instantiate(state, sizeof(struct depthwise_instance), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -189,7 +179,7 @@ const struct operator_type depthwise_type = {
     .create = create,
     .destroy = destroy,
     .instantiate = instantiate,
-    .release = release,
+    .release = own_release,
     .reshape = reshape,
     .setup = setup,
     .run = run,

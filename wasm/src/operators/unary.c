@@ -15,6 +15,11 @@ static const enum xnn_unary_operator operators[] = {
     [pyxnn_floor] = xnn_unary_floor,
     [pyxnn_ceiling] = xnn_unary_ceiling,
     [pyxnn_round] = xnn_unary_bankers_rounding,
+    [pyxnn_square] = xnn_unary_square,
+    [pyxnn_sign] = xnn_unary_sign,
+    [pyxnn_cosine] = xnn_unary_cosine,
+    [pyxnn_sine] = xnn_unary_sine,
+    [pyxnn_gelu] = xnn_unary_gelu,
 };
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {

@@ -1,0 +1,68 @@
+#include <string.h>
+#include <xnnpack/allocator.h>
+#include <xnnpack/operator.h>
+
+#include "operator.h"
+
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+  const struct window window = take_window(params);
+  const uint32_t dilation_h = take(params);
+  const uint32_t dilation_w = take(params);
+  const uint32_t groups = take(params);
+  const uint32_t group_in_channels = take(params);
+  const uint32_t group_out_channels = take(params);
+  const uint32_t in_pixel_stride = take(params);
+  const uint32_t out_pixel_stride = take(params);
+  const float min = take_float(params);
+  const float max = take_float(params);
+  return xnn_create_deconvolution2d_nhwc_f32(
+      window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w,
+      window.stride_h, window.stride_w, dilation_h, dilation_w, groups, group_in_channels, group_out_channels,
+      in_pixel_stride, out_pixel_stride, kernel, bias, min, max, 0, NULL, NULL, (xnn_operator_t*)state);
+}
+
+/* What XNNPACK keeps of each phase of the stride is made with the weights, but reshaping writes to it: copies need their
+ * own, which goes with them. */
+static enum xnn_status instantiate(const void* state, void** instance) {
+  const struct xnn_operator* prototype = state;
+  struct subconvolution_params* phases = NULL;
+  if (prototype->subconvolution_buffer != NULL) {
+    const size_t size = prototype->stride_height * prototype->stride_width * sizeof(*phases);
+    phases = xnn_allocate_memory(size);
+    if (phases == NULL) {
+      return xnn_status_out_of_memory;
+    }
+    memcpy(phases, prototype->subconvolution_buffer, size);
+  }
+  const enum xnn_status status = xnn_state_instantiate(state, instance);
+  if (status == xnn_status_success) {
+    ((struct xnn_operator*)*instance)->subconvolution_buffer = phases;
+  } else {
+    xnn_release_memory(phases);
+  }
+  return status;
+}
+
+static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  const size_t batch = take(dims);
+  const size_t height = take(dims);
+  const size_t width = take(dims);
+  return xnn_reshape_deconvolution2d_nhwc_f32(instance, batch, height, width, 0, 0, NULL, NULL, pool);
+}
+
+static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
+  return xnn_setup_deconvolution2d_nhwc_f32(instance, tensors[0], tensors[1]);
+}
+
+const struct operator_type deconvolution_type = {
+    .name = "deconvolution",
+    .num_params = 17,
+    .num_refs = 2,
+    .create = create,
+    .destroy = xnn_state_destroy,
+    .instantiate = instantiate,
+    .release = xnn_instance_release,
+    .reshape = reshape,
+    .setup = setup,
+    .run = xnn_instance_run,
+};
