@@ -32,10 +32,7 @@ async function start() {
 
 /** @param {{ binary: string, threads: number, cross_origin_isolated: boolean }} device */
 function showDevice({ binary, threads, cross_origin_isolated: isolated }) {
-  const chip = find("device", HTMLElement);
-  chip.textContent = `${binary} · ${threads} ${threads === 1 ? "thread" : "threads"}`;
-  if (isolated) return;
-  chip.title =
-    "This page is not cross-origin isolated, so it gets one thread. Its server has to send " +
-    "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.";
+  const count = `${threads} ${threads === 1 ? "thread" : "threads"}`;
+  find("device", HTMLElement).textContent = `${binary} · ${count}`;
+  find("isolation", HTMLElement).hidden = isolated;
 }

@@ -7,7 +7,7 @@ import { html } from "./dom.js";
  * @property {string} label
  * @property {number} share  length, 0 to 1
  * @property {string} text   the value, as written beside the bar
- * @property {boolean} [strong]
+ * @property {string} [tone]  the row's CSS class
  */
 
 export class Bars {
@@ -41,11 +41,11 @@ function row() {
  * @param {Element} element
  * @param {Bar} bar
  */
-function update(element, { label, share, text, strong = false }) {
+function update(element, { label, share, text, tone = "" }) {
   const [name, track, value] = element.children;
   name.textContent = label;
   name.setAttribute("title", label);
   value.textContent = text;
   /** @type {HTMLElement} */ (track.firstElementChild).style.inlineSize = `${share * 100}%`;
-  element.classList.toggle("strong", strong);
+  element.className = tone;
 }

@@ -173,6 +173,7 @@ def profile(dims: dict[str, int], image: dict[str, Any] | None) -> list[dict[str
         {
             "name": step.name,
             "kind": step.kind,
+            "provider": step.provider,
             "milliseconds": step.ms,
             "shape": list(step.shape or ()),
         }

@@ -77,7 +77,7 @@ export class Digits {
         label: `${i}`,
         share,
         text: percent(share),
-        strong: i === best,
+        tone: i === best ? "strong" : "",
       })),
     );
     const certainty = percent(probabilities[best]);

@@ -2,6 +2,7 @@
 
 /** @param {number} value */
 export function milliseconds(value) {
+  if (value > 0 && value < 0.1) return `${(value * 1000).toFixed(0)} µs`;
   if (value >= 1000) return `${(value / 1000).toFixed(value >= 10_000 ? 0 : 1)} s`;
   return `${value.toPrecision(value < 100 ? 2 : 3).replace(/\.0$/, "")} ms`;
 }

@@ -106,8 +106,11 @@ export class Graph {
   }
 }
 
-/** @param {string} provider */
-function kind(provider) {
+/**
+ * The CSS class of a provider's colour.
+ * @param {string} provider
+ */
+export function kind(provider) {
   if (!provider) return "end";
   return provider === "XnnpackExecutionProvider" ? "xnnpack" : "cpu";
 }

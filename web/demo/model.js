@@ -193,6 +193,7 @@ export class Model {
    */
   async #attempt(status, work) {
     const buttons = find("model", HTMLElement).querySelectorAll("button");
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     this.#status.textContent = status;
     this.#error.hidden = true;
     for (const button of buttons) button.disabled = true;
@@ -202,6 +203,7 @@ export class Model {
       this.#fail(/** @type {Error} */ (error));
     }
     for (const button of buttons) button.disabled = false;
+    if (document.activeElement === document.body) focused?.focus({ preventScroll: true });
     this.#status.textContent = "";
   }
 

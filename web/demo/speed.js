@@ -3,7 +3,17 @@
 import { Bars } from "./bars.js";
 import { find, html } from "./dom.js";
 import { milliseconds, percent, shape } from "./format.js";
+import { kind } from "./graph.js";
 import { quantile } from "./statistics.js";
+
+/**
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {string} kind      what ran
+ * @property {string} provider
+ * @property {number} milliseconds
+ * @property {number[]} shape   of its output
+ */
 
 const SECONDS = 1;
 const SLOWEST = 10;
@@ -46,13 +56,14 @@ export class Speed {
     this.#showSteps(steps);
   }
 
-  /** @param {{ name: string, kind: string, milliseconds: number, shape: number[] }[]} steps */
+  /** @param {Step[]} steps */
   #showSteps(steps) {
     const slowest = [...steps].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, SLOWEST);
     const total = steps.reduce((sum, step) => sum + step.milliseconds, 0) || 1;
     const longest = slowest[0]?.milliseconds || 1;
     this.#steps.show(
       slowest.map((step) => ({
+        tone: kind(step.provider),
         label: `${step.kind} · ${step.name} · ${shape(step.shape)}`,
         share: step.milliseconds / longest,
         text: `${milliseconds(step.milliseconds)} (${percent(step.milliseconds / total)})`,
