@@ -63,7 +63,7 @@ def show_mobilenet(lab: Lab, counts: list[int]) -> None:
     other = peers.onnxruntime_web()
     say(f"MobileNetV2 1.0/224, {case.flops / 1e9:.2f} GFLOP a run")
     say(timing.HEADER)
-    rows = timing.measure(lab, case, (PYXNN, other), counts, rounds=8)
+    rows = timing.measure(lab, case, (PYXNN, other), counts, rounds=12)
     for threads in counts:
         ours, theirs = (timing.find(rows, library, threads) for library in (PYXNN, other))
         ratio = theirs.best / ours.best
