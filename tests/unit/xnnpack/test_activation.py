@@ -1,11 +1,13 @@
-"""Relu, Clip, Sigmoid, HardSigmoid, HardSwish, Tanh and Softmax against native onnxruntime.
+"""Activations and Softmax against native onnxruntime.
 
 Tolerances: clamping is exact. HardSigmoid and HardSwish round three times, so to within 2**-22 relative of terms up to 10.
 XNNPACK's sigmoid, tanh and exponential are rational approximations good to a few units in the last place, and so are
-onnxruntime's: 1e-6 on results below 1. Softmax adds up to 1296 terms one after the other: 2e-5 relative.
+onnxruntime's: 1e-6 on results below 1. LeakyRelu rounds once, as onnxruntime. Elu and its kin are so too below 0, times alpha or
+gamma, and Mish and Swish times X up to 12. Softplus adds two terms of up to 12. Softmax adds up to 1296 terms one after the other: 2e-5 relative.
 """
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,12 +32,43 @@ values = arrays.arrays(
         ("HardSwish", 4e-6, {}),
         ("HardSigmoid", 1e-6, {}),
         ("HardSigmoid", 1e-6, {"alpha": 0.3, "beta": 0.4}),
+        ("LeakyRelu", 0, {}),
+        ("LeakyRelu", 0, {"alpha": -2.5}),
+        ("Elu", 1e-6, {}),
+        ("Elu", 3e-6, {"alpha": -2.5}),
+        ("Selu", 2e-6, {}),
+        ("Selu", 2e-6, {"alpha": 0.5, "gamma": 2.0}),
+        ("Celu", 1e-6, {}),
+        ("Celu", 2e-6, {"alpha": 2.5}),
+        ("Softplus", 2e-6, {}),
+        ("Softsign", 1e-7, {}),
+        ("Mish", 4e-6, {}),
     ],
 )
 @given(x=values)
 def test_unary(op_type, tolerance, attributes, x):
     node = helper.make_node(op_type, ["x"], ["y"], **attributes)
-    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, atol=tolerance)
+    opset = max(onnx.defs.get_schema(op_type).since_version, native.OPSET)
+    data = native.build([node], {"x": x}, ["y"], opset=opset)
+    native.compare(data, {"x": x}, atol=tolerance)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.702])
+@given(x=values)
+def test_swish(alpha, x):
+    """Against NumPy: onnxruntime has no kernel."""
+    node = helper.make_node("Swish", ["x"], ["y"], alpha=alpha)
+    part = native.subgraph(native.build([node], {"x": x}, ["y"], opset=24))
+    (result,) = part.run({"x": x}).values()
+    part.close()
+    np.testing.assert_allclose(result, x / (1 + np.exp(-alpha * x)), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("op_type", ["Softplus", "Mish"])
+def test_far_from_zero(op_type):
+    x = np.array([-200, -100, -50, 50, 100, 200], np.float32)
+    node = helper.make_node(op_type, ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"], opset=22), {"x": x}, atol=1e-6)
 
 
 limits = st.none() | st.floats(-9, 9, width=32)
@@ -97,3 +130,9 @@ def test_refusals():
     node = helper.make_node("Relu", ["x"], ["y"])
     data = native.build([node], {"x": x}, ["y"], dtype=np.float64)
     assert native.refusal(data) == "input 'x' is float64, not float32"
+
+
+def test_refusal_of_celu():
+    x = np.ones(3, np.float32)
+    node = helper.make_node("Celu", ["x"], ["y"], alpha=-1.0)
+    assert native.refusal(native.build([node], {"x": x}, ["y"])) == "alpha is not positive"

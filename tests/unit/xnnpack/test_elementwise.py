@@ -1,6 +1,9 @@
-"""Add, Sub, Mul, Div and BatchNormalization against native onnxruntime.
+"""Arithmetic and BatchNormalization against native onnxruntime.
 
-Tolerance: one rounding by either, of the same exact result: nothing for the four. BatchNormalization folds its five tensors
+Tolerance: nothing where either rounds the same exact result once: Add, Sub, Mul, Div, PRelu, Max, Min, Abs, Neg, Floor, Ceil,
+Round, Sign, Sqrt, Reciprocal. Exp, Log, Sin, Cos and Pow are good to a few units in the last place on both sides, which add up:
+1e-6, relative; Log is near 0 around 1, so 1e-7 beside. Sum and Mean add up to four terms below 5 in another sequence: 4e-6.
+BatchNormalization folds its five tensors
 into two first, which onnxruntime does in another sequence: a few roundings of terms below 10, 1e-5.
 """
 
@@ -18,6 +21,89 @@ OPERATORS = ["Add", "Sub", "Mul", "Div"]
 
 def random(seed, shape):
     return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def tensors(low, high):
+    return arrays.arrays(
+        np.float32,
+        arrays.array_shapes(min_dims=0, max_dims=7, max_side=6),
+        elements=st.floats(low, high, width=32, allow_subnormal=False),
+    )
+
+
+@pytest.mark.parametrize("op_type", ["Abs", "Ceil", "Floor", "Neg", "Round", "Sign"])
+@given(x=tensors(-12, 12))
+def test_exact_unary(op_type, x):
+    node = helper.make_node(op_type, ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x})
+
+
+@pytest.mark.parametrize("op_type", ["Reciprocal", "Sqrt"])
+@given(x=tensors(2.0**-20, 2.0**20))
+def test_exact_unary_of_positive(op_type, x):
+    node = helper.make_node(op_type, ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x})
+
+
+@pytest.mark.parametrize(
+    ("op_type", "low", "high"), [("Cos", -50, 50), ("Exp", -80, 80), ("Sin", -50, 50)]
+)
+@given(data=st.data())
+def test_transcendental(op_type, low, high, data):
+    x = data.draw(tensors(low, high))
+    node = helper.make_node(op_type, ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, rtol=1e-6, atol=1e-7)
+
+
+@given(tensors(2.0**-100, 2.0**100))
+def test_log(x):
+    node = helper.make_node("Log", ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("op_type", "tolerance"), [("Max", 0), ("Mean", 4e-6), ("Min", 0), ("Sum", 4e-6)]
+)
+@given(data=st.data())
+def test_variadic(op_type, tolerance, data):
+    count = data.draw(st.integers(1, 4))
+    shapes = data.draw(arrays.mutually_broadcastable_shapes(num_shapes=count, max_dims=6))
+    feeds = {f"x{i}": random(i, shape) for i, shape in enumerate(shapes.input_shapes)}
+    node = helper.make_node(op_type, list(feeds), ["y"])
+    native.compare(native.build([node], feeds, ["y"], opset=13), feeds, atol=tolerance)
+
+
+@given(
+    tensors(0.125, 8),
+    st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.7, 2.0, 3.0, 4.0, 5.5]),
+    st.sampled_from([np.float32, np.int64]),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_pow(x, exponent, dtype, rank, negative):
+    y = np.full((1,) * rank, exponent, dtype)
+    if negative and float(y.item()).is_integer():
+        x = np.negative(x, out=x.copy())
+    node = helper.make_node("Pow", ["x", "p"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"], {"p": y}), {"x": x}, rtol=1e-6)
+
+
+@given(arrays.mutually_broadcastable_shapes(num_shapes=2, max_dims=6), st.booleans())
+def test_pow_of_tensors(shapes, constant):
+    x, y = (random(seed, shape) for seed, shape in enumerate(shapes.input_shapes))
+    feeds, constants = {"x": np.asarray(np.abs(x) + np.float32(0.1)), "p": y}, {}
+    if constant:
+        constants["p"] = feeds.pop("p")
+    node = helper.make_node("Pow", ["x", "p"], ["y"])
+    native.compare(native.build([node], feeds, ["y"], constants), feeds, rtol=1e-6)
+
+
+@given(tensors(-5, 5).filter(lambda x: x.ndim > 0), st.sampled_from(["scalar", "channel", "all"]))
+def test_prelu(x, kind):
+    channel = (x.shape[1], *[1] * (x.ndim - 2)) if x.ndim > 1 else ()
+    slope = random(0, {"scalar": (), "channel": channel, "all": x.shape}[kind])
+    node = helper.make_node("PRelu", ["x", "slope"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"], {"slope": slope}), {"x": x})
 
 
 @given(
@@ -122,3 +208,10 @@ def test_refusals():
     node = helper.make_node("BatchNormalization", ["x", *names], ["y"])
     data = native.build([node], {"x": x, **dict.fromkeys(names, three)}, ["y"])
     assert native.refusal(data) == "input 's' is computed, not constant"
+
+
+def test_refusals_of_pow():
+    node = helper.make_node("Pow", ["x", "p"], ["y"])
+    feeds = {"x": np.ones(3, np.float32), "p": np.ones(3, np.int64)}
+    data = native.build([node], feeds, ["y"])
+    assert native.refusal(data) == "input 'p' is int64, not float32"

@@ -3,7 +3,7 @@
 static const enum xnn_binary_operator operators[] = {
     [pyxnn_add] = xnn_binary_add,       [pyxnn_subtract] = xnn_binary_subtract, [pyxnn_multiply] = xnn_binary_multiply,
     [pyxnn_divide] = xnn_binary_divide, [pyxnn_maximum] = xnn_binary_maximum,   [pyxnn_minimum] = xnn_binary_minimum,
-    [pyxnn_power] = xnn_binary_pow, [pyxnn_prelu] = xnn_binary_prelu,
+    [pyxnn_power] = xnn_binary_pow,     [pyxnn_prelu] = xnn_binary_prelu,
 };
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {

@@ -1,11 +1,11 @@
-"""Relu, Clip, Sigmoid, HardSigmoid, HardSwish, Tanh and Softmax."""
+"""Activations: elementwise functions of one tensor, and Softmax."""
 
 from __future__ import annotations
 
 import math
 
 from pyxnn.engine import BinaryType, UnaryType
-from pyxnn.graph import Node
+from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.fusion import Bounds, clip_bounds
 from pyxnn.xnnpack.lowering import Lowering
@@ -55,6 +55,90 @@ def lower_hard_sigmoid(node: Node, ctx: Lowering) -> None:
     scaled = kernels.binary(ctx, BinaryType.MULTIPLY, x, Value.scalar(node.attribute("alpha", 0.2)))
     shifted = kernels.binary(ctx, BinaryType.ADD, scaled, Value.scalar(node.attribute("beta", 0.5)))
     ctx.define(node.output(0), kernels.clamp(ctx, shifted, Bounds(0.0, 1.0)))
+
+
+@register("LeakyRelu", supports=conditions.float32)
+def lower_leaky_relu(node: Node, ctx: Lowering) -> None:
+    """LeakyRelu (opsets 6, 16): X of any shape to X where it is not negative, else alpha * X."""
+    x = ctx.value(node.input(0))
+    alpha = node.attribute("alpha", 0.01)
+    ctx.define(node.output(0), kernels.unary(ctx, UnaryType.LEAKY_RELU, x, alpha))
+
+
+@register("Elu", supports=conditions.float32)
+def lower_elu(node: Node, ctx: Lowering) -> None:
+    """Elu (opsets 6, 22): X of any shape to X where it is not negative, else alpha * (exp(X) - 1)."""
+    x = ctx.value(node.input(0))
+    alpha = node.attribute("alpha", 1.0)
+    ctx.define(node.output(0), kernels.unary(ctx, UnaryType.ELU, x, alpha))
+
+
+@register("Selu", supports=conditions.float32)
+def lower_selu(node: Node, ctx: Lowering) -> None:
+    """Selu (opsets 6, 22): X of any shape to gamma times its Elu."""
+    x = ctx.value(node.input(0))
+    elu = kernels.unary(ctx, UnaryType.ELU, x, node.attribute("alpha", 1.67326319217681884765625))
+    gamma = Value.scalar(node.attribute("gamma", 1.05070102214813232421875))
+    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, elu, gamma))
+
+
+def supports_celu(node: Node, graph: Graph) -> str | None:
+    if node.attribute("alpha", 1.0) <= 0:
+        return "alpha is not positive"
+    return conditions.float32(node, graph)
+
+
+@register("Celu", supports=supports_celu)
+def lower_celu(node: Node, ctx: Lowering) -> None:
+    """Celu (opset 12): X of any shape to alpha times the Elu of X / alpha."""
+    x = ctx.value(node.input(0))
+    alpha = Value.scalar(node.attribute("alpha", 1.0))
+    scaled = kernels.binary(ctx, BinaryType.DIVIDE, x, alpha)
+    elu = kernels.unary(ctx, UnaryType.ELU, scaled, 1.0)
+    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, elu, alpha))
+
+
+@register("Softplus", supports=conditions.float32)
+def lower_softplus(node: Node, ctx: Lowering) -> None:
+    """Softplus (opsets 1, 22): X of any shape to log(exp(X) + 1)."""
+    ctx.define(node.output(0), _softplus(ctx, ctx.value(node.input(0))))
+
+
+def _softplus(ctx: Lowering, x: Value) -> Value:
+    """max(x, 0) + log(exp(-|x|) + 1), in which nothing overflows."""
+    exponent = kernels.unary(ctx, UnaryType.NEGATE, kernels.unary(ctx, UnaryType.ABS, x))
+    power = kernels.unary(ctx, UnaryType.EXP, exponent)
+    sum = kernels.binary(ctx, BinaryType.ADD, power, Value.scalar(1.0))
+    logarithm = kernels.unary(ctx, UnaryType.LOG, sum)
+    positive = kernels.clamp(ctx, x, Bounds(0.0, math.inf))
+    return kernels.binary(ctx, BinaryType.ADD, positive, logarithm)
+
+
+@register("Mish", supports=conditions.float32)
+def lower_mish(node: Node, ctx: Lowering) -> None:
+    """Mish (opsets 18, 22): X of any shape to X * tanh(softplus(X))."""
+    x = ctx.value(node.input(0))
+    factor = kernels.unary(ctx, UnaryType.TANH, _softplus(ctx, x))
+    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, factor))
+
+
+@register("Softsign", supports=conditions.float32)
+def lower_softsign(node: Node, ctx: Lowering) -> None:
+    """Softsign (opsets 1, 22): X of any shape to X / (1 + |X|)."""
+    x = ctx.value(node.input(0))
+    magnitude = kernels.unary(ctx, UnaryType.ABS, x)
+    divisor = kernels.binary(ctx, BinaryType.ADD, magnitude, Value.scalar(1.0))
+    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.DIVIDE, x, divisor))
+
+
+@register("Swish", supports=conditions.float32)
+def lower_swish(node: Node, ctx: Lowering) -> None:
+    """Swish (opset 24): X of any shape to X * sigmoid(alpha * X)."""
+    x = ctx.value(node.input(0))
+    alpha = Value.scalar(node.attribute("alpha", 1.0))
+    scaled = kernels.binary(ctx, BinaryType.MULTIPLY, x, alpha)
+    factor = kernels.unary(ctx, UnaryType.SIGMOID, scaled)
+    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, factor))
 
 
 @register("Softmax", supports=conditions.float32)
