@@ -1,4 +1,4 @@
-/* What the kernels share: multiply-add as the binary has it, clamping, and stores of less than a vector. */
+/* What the kernels share: multiply-add as the binary has it, clamping, and loads and stores of less than a vector. */
 #ifndef PYXNN_KERNELS_SIMD_H
 #define PYXNN_KERNELS_SIMD_H
 
@@ -17,6 +17,18 @@ static inline v128_t simd_madd(v128_t a, v128_t b, v128_t c) {
 /* NaN stays NaN. */
 static inline v128_t simd_clamp(v128_t value, v128_t min, v128_t max) {
   return wasm_f32x4_pmin(wasm_f32x4_pmax(value, min), max);
+}
+
+/* Loads the first `count` floats, four for 4 and more; zeros stand for the others. */
+static inline v128_t simd_load(const float* from, size_t count) {
+  if (count >= 4) {
+    return wasm_v128_load(from);
+  }
+  v128_t value = wasm_f32x4_const_splat(0.0f);
+  for (size_t i = count; i > 0; i--) {
+    value = wasm_i32x4_shuffle(value, wasm_v128_load32_splat(from + i - 1), 4, 0, 1, 2);
+  }
+  return value;
 }
 
 /* Stores the first `count` floats of `value`, all of them for 4 and more. */
