@@ -93,17 +93,51 @@ def convolution(
         bias: [output channels] or None.
         shape: of the output.
     """
+    if kernel.shape[1] == kernel.shape[4] == 1 and window.has_depthwise_kernel:
+        x = ctx.arrange(x, layout.channels_last(x.rank))
+        params = [*window.words[:8], groups, *bounds]
+        output = ctx.new(shape, x.order)
+        return ctx.step(
+            Kind.DEPTHWISE, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key
+        )
+    return _convolution(ctx, Kind.CONVOLUTION, x, window, groups, kernel, bias, key, shape, bounds)
+
+
+def deconvolution(
+    ctx: Lowering,
+    x: Value,
+    window: Window,
+    groups: int,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    key: Hashable,
+    shape: Shape,
+    bounds: Bounds,
+) -> Value:
+    """2-D transposed convolution; of a rank-3 `x`, 1-D. The arguments are those of `convolution`; the window's padding is
+    taken off the output."""
+    return _convolution(
+        ctx, Kind.DECONVOLUTION, x, window, groups, kernel, bias, key, shape, bounds
+    )
+
+
+def _convolution(
+    ctx: Lowering,
+    kind: Kind,
+    x: Value,
+    window: Window,
+    groups: int,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    key: Hashable,
+    shape: Shape,
+    bounds: Bounds,
+) -> Value:
     x = ctx.arrange(x, layout.channels_last(x.rank))
     group_channels = kernel.shape[4], kernel.shape[1]
-    params: list[int | float]
-    if group_channels == (1, 1) and window.has_depthwise_kernel:
-        kind = Kind.DEPTHWISE
-        params = [*window.words[:8], groups, *bounds]
-    else:
-        kind = Kind.CONVOLUTION
-        channels = groups * group_channels[0], groups * group_channels[1]
-        params = [*window.words, groups, *group_channels, *channels, *bounds]
-    output = ctx.new(shape, layout.channels_last(x.rank))
+    channels = groups * group_channels[0], groups * group_channels[1]
+    params = [*window.words, groups, *group_channels, *channels, *bounds]
+    output = ctx.new(shape, x.order)
     return ctx.step(kind, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key)
 
 

@@ -8,6 +8,7 @@ from pyxnn.xnnpack import registry
 from pyxnn.xnnpack.ops import (
     activation,
     convolution,
+    deconvolution,
     elementwise,
     matmul,
     normalization,
@@ -19,6 +20,7 @@ from pyxnn.xnnpack.ops import (
 __all__ = [
     "activation",
     "convolution",
+    "deconvolution",
     "elementwise",
     "matmul",
     "normalization",

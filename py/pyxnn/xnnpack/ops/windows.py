@@ -1,4 +1,4 @@
-"""What Conv and the pools have in common: kernels that slide over an image, and how it is padded."""
+"""What convolutions and pools have in common: kernels that slide over an image, and how it is padded."""
 
 from __future__ import annotations
 
@@ -65,6 +65,63 @@ def _padding(
     if node.attribute("ceil_mode", 0) and room % stride and begin < before + extent:
         return before, after + stride - room % stride, stride - room % stride
     return before, after, 0
+
+
+def place_transposed(
+    node: Node, image: Shape, kernel: Sequence[int]
+) -> tuple[Window, tuple[int, int], Shape]:
+    """The window of a ConvTranspose over an image of extents (width) or (height, width).
+
+    Its padding is what is taken off the output. Where that asks for more pixels than the image makes, (height, width) of the
+    second result are pixels of 0 to put after the image; the third is the extents of the output.
+
+    Raises:
+        ValueError: the output has no pixels.
+    """
+    rank = len(image)
+    strides = node.attribute("strides") or [1] * rank
+    dilations = node.attribute("dilations") or [1] * rank
+    pads = node.attribute("pads") or [0] * 2 * rank
+    paddings = node.attribute("output_padding") or [0] * rank
+    asked = (node.attribute("output_shape") or [None] * rank)[-rank:]
+    reaches = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
+    axes = zip(image, strides, reaches, pads[:rank], pads[rank:], paddings, asked, strict=True)
+    before, after, pixels, extents = zip(*(_cropping(node, *axis) for axis in axes), strict=True)
+    if min(extents) < 1:
+        raise ValueError(f"its output would have the extents {extents}")
+    window = Window(
+        kernel=_pair(kernel, 1),
+        strides=_pair(strides, 1),
+        dilations=_pair(dilations, 1),
+        before=_pair(before, 0),
+        after=_pair(after, 0),
+    )
+    return window, _pair(pixels, 0), extents
+
+
+def _cropping(
+    node: Node,
+    extent: int,
+    stride: int,
+    reach: int,
+    before: int,
+    after: int,
+    output_padding: int,
+    asked: int | None,
+) -> tuple[int, int, int, int]:
+    """Along one axis: what is taken off before and after, pixels to put after the image, and the extent of the output."""
+    full = (extent - 1) * stride + reach
+    auto_pad = _auto_pad(node)
+    if asked is not None or auto_pad.startswith("SAME"):
+        wanted = extent * stride if asked is None else asked
+        cropped = max(full + output_padding - wanted, 0)
+        before = cropped // 2 if auto_pad == "SAME_UPPER" else cropped - cropped // 2
+        after = cropped - before
+    elif auto_pad == "VALID":
+        before = after = 0
+    out = full + output_padding - before - after if asked is None else asked
+    pixels = max(-(-(out + before - full) // stride), 0)
+    return before, full + pixels * stride - before - out, pixels, out
 
 
 def _auto_pad(node: Node) -> str:
