@@ -1,4 +1,4 @@
-"""Relu and Clip become bounds of the step before them."""
+"""Relu and Clip become bounds of the step before them, a constant addend the bias of a product."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Work:
     """A node to lower.
 
     Attributes:
-        node: with the outputs of the last node that was fused into it.
+        node: with the outputs of the last node that was fused into it. A MatMul may have a third input: a row to add.
         bounds: what its result is clamped to.
         operators: of the node and of those that were fused into it, such as "Conv+Relu".
     """
@@ -43,6 +43,11 @@ class Work:
     node: Node
     bounds: Bounds
     operators: str
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether it is more than its node."""
+        return self.operators != self.node.op_type
 
 
 def clip_bounds(node: Node, constant: Callable[[str], np.ndarray | None]) -> Bounds | None:
@@ -59,10 +64,11 @@ def clip_bounds(node: Node, constant: Callable[[str], np.ndarray | None]) -> Bou
 
 
 def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[Work]:
-    """The nodes of a subgraph without those Relu and Clip that the node before can do.
+    """The nodes of a subgraph without those that the node before can do.
 
-    One is fused when its bounds are constant, the operator before can clamp (`Operator.clamps`), and nobody else needs the
-    value between: no other node, and not the world outside the subgraph.
+    These are fused when nobody else needs the value between: no other node, and not the world outside the subgraph.
+      * Relu and Clip, when their bounds are constant and the operator before can clamp (`Operator.clamps`).
+      * Add after MatMul, when weights and addend are constant, and the weights are one matrix and the addend one row.
 
     Args:
         nodes: in execution order.
@@ -75,19 +81,46 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
     made_by: dict[str, int] = {}
     works: list[Work] = []
     for node in nodes:
-        source = made_by.get(node.input(0)) if node.is_op("Relu", "Clip") else None
-        bounds = clip_bounds(node, graph.constant) if source is not None else None
-        if source is not None and bounds is not None and uses[node.input(0)] == 1:
-            before = works[source]
-            operator = registry.find(before.node)
-            if operator is not None and operator.clamps:
-                fused = replace(before.node, outputs=list(node.outputs))
-                works[source] = Work(
-                    fused, before.bounds.then(bounds), f"{before.operators}+{node.op_type}"
-                )
-                made_by[node.output(0)] = source
-                continue
-        for name in node.defines():
-            made_by[name] = len(works)
-        works.append(Work(node, NO_BOUNDS, node.op_type))
+        place, work = len(works), Work(node, NO_BOUNDS, node.op_type)
+        for name in node.uses():
+            if name in made_by and uses[name] == 1:
+                joined = _joined(works[made_by[name]], name, node, graph)
+                if joined is not None:
+                    place, work = made_by[name], joined
+                    break
+        works[place : place + 1] = [work]
+        made_by.update((name, place) for name in node.defines())
     return works
+
+
+def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
+    """What does both `before` and the node after it, which uses its result `value`; None when nothing can."""
+    operators = f"{before.operators}+{node.op_type}"
+    if node.is_op("Relu", "Clip") and node.input(0) == value:
+        operator = registry.find(before.node)
+        bounds = clip_bounds(node, graph.constant)
+        if bounds is None or operator is None or not operator.clamps:
+            return None
+        fused = replace(before.node, outputs=list(node.outputs))
+        return Work(fused, before.bounds.then(bounds), operators)
+    if node.is_op("Add") and before.node.is_op("MatMul") and not before.is_fused:
+        addend = node.inputs[1 - node.inputs.index(value)]
+        if not _is_row(graph.constant(addend), graph.constant(before.node.input(1))):
+            return None
+        inputs = [*before.node.inputs, addend]
+        return Work(
+            replace(before.node, inputs=inputs, outputs=list(node.outputs)), NO_BOUNDS, operators
+        )
+    return None
+
+
+def _is_row(addend: np.ndarray | None, weights: np.ndarray | None) -> bool:
+    """Whether the weights are one matrix, and the addend is the same for all rows of a product with them."""
+    if addend is None or weights is None or weights.ndim < 2:
+        return False
+    return (
+        math.prod(weights.shape[:-2]) == 1
+        and addend.ndim < weights.ndim
+        and addend.size in (1, weights.shape[-1])
+        and addend.size == math.prod(addend.shape[-1:])
+    )

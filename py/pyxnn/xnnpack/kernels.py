@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyxnn.engine import BinaryType, Kind, ReduceType, UnaryType
+from pyxnn.engine import BinaryType, FunctionType, Kind, ReduceType, UnaryType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.layout import Shape
@@ -161,13 +161,17 @@ def _image(x: Value) -> list[int]:
 def pad_pixels(ctx: Lowering, x: Value, window: Window, fill: float) -> Value:
     """The padding of a window, laid around the image."""
     x = ctx.arrange(x, layout.channels_last(x.rank))
-    before, after = window.before[4 - x.rank :], window.after[4 - x.rank :]
-    shape = (
-        *x.shape[:2],
-        *(b + e + a for b, e, a in zip(before, x.shape[2:], after, strict=True)),
-    )
-    dims = [x.rank, *x.physical, 0, *before, 0, 0, *after, 0]
-    return ctx.step(Kind.CONSTANT_PAD, [fill], dims, [x], ctx.new(shape, x.order))
+    amounts = list(zip(window.before, window.after, strict=True))[4 - x.rank :]
+    return pad(ctx, x, [(0, 0), (0, 0), *amounts], fill)
+
+
+def resize_bilinear(ctx: Lowering, x: Value, type: ResizeType, pixels: tuple[int, int]) -> Value:
+    """Bilinear interpolation of (N, C, H, W) to (N, C, *pixels)."""
+    x = ctx.arrange(x, layout.channels_last(x.rank))
+    channels = x.shape[1]
+    output = ctx.new((*x.shape[:2], *pixels), x.order)
+    dims = [*_image(x), channels, channels, channels]
+    return ctx.step(Kind.RESIZE_BILINEAR, [*pixels, type], dims, [x], output)
 
 
 def fully_connected(
@@ -262,10 +266,120 @@ def outermost(value: Value, index: int) -> Value:
     return replace(value, shape=shape, order=order, offset=offset)
 
 
+def expand(ctx: Lowering, x: Value, shape: Shape) -> Value:
+    """`x` broadcast with a shape: added to the zero that changes nothing, which is -0."""
+    rank = max(x.rank, len(shape))
+    x = x.expanded(rank)
+    shape = (1,) * (rank - len(shape)) + shape
+    missing = [
+        want if have == 1 else min(want, 1) for have, want in zip(x.shape, shape, strict=True)
+    ]
+    if math.prod(missing) == 1:
+        return x
+    return binary(ctx, BinaryType.ADD, x, Value.constant(np.full(missing, -0.0, np.float32)))
+
+
+def repeat(ctx: Lowering, x: Value, counts: Sequence[int], *, whole: bool) -> Value:
+    """`x` as many times along each axis as `counts` says: the whole of it, or each element, one after the other."""
+    rank, at = x.rank, 1 - int(whole)
+    pairs = [(1, extent) if whole else (extent, 1) for extent in x.shape]
+    order = [place for axis in x.order for place in (2 * axis, 2 * axis + 1)]
+    shape = list(sum(pairs, ()))
+    apart = x.viewed(tuple(shape), tuple(order))
+    shape[at::2] = counts
+    output = expand(ctx, apart, tuple(shape))
+    extents = tuple(shape[2 * axis] * shape[2 * axis + 1] for axis in range(rank))
+    return output.viewed(extents, x.order)
+
+
+def cut(ctx: Lowering, x: Value, parts: Sequence[slice]) -> Value:
+    """The part of `x` that a slice of each axis leaves; steps are positive.
+
+    It is a view where it lies in one piece.
+    """
+    ranges = [range(*part.indices(extent)) for part, extent in zip(parts, x.shape, strict=True)]
+    shape = tuple(map(len, ranges))
+    if isinstance(x.source, np.ndarray):
+        return replace(x, shape=shape, source=x.source[tuple(parts[axis] for axis in x.order)])
+    if 0 in shape:
+        return ctx.new(shape, x.order)
+    starts = [numbers.start for numbers in ranges]
+    for axis, numbers in enumerate(ranges):
+        if numbers.step > 1 and len(numbers) > 1:
+            x = _every(ctx, x, axis, starts[axis] % numbers.step, numbers.step)
+            starts[axis] //= numbers.step
+    return _piece(ctx, x, starts, shape)
+
+
+def _every(ctx: Lowering, x: Value, axis: int, first: int, step: int) -> Value:
+    """Each `step`-th element along an axis, from the `first` on; the last may be of no use."""
+    place = x.order.index(axis)
+    if math.prod(x.physical[:place]) > 1:
+        x = pad(
+            ctx,
+            x,
+            [(0, -extent % step if a == axis else 0) for a, extent in enumerate(x.shape)],
+            0.0,
+        )
+    outer, inner = math.prod(x.physical[:place]), math.prod(x.physical[place + 1 :])
+    count = x.shape[axis] // step if outer > 1 else -(-(x.shape[axis] - first) // step)
+    output = ctx.new((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.order)
+    begin = replace(x, offset=x.offset + first * inner * x.dtype.itemsize)
+    return ctx.step(Kind.COPY, [], [outer * count, inner, step * inner, inner], [begin], output)
+
+
+def _piece(ctx: Lowering, x: Value, starts: Sequence[int], shape: Shape) -> Value:
+    """The elements from `starts` on, of a shape."""
+    physical = layout.physical(shape, x.order)
+    begins = [starts[axis] for axis in x.order]
+    is_cut = [have != want for have, want in zip(x.physical, physical, strict=True)]
+    folded = layout.fold_changes(x.physical, is_cut, begins, physical)
+    if math.prod(size for _, _, size in folded[:-1]) == 1:
+        offset = 0
+        for extent, begin, _ in folded:
+            offset = offset * extent + begin
+        return replace(x, shape=shape, offset=x.offset + offset * x.dtype.itemsize)
+    if len(folded) > MAX_DIMS:
+        # The outer half first.
+        half = [axis for axis, changed in zip(x.order, is_cut, strict=True) if changed][:3]
+        middle = tuple(n if axis in half else x.shape[axis] for axis, n in enumerate(shape))
+        x = _piece(ctx, x, [s if axis in half else 0 for axis, s in enumerate(starts)], middle)
+        rest = [0 if axis in half else s for axis, s in enumerate(starts)]
+        return _piece(ctx, x, rest, shape)
+    extents, offsets, sizes = zip(*folded, strict=True)
+    dims = [len(folded), *extents, *offsets, *sizes]
+    return ctx.step(Kind.SLICE, [], dims, [x], ctx.new(shape, x.order))
+
+
+def pad(ctx: Lowering, x: Value, amounts: Sequence[tuple[int, int]], fill: float) -> Value:
+    """`x` with elements `fill` before and after, as many as each axis has amounts."""
+    shape = tuple(b + extent + a for extent, (b, a) in zip(x.shape, amounts, strict=True))
+    if shape == x.shape:
+        return x
+    if x.size == 0:
+        return Value.constant(np.full(shape, fill, np.float32))
+    before, after = zip(*(amounts[axis] for axis in x.order), strict=True)
+    changed = [b + a > 0 for b, a in zip(before, after, strict=True)]
+    folded = layout.fold_changes(x.physical, changed, before, after)
+    if len(folded) > MAX_DIMS:
+        half = [axis for axis in x.order if any(amounts[axis])][:3]
+        nothing = (0, 0)
+        inner = [nothing if axis in half else pair for axis, pair in enumerate(amounts)]
+        outer = [pair if axis in half else nothing for axis, pair in enumerate(amounts)]
+        return pad(ctx, pad(ctx, x, inner, fill), outer, fill)
+    words = [word for column in zip(*folded, strict=True) for word in column]
+    return ctx.step(Kind.CONSTANT_PAD, [fill], [len(folded), *words], [x], ctx.new(shape, x.order))
+
+
 def unary(ctx: Lowering, type: UnaryType, x: Value, p0: float = 0.0, p1: float = 0.0) -> Value:
     """An elementwise operation on one tensor."""
     output = ctx.new(x.shape, x.order)
     return ctx.step(Kind.UNARY, [type, p0, p1], [1, x.size, x.size, x.size], [x], output)
+
+
+def function(ctx: Lowering, type: FunctionType, x: Value) -> Value:
+    """An elementwise function on a kernel of ours."""
+    return ctx.step(Kind.FUNCTION, [type], [x.size], [x], ctx.new(x.shape, x.order))
 
 
 def clamp(ctx: Lowering, x: Value, bounds: Bounds) -> Value:
@@ -294,6 +408,37 @@ def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
     channels = x.shape[axis]
     dims = [x.size // max(channels, 1), channels, channels, channels]
     return ctx.step(Kind.SOFTMAX, [], dims, [x], ctx.new(x.shape, x.order))
+
+
+def layer_norm(
+    ctx: Lowering,
+    x: Value,
+    axis: int,
+    scale: np.ndarray,
+    bias: np.ndarray | None,
+    epsilon: float,
+    key: Hashable,
+    *,
+    centered: bool,
+) -> Value:
+    """The normalization of each row, which the axes from `axis` on make up.
+
+    Args:
+        scale, bias: of the row's size.
+        centered: whether the mean is taken off.
+    """
+    x = ctx.row_major(x)
+    channels = math.prod(x.shape[axis:])
+    return ctx.step(
+        Kind.LAYER_NORM,
+        [channels, float(epsilon), int(centered)],
+        [math.prod(x.shape[:axis])],
+        [x],
+        ctx.new(x.shape, x.order),
+        kernel=scale,
+        bias=bias,
+        key=key,
+    )
 
 
 def transpose(

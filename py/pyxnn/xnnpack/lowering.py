@@ -62,7 +62,7 @@ class Lowering:
         node = work.node
         self._label = Label(work.operators, node.name or node.output(0))
         self.bounds = work.bounds
-        if self._plan(node):
+        if not work.is_fused and self._plan(node):
             return
         operator = registry.find(node)
         if operator is None:
@@ -198,4 +198,6 @@ class Lowering:
     def reshape(self, value: Value, shape: Shape) -> Value:
         """The elements of a value, in ONNX's sequence, under another shape."""
         asked, given = layout.reshape(value.shape, value.order, shape)
+        if not value.has_order(asked):  # bytes move anyhow: to where most kernels want them
+            asked, given = layout.row_major(value.rank), layout.row_major(len(shape))
         return self.arrange(value, asked).viewed(shape, given)

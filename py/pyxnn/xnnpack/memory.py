@@ -17,7 +17,7 @@ from pyxnn.xnnpack.values import Buffer, Value
 
 ALIGNMENT = 64
 
-IN_PLACE = frozenset({Kind.UNARY, Kind.BINARY, Kind.SOFTMAX})
+IN_PLACE = frozenset({Kind.UNARY, Kind.BINARY, Kind.SOFTMAX, Kind.FUNCTION, Kind.LAYER_NORM})
 """Kinds whose output may be an operand of the same size."""
 
 

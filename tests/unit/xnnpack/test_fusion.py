@@ -1,4 +1,4 @@
-"""Relu and Clip as bounds: where they fuse, where they must not, and what they give."""
+"""Relu and Clip as bounds, addends as biases: where they fuse, where they must not, and what they give."""
 
 import math
 
@@ -102,3 +102,68 @@ def test_not_when_a_bound_is_computed():
         "Conv",
         "Clip",
     ]
+
+
+ADD = helper.make_node("Add", ["h", "b"], ["y"])
+MATMUL = helper.make_node("MatMul", ["x", "m"], ["h"])
+M = np.random.default_rng(2).standard_normal((6, 5), np.float32)
+ROW = np.random.default_rng(3).standard_normal(5, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("m", "b"),
+    [(M, ROW), (M, ROW[:1]), (M, ROW[0]), (M[:, :1], ROW[:1]), (M[None, None], ROW[None])],
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_addend_becomes_the_bias(m, b, swapped):
+    add = helper.make_node("Add", ["b", "h"] if swapped else ["h", "b"], ["y"])
+    assert works([MATMUL, add], constants={"m": m, "b": np.asarray(b)})[0][0] == "MatMul+Add"
+
+
+def test_bounds_after_the_bias():
+    nodes = [
+        MATMUL,
+        helper.make_node("Add", ["h", "b"], ["s"]),
+        helper.make_node("Relu", ["s"], ["y"]),
+    ]
+    fused = works(nodes, constants={"m": M, "b": ROW})
+    assert fused == [("MatMul+Add+Relu", Bounds(0, math.inf))]
+
+
+def test_addends_that_are_no_bias():
+    """Rows that differ, more dimensions than the product has, bounds or another addend before it, a computed operand."""
+    wide = np.ones((1, 1, 1, 1, 5), np.float32)
+    rows = np.ones((6, 1), np.float32)
+    for constants in ({"m": M, "b": rows}, {"m": M, "b": wide}, {"m": M[:, :1], "b": ROW}):
+        assert [name for name, _ in works([MATMUL, ADD], constants=constants)] == ["MatMul", "Add"]
+    nodes = [
+        MATMUL,
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("Add", ["r", "b"], ["y"]),
+    ]
+    assert [w for w, _ in works(nodes, constants={"m": M, "b": ROW})] == ["MatMul+Relu", "Add"]
+    nodes = [
+        MATMUL,
+        helper.make_node("Add", ["h", "b"], ["s"]),
+        helper.make_node("Add", ["s", "b"], ["y"]),
+    ]
+    assert [w for w, _ in works(nodes, constants={"m": M, "b": ROW})] == ["MatMul+Add", "Add"]
+    for name, feed in (("m", M), ("b", ROW)):
+        constants = {"m": M, "b": ROW}
+        del constants[name]
+        fused = works([MATMUL, ADD], feeds={name: feed}, constants=constants)
+        assert [w for w, _ in fused] == ["MatMul", "Add"]
+
+
+def test_addend_of_a_product_that_others_use():
+    for more, outputs in (([], ["y", "h"]), ([helper.make_node("Relu", ["h"], ["z"])], ["y", "z"])):
+        fused = works([MATMUL, ADD, *more], outputs, constants={"m": M, "b": ROW})
+        assert [w for w, _ in fused][:2] == ["MatMul", "Add"]
+    twice = helper.make_node("Add", ["h", "h"], ["y"])
+    assert [w for w, _ in works([MATMUL, twice], constants={"m": M})] == ["MatMul", "Add"]
+
+
+def test_bias_of_a_product_over_nothing():
+    feeds = {"x": np.zeros((2, 0), np.float32)}
+    data = native.build([MATMUL, ADD], feeds, ["y"], {"m": np.zeros((0, 5), np.float32), "b": ROW})
+    native.compare(data, feeds)

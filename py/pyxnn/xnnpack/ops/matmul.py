@@ -80,7 +80,8 @@ def _bias(addend: Value | None, columns: int) -> np.ndarray | None:
 def lower_matmul(node: Node, ctx: Lowering) -> None:
     """MatMul (opsets 1 to 13): A and B, multiplied and broadcast as by numpy.matmul.
 
-    Constant weights, the same for all of A, are a fully-connected layer over the flattened rows of A.
+    Constant weights, the same for all of A, are a fully-connected layer over the flattened rows of A. With a third input, which
+    `fusion` gives to constant weights, each row has that added.
     """
     a, b = ctx.value(node.input(0)), ctx.value(node.input(1))
     rows = a if a.rank > 1 else ctx.reshape(a, (1, *a.shape))
@@ -88,13 +89,16 @@ def lower_matmul(node: Node, ctx: Lowering) -> None:
     batch = np.broadcast_shapes(rows.shape[:-2], columns.shape[:-2])
     if rows.shape[-1] == 0:
         product = zeros((*batch, rows.shape[-2], columns.shape[-1]))
+        if node.input(2):
+            product = kernels.binary(ctx, BinaryType.ADD, product, ctx.value(node.input(2)))
+        product = kernels.clamp(ctx, product, ctx.bounds)
     elif isinstance(columns.source, np.ndarray) and math.prod(columns.shape[:-2]) == 1:
         product = kernels.fully_connected(
             ctx,
             rows.expanded(max(rows.rank, columns.rank)),
             columns.source.reshape(columns.shape[-2:]),
-            None,
-            ctx.weights_key(node.input(1)),
+            _bias(ctx.value(node.input(2)), columns.shape[-1]) if node.input(2) else None,
+            ctx.weights_key(*node.inputs[1:]),
             transposed=True,
             bounds=ctx.bounds,
         )

@@ -1,4 +1,4 @@
-"""BatchNormalization, where no Conv or Gemm took it in."""
+"""BatchNormalization, where no Conv or Gemm took it in; LayerNormalization and RMSNormalization."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from pyxnn.engine import BinaryType
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels, layout
+from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
@@ -48,3 +49,48 @@ def lower_batch_normalization(node: Node, ctx: Lowering) -> None:
         output = kernels.binary(ctx, BinaryType.ADD, scaled, shifts)
         output = kernels.clamp(ctx, output, ctx.bounds)
     ctx.define(node.output(0), output)
+
+
+def supports_row_normalization(node: Node, graph: Graph) -> str | None:
+    for position in (1, 2):
+        if node.output(position):
+            return f"its output '{node.output(position)}' is used"
+    if graph.rank(node.input(0)) is None:
+        return f"the rank of input '{node.input(0)}' is unknown"
+    return conditions.float32(node, graph) or conditions.constant(node, graph, 1, 2)
+
+
+@register("LayerNormalization", "RMSNormalization", supports=supports_row_normalization)
+def lower_row_normalization(node: Node, ctx: Lowering) -> None:
+    """LayerNormalization (opset 17): X and Scale and B, which broadcast to the axes from `axis` on, to
+    (X - mean) / sqrt(variance + epsilon) * Scale + B, with the statistics over those axes.
+
+    RMSNormalization (opset 23): the same without B, with the mean taken for 0.
+    """
+    x = ctx.value(node.input(0))
+    axis = node.attribute("axis", -1) % x.rank
+    row = x.shape[axis:]
+    names = node.inputs[1:]
+    scale, bias = (_row_of(ctx, name, row) for name in (node.input(1), node.input(2)))
+    assert scale is not None, "Scale is no optional input"
+    output = kernels.layer_norm(
+        ctx,
+        x,
+        axis,
+        scale,
+        bias,
+        node.attribute("epsilon", 1e-5),
+        (ctx.weights_key(*names), row),
+        centered=node.op_type == "LayerNormalization",
+    )
+    ctx.define(node.output(0), output)
+
+
+def _row_of(ctx: Lowering, name: str, row: Shape) -> np.ndarray | None:
+    """A constant, broadcast to the extents of a row; None for one that is absent."""
+    if not name:
+        return None
+    array = ctx.array(name)
+    if any(extent != 1 for extent in array.shape[: max(array.ndim - len(row), 0)]):
+        raise ValueError(f"'{name}' of shape {array.shape} differs between rows {row}")
+    return np.broadcast_to(array.reshape(array.shape[-len(row) :]), row).reshape(-1)

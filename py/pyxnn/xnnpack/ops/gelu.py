@@ -1,0 +1,28 @@
+"""Erf and Gelu."""
+
+from __future__ import annotations
+
+from pyxnn.engine import FunctionType, UnaryType
+from pyxnn.graph import Node
+from pyxnn.xnnpack import kernels
+from pyxnn.xnnpack.lowering import Lowering
+from pyxnn.xnnpack.ops import conditions
+from pyxnn.xnnpack.registry import register
+
+
+@register("Erf", supports=conditions.float32)
+def lower_erf(node: Node, ctx: Lowering) -> None:
+    """Erf (opsets 9, 13): input of any shape to its error function."""
+    x = ctx.value(node.input(0))
+    ctx.define(node.output(0), kernels.function(ctx, FunctionType.ERF, x))
+
+
+@register("Gelu", supports=conditions.float32)
+def lower_gelu(node: Node, ctx: Lowering) -> None:
+    """Gelu (opset 20): X of any shape to X * (1 + erf(X / sqrt(2))) / 2, or to its approximation by tanh."""
+    x = ctx.value(node.input(0))
+    if node.attribute("approximate", "none") == "tanh":
+        output = kernels.function(ctx, FunctionType.GELU_TANH, x)
+    else:
+        output = kernels.unary(ctx, UnaryType.GELU, x)
+    ctx.define(node.output(0), output)
