@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyxnn.engine import BinaryType, FunctionType, Kind, ReduceType, UnaryType
+from pyxnn.engine import BinaryType, FunctionType, Kind, ReduceType, ResizeType, UnaryType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.layout import Shape

@@ -1,4 +1,4 @@
-"""Operators that move or rename elements: Reshape and its kin, Transpose, Concat, Identity."""
+"""Operators that rename elements: Reshape and its kin, Transpose, DepthToSpace; and Concat, Identity."""
 
 from __future__ import annotations
 
@@ -106,3 +106,24 @@ def lower_concat(node: Node, ctx: Lowering) -> None:
     ctx.define(
         node.output(0), kernels.concat(ctx, values, node.attributes["axis"] % values[0].rank)
     )
+
+
+@register("DepthToSpace", supports=supports_data)
+def lower_depth_to_space(node: Node, ctx: Lowering) -> None:
+    """DepthToSpace (opsets 1 to 13): (N, C, H, W) to (N, C / b / b, H * b, W * b), with b the `blocksize`."""
+    x = ctx.value(node.input(0))
+    (n, c, h, w), b = x.shape, node.attributes["blocksize"]
+    if node.attribute("mode", "DCR") == "DCR":
+        blocks = ctx.reshape(x, (n, b, b, c // (b * b), h, w)).permuted((0, 3, 4, 1, 5, 2))
+    else:
+        blocks = ctx.reshape(x, (n, c // (b * b), b, b, h, w)).permuted((0, 1, 4, 2, 5, 3))
+    ctx.define(node.output(0), ctx.reshape(blocks, (n, c // (b * b), h * b, w * b)))
+
+
+@register("SpaceToDepth", supports=supports_data)
+def lower_space_to_depth(node: Node, ctx: Lowering) -> None:
+    """SpaceToDepth (opsets 1 to 13): (N, C, H, W) to (N, C * b * b, H / b, W / b), with b the `blocksize`."""
+    x = ctx.value(node.input(0))
+    (n, c, h, w), b = x.shape, node.attributes["blocksize"]
+    blocks = ctx.reshape(x, (n, c, h // b, b, w // b, b)).permuted((0, 3, 5, 1, 2, 4))
+    ctx.define(node.output(0), ctx.reshape(blocks, (n, c * b * b, h // b, w // b)))
