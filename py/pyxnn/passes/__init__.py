@@ -23,6 +23,8 @@ from pyxnn.passes import (
     eliminate_identity,
     fold_batch_norm,
     fold_constants,
+    fuse_gelu,
+    fuse_layer_norm,
     renamed_forms,
     softmax_form,
     upsample_form,
@@ -45,6 +47,8 @@ BASIC: tuple[Pass, ...] = (
     eliminate_identity.run,
     fold_constants.run,
     fold_batch_norm.run,
+    fuse_gelu.run,
+    fuse_layer_norm.run,
     dead_code.run,
 )
 """What makes a graph smaller and leaves its results alone but for rounding."""

@@ -20,3 +20,19 @@ def each_node(graph: Graph, rewrite: Callable[[Node, Graph], Sequence[Node] | No
             graph.replace(node, *new)
             changed = True
     return changed
+
+
+def swallow(graph: Graph, nodes: set[Node], last: Node) -> bool:
+    """Removes nodes that come together to one, `last`, which is left to be replaced.
+
+    Returns:
+        Whether it did: not when a value between them is a graph output or used by others.
+    """
+    inner = nodes - {last}
+    for node in inner:
+        for name in node.defines():
+            if graph.is_output(name) or not nodes.issuperset(graph.consumers(name)):
+                return False
+    for node in inner:
+        graph.replace(node)
+    return True
