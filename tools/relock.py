@@ -83,7 +83,9 @@ def _pypi() -> dict[str, Entry]:
     tflite = resolve(groups["tflite"], {**dev, **site})
     versions = {**tflite, **dev, **site}
     members = {
-        name: [g for g, names in (("dev", dev), ("site", site), ("tflite", tflite)) if name in names]
+        name: [
+            g for g, names in (("dev", dev), ("site", site), ("tflite", tflite)) if name in names
+        ]
         for name in versions
     }
     entries: dict[str, Entry] = {}

@@ -34,8 +34,8 @@ static inline v128_t exponential(v128_t x) {
 /* Minimax fits: |x| * polynomial(x^2) below 0.9, 1 - exp(polynomial(|x|)) above; 1 in float32 from 3.95 on. */
 static inline v128_t erf4(v128_t x) {
   static const float near[] = {1.1283791f, -0.37612525f, 0.1128214f, -0.026778908f, 0.0050119623f, -0.0006090358f};
-  static const float far[] = {-0.00016644636f, -1.1277972f,     -0.63697606f, -0.10411369f, 0.022315219f,
-                              -0.0030654918f, 0.00019821982f};
+  static const float far[] = {-0.00016644636f, -1.1277972f,    -0.63697606f,  -0.10411369f,
+                              0.022315219f,    -0.0030654918f, 0.00019821982f};
   const v128_t sign = wasm_f32x4_splat(-0.0f);
   const v128_t a = wasm_f32x4_pmin(wasm_v128_andnot(x, sign), wasm_f32x4_splat(3.95f));
   const v128_t low = wasm_f32x4_mul(a, polynomial(wasm_f32x4_mul(a, a), near, 6));
