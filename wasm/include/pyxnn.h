@@ -140,7 +140,8 @@ enum pyxnn_kind {
   pyxnn_depthwise = 13,
   /*
    * 2-D transposed convolution. Output pixel y takes input pixel i through kernel pixel k where y + pad_top ==
-   * i * stride_h + k * dilation_h, likewise in width; the pads are taken off the output.
+   * i * stride_h + k * dilation_h, likewise in width; the pads are taken off the output. An output that is smaller than the
+   * stride is pyxnn_unsupported.
    * params: as pyxnn_convolution
    * weights: as pyxnn_convolution
    * dims: batch height width

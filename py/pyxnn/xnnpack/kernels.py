@@ -59,6 +59,22 @@ class Window:
         )
         return height, width
 
+    def transposed_extents(self, image: Shape) -> tuple[int, int]:
+        """(height, width) of what a transposed convolution makes of an image of extents (width) or (height, width)."""
+        height, width = (
+            (extent - 1) * stride + dilation * (kernel - 1) + 1 - before - after
+            for extent, before, after, dilation, kernel, stride in zip(
+                (1, *image)[-2:],
+                self.before,
+                self.after,
+                self.dilations,
+                self.kernel,
+                self.strides,
+                strict=True,
+            )
+        )
+        return height, width
+
     @property
     def has_depthwise_kernel(self) -> bool:
         """Whether the engine's own depthwise kernel can do it."""
@@ -111,11 +127,15 @@ def deconvolution(
     kernel: np.ndarray,
     bias: np.ndarray | None,
     key: Hashable,
-    shape: Shape,
     bounds: Bounds,
 ) -> Value:
-    """2-D transposed convolution; of a rank-3 `x`, 1-D. The arguments are those of `convolution`; the window's padding is
-    taken off the output."""
+    """2-D transposed convolution; of a rank-3 `x`, 1-D.
+
+    The arguments are those of `convolution`; the window's padding is taken off the output, which must not be smaller than
+    the strides.
+    """
+    extents = window.transposed_extents(x.shape[2:])
+    shape = (x.shape[0], groups * kernel.shape[1], *extents[4 - x.rank :])
     return _convolution(
         ctx, Kind.DECONVOLUTION, x, window, groups, kernel, bias, key, shape, bounds
     )

@@ -43,10 +43,22 @@ static enum xnn_status instantiate(const void* state, void** instance) {
   return status;
 }
 
+/* Whether XNNPACK can make the output: it counts pixels by phase of the stride, and phases without pixels as 2**32. */
+static bool has_all_phases(const struct xnn_operator* op, size_t height, size_t width) {
+  const size_t reach_h = op->stride_height * height + op->kernel_height - op->stride_height;
+  const size_t reach_w = op->stride_width * width + op->kernel_width - op->stride_width;
+  return reach_h >= op->padding_top + op->padding_bottom + op->stride_height &&
+         reach_w >= op->padding_left + op->padding_right + op->stride_width;
+}
+
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   const size_t batch = take(dims);
   const size_t height = take(dims);
   const size_t width = take(dims);
+  const struct xnn_operator* op = instance;
+  if (op->subconvolution_buffer != NULL && !has_all_phases(op, height, width)) {
+    return xnn_status_unsupported_parameter;
+  }
   return xnn_reshape_deconvolution2d_nhwc_f32(instance, batch, height, width, 0, 0, NULL, NULL, pool);
 }
 

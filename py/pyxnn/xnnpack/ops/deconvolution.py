@@ -33,7 +33,7 @@ def lower_conv_transpose(node: Node, ctx: Lowering) -> None:
         np.moveaxis(grouped, 1, 4),
         ctx.constant(node.input(2)),
         ctx.weights_key(*node.inputs[1:]),
-        (x.shape[0], groups * weights.shape[1], *extents),
         ctx.bounds,
     )
-    ctx.define(node.output(0), output)
+    parts = [slice(None), slice(None), *map(slice, extents)]
+    ctx.define(node.output(0), kernels.cut(ctx, output, parts))

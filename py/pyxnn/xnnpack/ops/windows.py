@@ -72,8 +72,9 @@ def place_transposed(
 ) -> tuple[Window, tuple[int, int], Shape]:
     """The window of a ConvTranspose over an image of extents (width) or (height, width).
 
-    Its padding is what is taken off the output. Where that asks for more pixels than the image makes, (height, width) of the
-    second result are pixels of 0 to put after the image; the third is the extents of the output.
+    Its padding is what is taken off the output. Where more pixels are asked for than the image makes, (height, width) of the
+    second result are pixels of 0 to put after the image; the third is the extents of the output, which is the beginning of
+    what the window makes: that is never smaller than the strides.
 
     Raises:
         ValueError: the output has no pixels.
@@ -120,8 +121,9 @@ def _cropping(
     elif auto_pad == "VALID":
         before = after = 0
     out = full + output_padding - before - after if asked is None else asked
-    pixels = max(-(-(out + before - full) // stride), 0)
-    return before, full + pixels * stride - before - out, pixels, out
+    made = max(out, stride)
+    pixels = max(-(-(made + before - full) // stride), 0)
+    return before, full + pixels * stride - before - made, pixels, out
 
 
 def _auto_pad(node: Node) -> str:
