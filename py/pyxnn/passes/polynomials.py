@@ -39,8 +39,8 @@ def polynomial(
         return {tuple(int(name == variable) for variable in variables): 1.0}
     constant = graph.constant(name)
     if constant is not None:
-        number = float(constant.reshape(-1)[0]) if constant.size == 1 else math.nan
-        return {(0,) * len(variables): number}
+        scalar = float(constant.reshape(-1)[0]) if constant.size == 1 else math.nan
+        return {(0,) * len(variables): scalar}
     node = graph.producer(name)
     if node is None or not node.is_op(*_ARITHMETIC):
         return None
