@@ -16,6 +16,7 @@ from pyxnn.xnnpack.ops import (
     parts,
     pooling,
     reduction,
+    resize,
     shaping,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "parts",
     "pooling",
     "reduction",
+    "resize",
     "shaping",
     "supports",
 ]
