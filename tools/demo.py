@@ -13,12 +13,16 @@ from playwright.sync_api import Page
 
 from tests.models import digits
 from tests.models.mobilenet_v2 import mobilenet_v2
-from tools import chromium, peers, serve, site, timing
-from tools.peers import PYXNN, Case, Lab, Peer
+from tools import chromium, serve, site
+from tools.bench import peers, timing
+from tools.bench.case import Case
+from tools.bench.machine import Quiet
+from tools.bench.peers import PYXNN, Lab, PagePeer
 from tools.run import BUILD, BuildError, say
 
 MIN_ACCURACY = 0.97
 MAX_ERROR = 1e-3
+PATIENCE = 20  # seconds spent on waiting for a quiet machine
 SEVEN = [(0.28, 0.18), (0.72, 0.18), (0.6, 0.45), (0.45, 0.86)]
 
 
@@ -28,7 +32,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--screenshot", type=Path, default=BUILD / "demo.png", metavar="FILE")
     options = parser.parse_args()
-    with peers.lab(site.TARGET) as lab:
+    with peers.lab(site.TARGET, [peers.onnxruntime_web()]) as lab:
         run(lab, options.screenshot)
     if not options.headless:
         serve.forever(site.TARGET, port=options.port)
@@ -44,11 +48,10 @@ def run(lab: Lab, screenshot: Path) -> None:
     show_mobilenet(lab, sorted({1, device["threads"]}))
 
 
-def show_digits(peer: Peer) -> None:
+def show_digits(peer: PagePeer) -> None:
     """Accuracy on the held-out images, against native onnxruntime."""
     images, labels = digits.held_out()
     case = Case("digits", onnx.load(digits.MODEL_PATH), images)
-    case.write()
     peer.load(case)
     ours = digits.accuracy(peer.output(case), labels)
     native = digits.accuracy(case.expected, labels)
@@ -63,9 +66,12 @@ def show_mobilenet(lab: Lab, counts: list[int]) -> None:
     other = peers.onnxruntime_web()
     say(f"MobileNetV2 1.0/224, {case.flops / 1e9:.2f} GFLOP a run")
     say(timing.HEADER)
-    rows = timing.measure(lab, case, (PYXNN, other), counts, rounds=12)
+    with lab.peers((PYXNN, other), counts) as running:
+        rows = timing.measure(running, case, rounds=12, quiet=Quiet(PATIENCE)).rows
     for threads in counts:
         ours, theirs = (timing.find(rows, library, threads) for library in (PYXNN, other))
+        if not (ours and theirs):
+            raise BuildError("MobileNetV2 could not be measured; the reason is above")
         ratio = theirs.best / ours.best
         say(f"on {threads} thread{'s' * (threads > 1)}: {ratio:.2f} times as fast as {other.name}")
     worst = max(row.error for row in rows if row.library == PYXNN)

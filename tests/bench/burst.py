@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyodide_js import _module
 
 import pyxnn
+from pyxnn import engine
 
 
 class Loaded:
     """A session with what it is fed."""
 
-    def __init__(self, content: bytes, threads: int, feed: dict[str, Any]) -> None:
+    def __init__(
+        self, content: bytes, threads: int, feed: dict[str, Any], provider: str | None
+    ) -> None:
         options = pyxnn.SessionOptions()
         options.intra_op_num_threads = threads
         start = time.perf_counter()
-        self.session = pyxnn.InferenceSession(content, options)
+        self.session = pyxnn.InferenceSession(content, options, provider and [provider])
         self.creation = time.perf_counter() - start
         array = np.frombuffer(bytes(feed["data"]), np.float32).reshape(feed["shape"])
         self.feeds = {feed["name"]: array}
@@ -27,23 +31,30 @@ class Loaded:
         output: NDArray[np.float32] = self.session.run(None, self.feeds)[0]
         return output
 
+    def profile(self) -> pyxnn.Profile:
+        return self.session.profile(None, self.feeds)
+
 
 _loaded: Loaded | None = None
 
 
-def load(content: memoryview, threads: int, feed: dict[str, Any]) -> float:
+def load(
+    content: memoryview, threads: int, feed: dict[str, Any], provider: str | None = None
+) -> float:
     """Opens a model in place of the last one; returns the milliseconds that the session took."""
     global _loaded
+    if _loaded:
+        _loaded.session.close()
     _loaded = None
-    _loaded = Loaded(bytes(content), threads, feed)
+    engine.get().memory_peak(reset=True)
+    _loaded = Loaded(bytes(content), threads, feed, provider)
     return _loaded.creation * 1e3
 
 
-def output() -> list[float]:
-    """The first output of a run, flat."""
+def output() -> bytes:
+    """The first output of a run."""
     assert _loaded
-    values: list[float] = _loaded.run().ravel().tolist()
-    return values
+    return _loaded.run().tobytes()
 
 
 def burst(count: int) -> list[float]:
@@ -57,7 +68,36 @@ def burst(count: int) -> list[float]:
     return times
 
 
-def kernels() -> float:
-    """The milliseconds of one run's steps, without copies and calls."""
+def kernels(count: int) -> list[float]:
+    """The milliseconds of each of `count` runs' steps, without copies and calls."""
     assert _loaded
-    return sum(step.ms for step in _loaded.session.profile(None, _loaded.feeds).steps)
+    return [sum(step.ms for step in _loaded.profile().steps) for _ in range(count)]
+
+
+def profile(count: int) -> list[dict[str, Any]]:
+    """The steps of a run, with the least time that each took in `count` runs."""
+    assert _loaded
+    runs = [_loaded.profile().steps for _ in range(count)]
+    return [
+        {
+            "name": steps[0].name,
+            "kind": steps[0].kind,
+            "provider": steps[0].provider.removesuffix("ExecutionProvider"),
+            "shape": list(steps[0].shape or ()),
+            "milliseconds": min(step.ms for step in steps),
+        }
+        for steps in zip(*runs, strict=True)
+    ]
+
+
+def placement() -> dict[str, Any]:
+    """Where the nodes run: one sentence, and which operators are not on XNNPACK, and why."""
+    assert _loaded
+    where = _loaded.session.placement
+    reasons = {node.op_type: node.reason for node in where.nodes if node.reason}
+    return {"summary": where.summary(), "reasons": reasons}
+
+
+def memory() -> dict[str, int]:
+    """Bytes: what the engine held at most since the model was loaded, and the size of Pyodide's memory."""
+    return {"engine": engine.get().memory_peak(), "pyodide": _module.HEAPU8.length}

@@ -20,7 +20,12 @@ def minilm(*, batch: int = 1, tokens: int = 128, layers: int = LAYERS) -> onnx.M
     head = WIDTH // HEADS
     b.constant("split", np.array([batch, tokens, HEADS, head], np.int64))
     b.constant("join", np.array([batch, tokens, WIDTH], np.int64))
-    for name, value in {"scale": math.sqrt(head), "root": math.sqrt(2), "one": 1, "half": 0.5}.items():
+    for name, value in {
+        "scale": math.sqrt(head),
+        "root": math.sqrt(2),
+        "one": 1,
+        "half": 0.5,
+    }.items():
         b.constant(name, np.array(value, np.float32))
 
     def linear(x: str, inputs: int, outputs: int, name: str) -> str:

@@ -40,7 +40,7 @@ def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.load(target)
 
 
-class _Samples(CalibrationDataReader):
+class _Samples(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, model: onnx.ModelProto) -> None:
         self._samples = samples(model)
 

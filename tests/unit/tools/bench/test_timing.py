@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.models import layers
-from tools.peers import PYXNN, Case
-from tools.timing import HEADER, Timed, find
+from tools.bench.case import Case
+from tools.bench.peers import PYXNN
+from tools.bench.timing import HEADER, Timed, find
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,98 @@
+"""The benchmark with a tiny model: its figures have to be consistent; how fast anything is doesn't matter here."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.models import layers
+from tools.bench import __main__ as bench
+from tools.bench import peers, plot, report, results
+from tools.bench.case import Case
+from tools.bench.machine import Quiet
+from tools.bench.peers import NATIVE, PYXNN, Lab
+
+ROUNDS = 2
+# 8x8 pixels, 8 channels from 8 of 3x3 pixels, a multiplication and an addition each
+FLOPS = 8 * 8 * 8 * (8 * 3 * 3) * 2
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, site_folder: Path) -> Iterator[Lab]:
+    with peers.serving(site_folder, [peers.onnxruntime_web(), peers.tfjs()]) as address:
+        yield Lab(browser, address)
+
+
+@pytest.fixture(scope="module")
+def found(lab: Lab) -> results.Results:
+    case = Case.random("tiny", layers.conv(channels=8, size=8))
+    peak = bench.measure_peak(lab)
+    with lab.peers([PYXNN, peers.onnxruntime_web(), peers.tfjs(), NATIVE], [1]) as running:
+        model = bench.measure(case, running, ROUNDS, Quiet(0), peak)
+    return {
+        "date": "",
+        "processor": "",
+        "browser": "",
+        "binary": "",
+        "arguments": [],
+        "rounds": ROUNDS,
+        "peak": peak,
+        "models": [model],
+        "layers": [],
+        "loading": None,
+        "disturbed": 0,
+        "seconds": 0,
+    }
+
+
+def test_everyone_computes_the_same(found: results.Results) -> None:
+    (model,) = found["models"]
+    assert not model["left_out"]
+    assert len(model["rows"]) == 4
+    assert all(row["error"] < 1e-5 for row in model["rows"])
+
+
+def test_rates(found: results.Results) -> None:
+    (model,) = found["models"]
+    assert model["flops"] == FLOPS
+    assert found["peak"]["gflops"] > 1
+    assert found["peak"]["gigabytes"] > 0.5
+    for row in model["rows"]:
+        assert 0 < row["minimum"] <= row["best"] <= row["median"]
+        assert math.isclose(row["gflops"] * row["best"] * 1e6, FLOPS)
+        if row["library"] != NATIVE.name:
+            share = row["gflops"] / found["peak"]["gflops"]
+            assert row["peak_share"] is not None
+            assert math.isclose(row["peak_share"], share)
+
+
+def test_ratios(found: results.Results) -> None:
+    rows = {row["library"]: row for row in found["models"][0]["rows"]}
+    ours, web, tfjs, _ = rows.values()
+    fastest = min(web["best"], tfjs["best"])
+    assert math.isclose(ours["to_fastest"] * ours["best"], fastest)
+    assert math.isclose(web["to_fastest"] * web["best"], tfjs["best"])
+    assert rows[ours["fastest"]]["best"] == fastest
+    for row in rows.values():
+        assert math.isclose(row["to_onnxruntime_web"] * row["best"], web["best"])
+
+
+def test_profile(found: results.Results) -> None:
+    steps = found["models"][0]["profile"]
+    assert math.isclose(sum(step["share"] for step in steps), 1)
+    (conv,) = (step for step in steps if step["gflops"])
+    assert conv["kind"] == "Conv"
+    assert math.isclose(conv["gflops"] * conv["milliseconds"] * 1e6, FLOPS)
+    floats = 2 * 8 * 8 * 8 + 8 * 8 * 3 * 3 + 8
+    assert math.isclose(conv["gigabytes"] * conv["milliseconds"] * 1e6, 4 * floats)
+
+
+def test_report(found: results.Results) -> None:
+    text = report.page(found)
+    assert text.count("tiny") >= 3  # verdict, table, profile
+    assert ElementTree.fromstring(plot.svg(found)).tag.endswith("svg")

@@ -1,0 +1,200 @@
+"""The benchmark: speed, threads and start-up of pyxnn in the browser, beside other libraries.
+
+./build.sh bench [--quick] [--models NAMES] [--threads COUNTS] [--peers NAMES] [--rounds N] [--layers] [--profile MODEL]
+                 [--json FILE] [--plot]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+import time
+from collections.abc import Callable, Container, Sequence
+from pathlib import Path
+
+from tests.models import BENCHMARK, MODELS, QUANTIZED
+from tests.models.flops import costs
+from tools import chromium, site
+from tools.bench import figures, layers, loading, peers, plot, report, timing
+from tools.bench.case import Case
+from tools.bench.machine import Quiet, processor
+from tools.bench.peers import NATIVE, NUMPY, PYXNN, Lab, Library, Peer
+from tools.bench.results import Model, Results
+from tools.run import ROOT, say
+
+DOCS = ROOT / "docs"
+PEERS: dict[str, Callable[[], Library]] = {
+    "onnxruntime-web": peers.onnxruntime_web,
+    "litert": peers.litert,
+    "tfjs": peers.tfjs,
+    "native": lambda: NATIVE,
+    "numpy": lambda: NUMPY,
+}
+NUMPY_MODEL = "matmul_512"  # the one row for the fun of it
+QUICK_MODELS = ("mobilenet_v2", "matmul_512")
+ROUNDS, QUICK_ROUNDS = 6, 3
+PATIENCE, QUICK_PATIENCE = 150.0, 20.0  # seconds to wait for a quiet machine
+PROFILES = 5
+
+
+def main() -> None:
+    options = arguments(sys.argv[1:])
+    start = time.monotonic()
+    results = run(options)
+    results["seconds"] = time.monotonic() - start
+    say("\n" + report.tables(results))
+    if options.profile:
+        for model in results["models"]:
+            say(f"## Profile of {model['name']}\n\n{report.profile(model['profile'])}\n")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    if options.plot:
+        DOCS.mkdir(exist_ok=True)
+        (DOCS / "performance.svg").write_text(plot.svg(results))
+        (DOCS / "performance.md").write_text(report.page(results))
+        say("docs/performance.svg and docs/performance.md written")
+    say(f"{results['seconds']:.0f} s")
+
+
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="./build.sh bench", description=__doc__.splitlines()[0] if __doc__ else None
+    )
+    parser.add_argument(
+        "--models", type=names(MODELS), help=f"of {', '.join(MODELS)}", metavar="NAMES"
+    )
+    parser.add_argument(
+        "--threads", type=counts, help="such as 1,2; all by default", metavar="COUNTS"
+    )
+    parser.add_argument(
+        "--peers", type=names(PEERS), help=f"of {', '.join(PEERS)}", metavar="NAMES"
+    )
+    parser.add_argument("--rounds", type=int, help="bursts of ten runs for each row", metavar="N")
+    parser.add_argument("--quick", action="store_true", help="two models, in under three minutes")
+    parser.add_argument("--layers", action="store_true", help="layers alone, and nothing else")
+    parser.add_argument(
+        "--profile", choices=MODELS, metavar="MODEL", help="one model, step by step"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--plot", action="store_true", help="write docs/performance.{svg,md}")
+    options = parser.parse_args(words)
+    chosen = options.models
+    if options.profile:
+        options.models, options.peers = [options.profile], options.peers or []
+    elif options.layers:
+        options.models, options.peers = chosen or [], options.peers or []
+    else:
+        options.models = chosen or list(QUICK_MODELS if options.quick else BENCHMARK)
+        most = [name for name in PEERS if name != "numpy" or not options.quick]
+        options.peers = most if options.peers is None else options.peers
+    # What a full run has, and one that was asked for a part hasn't.
+    options.all = not (chosen or options.profile or options.layers or options.quick)
+    options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    options.words = list(words)
+    return options
+
+
+def names(known: Container[str]) -> Callable[[str], list[str]]:
+    """Reads names of `known`, with commas between; an empty text is none."""
+
+    def read(text: str) -> list[str]:
+        chosen = [name for name in text.split(",") if name]
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"there is no {name}")
+        return chosen
+
+    return read
+
+
+def counts(text: str) -> list[int]:
+    """Reads numbers with commas between."""
+    return sorted({int(number) for number in text.split(",")})
+
+
+def run(options: argparse.Namespace) -> Results:
+    """Measures what the command line asks for."""
+    quiet = Quiet(QUICK_PATIENCE if options.quick else PATIENCE)
+    libraries = [PYXNN, *peers.obtainable(PEERS[name]() for name in options.peers)]
+    with peers.lab(site.TARGET, libraries) as lab:
+        with lab.peer(PYXNN, 1) as peer:
+            device = peer.call("device")
+        say(f"{chromium.version()}, binary {device['binary']}, {device['threads']} threads")
+        threads = options.threads or sorted({1, device["threads"]})
+        peak = measure_peak(lab)
+        say(f"peak of a thread: {peak['gflops']:.1f} GFLOP/s, {peak['gigabytes']:.1f} GB/s")
+        found: list[Model] = []
+        if options.models:
+            say(timing.HEADER)
+            with lab.peers(libraries, threads) as running:
+                for name in options.models:
+                    chosen = [
+                        peer for peer in running if peer.library != NUMPY or name == NUMPY_MODEL
+                    ]
+                    found.append(measure(case(name), chosen, options.rounds, quiet, peak))
+        return {
+            "date": datetime.date.today().isoformat(),
+            "processor": processor(),
+            "browser": chromium.version(),
+            "binary": device["binary"],
+            "arguments": options.words,
+            "rounds": options.rounds,
+            "peak": peak,
+            "models": found,
+            "layers": layers.measure(lab, threads, peak, quiet)
+            if options.layers or options.all
+            else [],
+            "loading": loading.measure(lab, case("mobilenet_v2"), libraries, threads[-1])
+            if options.quick or options.all
+            else None,
+            "disturbed": quiet.disturbed,
+            "seconds": 0,
+        }
+
+
+def case(name: str) -> Case:
+    """A model of the table, with random input."""
+    origin = QUANTIZED.get(name)
+    return Case.random(name, MODELS[name](), origin and origin())
+
+
+def measure_peak(lab: Lab) -> figures.Peak:
+    """What one thread can do; the best of a few tries."""
+    with lab.page() as page:
+        script = "async () => (await import('/bench/peak.js')).measure()"
+        tries: list[figures.Peak] = [page.evaluate(script) for _ in range(5)]
+    return {
+        "gflops": max(peak["gflops"] for peak in tries),
+        "gigabytes": max(peak["gigabytes"] for peak in tries),
+    }
+
+
+def measure(
+    case: Case, running: Sequence[Peer], rounds: int, quiet: Quiet, peak: figures.Peak
+) -> Model:
+    """Times a model on all peers, and asks pyxnn where it runs and what its steps take."""
+    measured = timing.measure(running, case, rounds, quiet)
+    model: Model = {
+        "name": case.name,
+        "flops": case.flops,
+        "rows": figures.rows(measured, peak),
+        "left_out": sorted({f"{out.library.name}: {out.reason}" for out in measured.left_out}),
+        "placement": "",
+        "reasons": {},
+        "profile": [],
+    }
+    for peer in running:
+        timed = timing.find(measured.rows, peer.library, peer.threads)
+        if peer.library == PYXNN and timed and isinstance(peer, peers.PagePeer):
+            where = peer.call("placement")
+            model["placement"], model["reasons"] = where["summary"], where["reasons"]
+            times = peer.call("profile", 1 if timed.first > timing.SLOW else PROFILES)
+            model["profile"] = figures.steps(times, costs(case.model))
+    return model
+
+
+if __name__ == "__main__":
+    main()

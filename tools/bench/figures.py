@@ -1,0 +1,156 @@
+"""What the benchmark makes of its times: plain values, for JSON, tables and the plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from tests.models.flops import Cost
+from tools.bench.peers import NATIVE, NUMPY, PYXNN
+from tools.bench.timing import Measured, Timed
+
+ONNXRUNTIME_WEB = "onnxruntime-web"
+
+
+class Peak(TypedDict):
+    """What one thread does at most: 10^9 FLOPs a second, and 10^9 bytes a second from memory."""
+
+    gflops: float
+    gigabytes: float
+
+
+class Row(TypedDict):
+    """A model through one library. Times are milliseconds; ratios say how many times as fast as another it is.
+
+    Attributes:
+        peak_share: GFLOP/s by what as many threads can do at most in the browser.
+        fastest: of the other libraries in the browser on as many threads.
+    """
+
+    library: str
+    threads: int
+    best: float
+    median: float
+    minimum: float
+    gflops: float
+    peak_share: float | None
+    fastest: str | None
+    to_fastest: float | None
+    to_onnxruntime_web: float | None
+    session: float
+    first: float
+    error: float
+
+
+class Step(TypedDict):
+    """A step of a run of pyxnn.
+
+    Attributes:
+        share: of all steps' time.
+    """
+
+    name: str
+    kind: str
+    provider: str
+    shape: list[int]
+    milliseconds: float
+    gflops: float
+    gigabytes: float
+    share: float
+
+
+def rows(measured: Measured, peak: Peak) -> list[Row]:
+    """The figures of one model."""
+    return [_row(timed, measured.rows, peak) for timed in measured.rows]
+
+
+def _row(timed: Timed, others: Sequence[Timed], peak: Peak) -> Row:
+    peers = [
+        other
+        for other in others
+        if other.threads == timed.threads
+        and other.library not in (PYXNN, NATIVE, NUMPY, timed.library)
+    ]
+    fastest = min(peers, key=lambda other: other.best, default=None)
+    web = [
+        other.best
+        for other in others
+        if other.threads == timed.threads and other.library.name.startswith(ONNXRUNTIME_WEB)
+    ]
+    return {
+        "library": timed.library.name,
+        "threads": timed.threads,
+        "best": timed.best,
+        "median": timed.median,
+        "minimum": timed.minimum,
+        "gflops": timed.gflops,
+        "peak_share": None
+        if timed.library.native
+        else timed.gflops / (peak["gflops"] * timed.threads),
+        "fastest": fastest.library.name if fastest else None,
+        "to_fastest": fastest.best / timed.best if fastest else None,
+        "to_onnxruntime_web": web[0] / timed.best if web else None,
+        "session": timed.creation,
+        "first": timed.first,
+        "error": timed.error,
+    }
+
+
+def steps(profile: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost]) -> list[Step]:
+    """A profile with what its nodes cost."""
+    total = sum(step["milliseconds"] for step in profile)
+    nothing = Cost(0, 0)
+    result: list[Step] = []
+    for step in profile:
+        milliseconds = step["milliseconds"]
+        flops, moved = costs.get(step["name"], nothing) if _is_node(step) else nothing
+        rate = 1 / milliseconds / 1e6 if milliseconds else 0.0
+        result.append(
+            {
+                "name": step["name"],
+                "kind": step["kind"],
+                "provider": step["provider"],
+                "shape": step["shape"],
+                "milliseconds": milliseconds,
+                "gflops": flops * rate,
+                "gigabytes": moved * rate,
+                "share": milliseconds / total if total else 0.0,
+            }
+        )
+    return result
+
+
+def _is_node(step: Mapping[str, Any]) -> bool:
+    """Whether the step is its node's own work, not a change of layout before or after it."""
+    return step["kind"] != "Transpose"
+
+
+class Layer(TypedDict):
+    """A single layer through pyxnn, kernels alone, in milliseconds.
+
+    Attributes:
+        arithmetic: what its FLOPs take at the machine's peak.
+        memory: what reading its weights and input and writing its output take at the rate of reading from memory.
+    """
+
+    name: str
+    threads: int
+    best: float
+    arithmetic: float
+    memory: float
+    gflops: float
+    peak_share: float
+
+
+def layer(name: str, threads: int, best: float, cost: Cost, peak: Peak) -> Layer:
+    """The figures of one layer that took `best` milliseconds."""
+    gflops = cost.flops / best / 1e6
+    return {
+        "name": name,
+        "threads": threads,
+        "best": best,
+        "arithmetic": cost.flops / (peak["gflops"] * threads) / 1e6,
+        "memory": cost.bytes / peak["gigabytes"] / 1e6,
+        "gflops": gflops,
+        "peak_share": gflops / (peak["gflops"] * threads),
+    }

@@ -1,0 +1,89 @@
+"""The machine under the benchmark: what it is, and whether anybody else is at work on it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+SHARE = 0.08  # of one core: what others may use during a burst
+SAMPLE = 0.1  # seconds
+
+
+def processor() -> str:
+    """The processor's name and number of cores."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else os.uname().machine}, {len(os.sched_getaffinity(0))} cores"
+
+
+def foreign_seconds() -> float:
+    """Processor seconds since the machine's start that went neither to this process nor to its descendants."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    user, nice, system, _, _, interrupt, soft, steal, *_ = fields
+    return (user + nice + system + interrupt + soft + steal) * TICK - own_seconds()
+
+
+def own_seconds() -> float:
+    """Of this process and its descendants, those that have ended included."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        process = int(path.parent.name)
+        parents[process] = int(fields[1])
+        ticks[process] = sum(map(int, fields[11:15]))
+
+    def ours(process: int) -> bool:
+        while process in parents:
+            if process == os.getpid():
+                return True
+            process = parents[process]
+        return False
+
+    return sum(count for process, count in ticks.items() if ours(process)) * TICK
+
+
+class Quiet:
+    """Runs things while the machine is idle, as far as its patience goes.
+
+    Attributes:
+        patience: seconds that may still be spent on waiting and repeating, over the whole benchmark.
+        disturbed: how many results were kept although others were at work.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self.disturbed = 0
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, repeated if others used the machine meanwhile."""
+        while True:
+            self._wait()
+            start, before = time.monotonic(), foreign_seconds()
+            result = work()
+            spent = time.monotonic() - start
+            # What /proc counts comes in ticks, so in a short time two of them prove nothing.
+            if foreign_seconds() - before <= max(SHARE * spent, 2 * TICK):
+                return result
+            if self.patience <= 0:
+                self.disturbed += 1
+                return result
+            self.patience -= spent
+
+    def _wait(self) -> None:
+        """Returns once nobody else has been at work for a moment."""
+        while self.patience > 0:
+            before = foreign_seconds()
+            time.sleep(SAMPLE)
+            if foreign_seconds() - before <= max(SHARE * SAMPLE, TICK):
+                return
+            self.patience -= SAMPLE

@@ -1,0 +1,213 @@
+"""The results as Markdown: for the screen and for docs/performance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tools.bench.figures import Layer, Row, Step
+from tools.bench.loading import Loading
+from tools.bench.results import Model, Results, ours, worst
+
+STEPS = 15
+COLUMNS = (
+    *("library", "threads", "best", "median", "minimum", "GFLOP/s", "of peak"),
+    *("x fastest", "x ort-web", "session", "first run", "error"),
+)
+HOW = """\
+Each library runs on a page of its own in one headless Chromium. Its output is checked against native onnxruntime before
+anything is timed; after a warm-up of at least 5 runs and 1.5 s, bursts of 10 runs alternate between all pages. A burst
+begins when the machine is idle and is repeated when other programs used more than 8 % of a core meanwhile. A run begins with
+the input in an array of the caller's and ends with the output in one.
+
+*best* is the best burst's median, the figure to quote; *median* and *minimum* are over all runs. All are milliseconds. *of peak* is the
+share of what that many threads could do in multiply-adds, measured in the same browser. *x fastest* says how many times as
+fast as the fastest other library of the browser a row is, *x ort-web* the same of onnxruntime-web. *error* is the greatest difference of an
+output's element from native onnxruntime's; 8-bit models of other libraries are quantized by their own tools. On other machines
+other figures will come out, and on this one the speed drifts: what differs by less than 15 % is the same.
+"""
+
+
+def page(results: Results) -> str:
+    """docs/performance.md."""
+    command = " ".join(["./build.sh bench", *results["arguments"]])
+    return "\n".join(
+        [
+            "# Performance",
+            "",
+            "![Times of pyxnn and of other libraries, model by model](performance.svg)",
+            "",
+            f"Measured on {results['date']} on {results['processor']}, in {results['browser']} with the binary "
+            f"`{results['binary']}`, by `{command}` in {results['seconds'] / 60:.0f} minutes. "
+            f"One thread's peak: {results['peak']['gflops']:.1f} GFLOP/s of multiply-adds, "
+            f"{results['peak']['gigabytes']:.1f} GB/s read from memory.",
+            "",
+            "To repeat it: the same command, on a machine that does nothing else.",
+            "",
+            tables(results),
+            "## How it is measured",
+            "",
+            HOW,
+        ]
+    )
+
+
+def tables(results: Results) -> str:
+    """All that was found."""
+    parts = ["## Where pyxnn stands", "", *verdicts(results), ""]
+    for model in results["models"]:
+        parts += [
+            f"## {model['name']}, {model['flops'] / 1e9:.2f} GFLOP",
+            "",
+            models(model["rows"]),
+        ]
+        parts += [f"- {line}" for line in _notes(model)] + [""]
+    behind = worst(results)
+    if behind and behind["profile"]:
+        parts += [f"## Where the time goes in the worst case, {behind['name']}", ""]
+        parts += [profile(behind["profile"]), ""]
+    if results["layers"]:
+        parts += ["## Layers alone", "", layers(results["layers"]), ""]
+    if results["loading"]:
+        parts += ["## Loading", "", loading(results["loading"]), ""]
+    if results["disturbed"]:
+        parts += [f"{results['disturbed']} bursts were disturbed by other programs.", ""]
+    return "\n".join(parts)
+
+
+def verdicts(results: Results) -> list[str]:
+    """For each model and number of threads, whether pyxnn is ahead of the fastest peer, and by what factor."""
+    lines = []
+    for model in results["models"]:
+        for row in ours(model):
+            if row["to_fastest"]:
+                lines.append(f"- {model['name']}, {_threads(row['threads'])}: {_verdict(row)}")
+    return lines or ["- No peer was measured."]
+
+
+def _verdict(row: Row) -> str:
+    ratio = row["to_fastest"]
+    assert ratio
+    if ratio >= 1:
+        text = f"ahead, {ratio:.2f} times as fast as {row['fastest']}"
+    else:
+        text = f"**behind**, {1 / ratio:.2f} times as slow as {row['fastest']}"
+    web = row["to_onnxruntime_web"]
+    return text + (f"; {web:.2f} times as fast as onnxruntime-web" if web else "")
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count != 1)}"
+
+
+def _notes(model: Model) -> list[str]:
+    notes = [f"pyxnn: {model['placement']}"] if model["placement"] else []
+    notes += [f"{op_type} is not on XNNPACK: {why}" for op_type, why in model["reasons"].items()]
+    return notes + [f"left out: {line}" for line in model["left_out"]]
+
+
+def models(rows: Sequence[Row]) -> str:
+    """The table of one model."""
+    return table(
+        COLUMNS,
+        [
+            (
+                row["library"],
+                str(row["threads"]),
+                f"{row['best']:.2f}",
+                f"{row['median']:.2f}",
+                f"{row['minimum']:.2f}",
+                f"{row['gflops']:.1f}",
+                f"{row['peak_share']:.0%}" if row["peak_share"] else "",
+                _ratio(row["to_fastest"]),
+                _ratio(row["to_onnxruntime_web"]),
+                f"{row['session']:.0f}",
+                f"{row['first']:.0f}",
+                f"{row['error']:.0e}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _ratio(value: float | None) -> str:
+    return f"{value:.2f}" if value else ""
+
+
+def profile(steps: Sequence[Step]) -> str:
+    """The slowest steps of a run."""
+    slowest = sorted(steps, key=lambda step: -step["milliseconds"])[:STEPS]
+    total = sum(step["milliseconds"] for step in steps)
+    shown = table(
+        ("provider", "operator", "node", "shape", "ms", "share", "GFLOP/s", "GB/s"),
+        [
+            (
+                step["provider"],
+                step["kind"],
+                step["name"],
+                "x".join(map(str, step["shape"])),
+                f"{step['milliseconds']:.3f}",
+                f"{step['share']:.1%}",
+                f"{step['gflops']:.1f}" if step["gflops"] else "",
+                f"{step['gigabytes']:.1f}" if step["gigabytes"] else "",
+            )
+            for step in slowest
+        ],
+        words=4,
+    )
+    return f"{shown}\n{len(steps)} steps, {total:.2f} ms; the slowest {len(slowest)} are shown."
+
+
+def layers(rows: Sequence[Layer]) -> str:
+    """Layers against what arithmetic and memory allow."""
+    return table(
+        ("layer", "threads", "ms", "arithmetic", "memory", "GFLOP/s", "of peak"),
+        [
+            (
+                row["name"],
+                str(row["threads"]),
+                f"{row['best']:.3f}",
+                f"{row['arithmetic']:.3f}",
+                f"{row['memory']:.3f}",
+                f"{row['gflops']:.1f}",
+                f"{row['peak_share']:.0%}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def loading(found: Loading) -> str:
+    """Sizes, stages and memory."""
+    files = table(
+        ("file", "MB", "MB gzip"),
+        [
+            (size["name"], f"{size['raw'] / 1e6:.2f}", f"{size['gzip'] / 1e6:.2f}")
+            for size in found["sizes"]
+        ],
+    )
+    rows = [(name, f"{milliseconds:.0f}") for name, milliseconds in found["stages"]]
+    stages = table(
+        (f"stage, cold, to {found['model']}'s first result", "ms"),
+        [*rows, ("total", f"{found['total']:.0f}")],
+    )
+    memory = (
+        f"Memory after that: the engine's heap at most {found['engine'] / 1e6:.1f} MB, Pyodide's "
+        f"{found['pyodide'] / 1e6:.1f} MB, the page's JavaScript {found['page'] / 1e6:.1f} MB."
+    )
+    return "\n".join([files, stages, memory])
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table, as readable on the screen; the first `words` columns are aligned left, the others right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(header))]
+
+    def row(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if i < words else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * width if i < words else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    return "\n".join([row(lines[0]), row(rule), *map(row, lines[1:]), ""])

@@ -1,0 +1,133 @@
+"""Times a model through several libraries in turns, so that a drifting machine treats all alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tools.bench.case import Case
+from tools.bench.machine import Quiet
+from tools.bench.peers import Library, Peer, error
+from tools.run import say
+
+BURST = 10
+WARM_RUNS, WARM_SECONDS = 5, 1.5
+SLOW = 2000  # milliseconds: what takes longer is timed once, and no more
+HEADER = (
+    f"{'model':22}  {'library':26}  threads  {'best':>8}  {'median':>8}  {'minimum':>8}  "
+    f"{'GFLOP/s':>7}  {'session':>7}  {'error':>8}\n"
+    "   (milliseconds; best: the best burst's median, the one to quote; error: the greatest "
+    "difference from native onnxruntime)"
+)
+
+
+@dataclass
+class Timed:
+    """A model through one library on so many threads.
+
+    Attributes:
+        creation: milliseconds that making the session took.
+        error: the greatest difference of the output from native onnxruntime's.
+        first: milliseconds of the first run.
+        bursts: milliseconds of the runs, burst by burst.
+    """
+
+    case: Case
+    library: Library
+    threads: int
+    creation: float
+    error: float
+    first: float = 0
+    bursts: list[list[float]] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        """The best burst's median, which knows least of what else the machine was doing."""
+        return min(statistics.median(burst) for burst in self.bursts)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(time for burst in self.bursts for time in burst)
+
+    @property
+    def minimum(self) -> float:
+        return min(time for burst in self.bursts for time in burst)
+
+    @property
+    def gflops(self) -> float:
+        """10^9 FLOPs a second, in the best burst."""
+        return self.case.flops / self.best / 1e6
+
+    def __str__(self) -> str:
+        """A row under HEADER."""
+        return (
+            f"{self.case.name:22}  {self.library.name:26}  {self.threads:7}  {self.best:8.2f}  "
+            f"{self.median:8.2f}  {self.minimum:8.2f}  {self.gflops:7.1f}  "
+            f"{self.creation:7.0f}  {self.error:8.1e}"
+        )
+
+
+class LeftOut(NamedTuple):
+    """A library on so many threads that can't run a model, and why."""
+
+    library: Library
+    threads: int
+    reason: str
+
+
+class Measured(NamedTuple):
+    rows: list[Timed]
+    left_out: list[LeftOut]
+
+
+def measure(peers: Sequence[Peer], case: Case, rounds: int, quiet: Quiet) -> Measured:
+    """Times `case` on every peer, one burst each in turn, `rounds` times; prints a row for each.
+
+    A peer that can't run it is left out, with a line saying so.
+    """
+    rows, running, left_out = [], [], []
+    for peer in peers:
+        try:
+            timed = start(peer, case)
+        except Exception as failure:  # whatever a library of others throws
+            reason = str(failure).strip().splitlines()[0].removeprefix("Page.evaluate: ")
+            left_out.append(LeftOut(peer.library, peer.threads, reason))
+            say(f"{case.name:22}  {peer.library.name:26}  {peer.threads:7}  left out: {reason}")
+            continue
+        rows.append(timed)
+        if timed.first > SLOW:
+            timed.bursts.append(peer.burst(1))
+        else:
+            running.append((peer, timed))
+    for peer, _ in running:
+        warm_up(peer)
+    for _ in range(rounds):
+        for peer, timed in running:
+            timed.bursts.append(quiet.run(lambda peer=peer: peer.burst(BURST)))  # type: ignore[misc]
+    for timed in rows:
+        say(str(timed))
+    return Measured(rows, left_out)
+
+
+def start(peer: Peer, case: Case) -> Timed:
+    """Loads a case, runs it once, and checks what comes out."""
+    creation = peer.load(case)
+    (first,) = peer.burst(1)
+    return Timed(case, peer.library, peer.threads, creation, error(peer, case), first)
+
+
+def warm_up(peer: Peer, seconds: float = WARM_SECONDS) -> None:
+    """Runs what has been loaded until nothing more is compiled, cached or started."""
+    runs, end = 0, time.monotonic() + seconds
+    while runs < WARM_RUNS or time.monotonic() < end:
+        peer.burst(1)
+        runs += 1
+
+
+def find(rows: Sequence[Timed], library: Library, threads: int) -> Timed | None:
+    """The row of a library and a number of threads, if it was measured."""
+    wanted = (library, threads)
+    return next((row for row in rows if (row.library, row.threads) == wanted), None)
