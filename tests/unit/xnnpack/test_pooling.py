@@ -1,4 +1,4 @@
-"""MaxPool, AveragePool and GlobalAveragePool against native onnxruntime.
+"""MaxPool, AveragePool, GlobalMaxPool and GlobalAveragePool against native onnxruntime.
 
 Tolerance: a maximum is exact. A mean of at most 25 (windows) or 144 (images) values around 1, summed in another order and
 multiplied by a rounded reciprocal, is within 1e-5.
@@ -83,6 +83,16 @@ def test_global_mean(shape, opset):
     x = np.random.default_rng(0).standard_normal(shape, np.float32)
     node = helper.make_node("GlobalAveragePool", ["x"], ["y"])
     native.compare(native.build([node], {"x": x}, ["y"], opset=opset), {"x": x}, **MEAN)
+
+
+@given(
+    st.sampled_from([(2, 3, 7), (2, 3, 1), (1, 5, 6, 4), (2, 3, 1, 1), (1, 2, 3, 4, 5)]),
+    st.sampled_from([7, 22]),
+)
+def test_global_maximum(shape, opset):
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    node = helper.make_node("GlobalMaxPool", ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"], opset=opset), {"x": x})
 
 
 def test_mean_where_all_windows_hang_over_an_edge():

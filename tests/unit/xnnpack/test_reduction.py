@@ -1,6 +1,7 @@
-"""ReduceMean against native onnxruntime.
+"""The Reduce operators that sum against native onnxruntime.
 
-Tolerance: the mean of at most 4096 values around 1, summed in another order: 1e-5.
+Tolerance: the mean of at most 4096 values around 1, summed in another order: 1e-5. Sums of as many positive numbers (squares,
+magnitudes): 4e-6 relative; plain sums may cancel, so 3e-4 absolute.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.support import native
 
 
 @st.composite
-def reductions(draw):
+def reductions(draw, op_type):
     shape = draw(arrays.array_shapes(min_dims=1, max_dims=8, max_side=4))
     rank = len(shape)
     axes = draw(st.none() | st.sets(st.integers(0, rank - 1)))
@@ -24,21 +25,38 @@ def reductions(draw):
     constants = {}
     if axes is not None:
         axes = [axis - rank if draw(st.booleans()) and opset > 10 else axis for axis in axes]
-    if opset < 18:
+    if opset < (13 if op_type == "ReduceSum" else 18):
         if axes:
             attributes["axes"] = axes
     else:
         attributes["noop_with_empty_axes"] = draw(st.integers(0, 1))
         if axes is not None:
             constants["axes"] = np.array(axes, np.int64)
-    node = helper.make_node("ReduceMean", ["x", *constants], ["y"], **attributes)
+    node = helper.make_node(op_type, ["x", *constants], ["y"], **attributes)
     dynamic = draw(st.booleans())
     return native.build([node], {"x": x}, ["y"], constants, opset=opset, dynamic=dynamic), {"x": x}
 
 
-@given(reductions())
+@given(reductions("ReduceMean"))
 def test_means(case):
     native.compare(*case, atol=1e-5)
+
+
+@given(reductions("ReduceSum"))
+def test_sums(case):
+    native.compare(*case, atol=3e-4)
+
+
+@pytest.mark.parametrize("op_type", ["ReduceL1", "ReduceL2", "ReduceSumSquare"])
+@given(data=st.data())
+def test_sums_of_positive(op_type, data):
+    native.compare(*data.draw(reductions(op_type)), rtol=4e-6)
+
+
+@given(reductions("ReduceLogSum"))
+def test_logarithms_of_sums(case):
+    model, feeds = case
+    native.compare(model, {"x": np.abs(feeds["x"]) + np.float32(0.1)}, rtol=4e-6, atol=4e-6)
 
 
 @pytest.mark.parametrize("keepdims", [0, 1])
@@ -54,7 +72,8 @@ def test_of_channels_last(axes, keepdims):
     native.compare(native.build(nodes, {"x": x}, ["y"], {"w": w}), {"x": x}, atol=1e-5)
 
 
-def test_of_nothing():
+@pytest.mark.parametrize("op_type", ["ReduceL1", "ReduceL2", "ReduceMean", "ReduceSumSquare"])
+def test_of_nothing(op_type):
     x = np.ones((2, 0), np.float32)
-    node = helper.make_node("ReduceMean", ["x"], ["y"], axes=[1])
+    node = helper.make_node(op_type, ["x"], ["y"], axes=[1])
     native.compare(native.build([node], {"x": x}, ["y"]), {"x": x})

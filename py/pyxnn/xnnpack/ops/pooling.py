@@ -1,4 +1,4 @@
-"""MaxPool, AveragePool and GlobalAveragePool."""
+"""MaxPool, AveragePool, GlobalMaxPool and GlobalAveragePool."""
 
 from __future__ import annotations
 
@@ -136,3 +136,18 @@ def lower_global_average_pool(node: Node, ctx: Lowering) -> None:
     """GlobalAveragePool (opsets 1, 22): X (N, C, ...) to Y (N, C, 1, ...)."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), mean(ctx, x, range(2, x.rank)))
+
+
+@register("GlobalMaxPool", supports=conditions.float32, clamps=True)
+def lower_global_max_pool(node: Node, ctx: Lowering) -> None:
+    """GlobalMaxPool (opsets 1, 22): X (N, C, ...) to Y (N, C, 1, ...)."""
+    x = ctx.value(node.input(0))
+    pixels = math.prod(x.shape[2:])
+    shape = (*x.shape[:2], *[1] * (x.rank - 2))
+    if pixels == 1:
+        ctx.define(node.output(0), kernels.clamp(ctx, x, ctx.bounds))
+        return
+    signal = ctx.reshape(x, (*x.shape[:2], pixels))
+    window = replace(kernels.PIXEL, kernel=(1, pixels))
+    pooled = kernels.pool(ctx, Kind.MAX_POOL, signal, window, (*x.shape[:2], 1), ctx.bounds)
+    ctx.define(node.output(0), ctx.reshape(pooled, shape))
