@@ -38,6 +38,7 @@ enum pyxnn_status {
   pyxnn_unsupported = 3,      /* valid, but XNNPACK has no kernel for it */
   pyxnn_worker_lost = 4,      /* a worker died during a run: its result is incomplete, another run goes without it */
   pyxnn_failed = 5,           /* anything else */
+  pyxnn_invalid_input = 6,    /* a run met a tensor whose content its step can't take; see pyxnn_plan_failed_step */
 };
 
 /*
@@ -177,6 +178,15 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_layer_norm = 18,
+  /*
+   * Slices of 4-byte elements by their indices along one axis, by a kernel of ours: [outer, extent, inner] to
+   * [outer, count, inner]. Negative indices count from the end. An index outside [-extent, extent) makes the run fail with
+   * pyxnn_invalid_input before anything is read.
+   * params: index_size in bytes (4 or 8; indices are signed integers)
+   * dims: outer extent inner count
+   * refs: data, indices, output
+   */
+  pyxnn_gather = 19,
 };
 
 enum pyxnn_binary_type {
@@ -333,6 +343,9 @@ enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_run)(pyxnn_plan* plan, uint32_t num_th
  */
 enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_profile)(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin,
                                                    double* milliseconds);
+
+/* The step, by its place, at which the last run that failed has stopped. */
+uint32_t PYXNN_EXPORT(pyxnn_plan_failed_step)(const pyxnn_plan* plan);
 
 /* Frees the plan and its hold on its operators. NULL is allowed. */
 void PYXNN_EXPORT(pyxnn_plan_free)(pyxnn_plan* plan);

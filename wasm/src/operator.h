@@ -62,6 +62,7 @@ struct operator_type {
   enum xnn_status (*reshape)(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool);
   /* Ties the instance to its tensors, in the order of the kind's refs. */
   enum xnn_status (*setup)(void* instance, void* workspace, void* const* tensors);
+  /* Of an input that is wrong it leaves a message (pyxnn_error) and returns xnn_status_invalid_parameter. */
   enum xnn_status (*run)(void* instance, pthreadpool_t pool);
 };
 
@@ -93,6 +94,7 @@ extern const struct operator_type resize_bilinear_type;
 extern const struct operator_type slice_type;
 extern const struct operator_type function_type;
 extern const struct operator_type layer_norm_type;
+extern const struct operator_type gather_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

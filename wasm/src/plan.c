@@ -22,6 +22,7 @@ struct pyxnn_plan {
   enum plan_state state;
   uint32_t num_steps;
   uint32_t capacity;
+  uint32_t failed_step;
   struct step* steps;
 };
 
@@ -140,6 +141,15 @@ enum pyxnn_status pyxnn_plan_bind(pyxnn_plan* plan, void* arena, void* workspace
   return pyxnn_ok;
 }
 
+static enum pyxnn_status run_step(const struct step* step, pthreadpool_t pool) {
+  const struct operator_type* type = step->op->type;
+  const enum xnn_status status = type->run(step->instance, pool);
+  if (status == xnn_status_invalid_parameter) {
+    return pyxnn_invalid_input; /* the operator has left its own message */
+  }
+  return pyxnn_error_from_xnn(status, "running", type->name);
+}
+
 static enum pyxnn_status run(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin, double* milliseconds) {
   if (plan->state != plan_bound) {
     return pyxnn_error(pyxnn_invalid_argument, "a plan must be bound before it is run");
@@ -147,10 +157,11 @@ static enum pyxnn_status run(pyxnn_plan* plan, uint32_t num_threads, uint32_t sp
   const pthreadpool_t pool = pyxnn_pool_begin(num_threads, spin);
   enum pyxnn_status status = pyxnn_ok;
   for (uint32_t i = 0; i < plan->num_steps && status == pyxnn_ok; i++) {
-    const struct step* step = &plan->steps[i];
     const double start = milliseconds != NULL ? emscripten_get_now() : 0;
-    const struct operator_type* type = step->op->type;
-    status = pyxnn_error_from_xnn(type->run(step->instance, pool), "running", type->name);
+    status = run_step(&plan->steps[i], pool);
+    if (status != pyxnn_ok) {
+      plan->failed_step = i;
+    }
     if (milliseconds != NULL) {
       milliseconds[i] = emscripten_get_now() - start;
     }
@@ -167,6 +178,10 @@ enum pyxnn_status pyxnn_plan_run(pyxnn_plan* plan, uint32_t num_threads, uint32_
 
 enum pyxnn_status pyxnn_plan_profile(pyxnn_plan* plan, uint32_t num_threads, uint32_t spin, double* milliseconds) {
   return run(plan, num_threads, spin, milliseconds);
+}
+
+uint32_t pyxnn_plan_failed_step(const pyxnn_plan* plan) {
+  return plan->failed_step;
 }
 
 void pyxnn_plan_free(pyxnn_plan* plan) {

@@ -15,7 +15,7 @@ from pyxnn.engine.abi import (
     ResizeType,
     UnaryType,
 )
-from pyxnn.engine.core import Engine, EngineOperator, EnginePlan
+from pyxnn.engine.core import Engine, EngineOperator, EnginePlan, InvalidInput
 from pyxnn.engine.host import Host
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "EnginePlan",
     "FunctionType",
     "Host",
+    "InvalidInput",
     "Kind",
     "ReduceType",
     "Ref",

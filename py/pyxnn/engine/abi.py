@@ -16,6 +16,7 @@ class Status(IntEnum):
     UNSUPPORTED = 3
     WORKER_LOST = 4
     FAILED = 5
+    INVALID_INPUT = 6
 
 
 class Kind(IntEnum):
@@ -39,6 +40,7 @@ class Kind(IntEnum):
     SLICE = 16
     FUNCTION = 17
     LAYER_NORM = 18
+    GATHER = 19
 
 
 class BinaryType(IntEnum):

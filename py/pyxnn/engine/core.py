@@ -25,6 +25,18 @@ _SCRATCH_SIZE = 4096
 _MESSAGE_SIZE = 512
 
 
+class InvalidInput(Exception):  # noqa: N818
+    """A run met a tensor whose content a step can't take, such as an index outside its table.
+
+    Attributes:
+        step: the step's place in its plan.
+    """
+
+    def __init__(self, step: int, message: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+
 class _Handle:
     """An address of the engine that is freed once: by ``close`` or when the object is collected."""
 
@@ -76,9 +88,13 @@ class EnginePlan(_Handle):
         self._engine.check("pyxnn_plan_bind", self.address, arena, workspace)
 
     def run(self, num_threads: int, spin: bool) -> bool:
-        """Run all steps; False when a worker was lost on the way and the result is incomplete."""
+        """Run all steps; False when a worker was lost on the way and the result is incomplete.
+
+        Raises:
+            InvalidInput: the content of a tensor won't do; the plan can be run again with others.
+        """
         status = self._host_call("pyxnn_plan_run", self.address, num_threads, spin)
-        return status == 0 or self._engine.survived(status)
+        return status == 0 or self._engine.survived(status, self)
 
     def profile(self, num_threads: int, spin: bool) -> list[float] | None:
         """Run all steps and return the milliseconds of each; None when a worker was lost."""
@@ -87,7 +103,7 @@ class EnginePlan(_Handle):
         address = engine.allocate(times.nbytes)
         try:
             status = self._host_call("pyxnn_plan_profile", self.address, num_threads, spin, address)
-            if status != 0 and not engine.survived(status):
+            if status != 0 and not engine.survived(status, self):
                 return None
             engine.read(address, times)
         finally:
@@ -207,10 +223,13 @@ class Engine:
         if status != 0:
             raise _ERROR_CLASSES[Status(status)](self._error_message())
 
-    def survived(self, status: int) -> bool:
+    def survived(self, status: int, plan: EnginePlan) -> bool:
         """Deal with a run's failure: False when another run can go on without a lost worker, else raise."""
         if status == Status.WORKER_LOST:
             return False
+        if status == Status.INVALID_INPUT:
+            step = self.call("pyxnn_plan_failed_step", plan.address)
+            raise InvalidInput(step, self._error_message())
         raise _ERROR_CLASSES[Status(status)](self._error_message())
 
     def stage(self, data: bytes) -> int:

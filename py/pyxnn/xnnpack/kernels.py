@@ -430,6 +430,20 @@ def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
     return ctx.step(Kind.SOFTMAX, [], dims, [x], ctx.new(x.shape, x.order))
 
 
+def gather(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:
+    """The slices of `data` along an axis that int32 or int64 indices of any shape name."""
+    data, indices = ctx.row_major(data), ctx.row_major(indices)
+    before, after = data.shape[:axis], data.shape[axis + 1 :]
+    shape = (*before, *indices.shape, *after)
+    return ctx.step(
+        Kind.GATHER,
+        [indices.dtype.itemsize],
+        [math.prod(before), data.shape[axis], math.prod(after), indices.size],
+        [data, indices],
+        ctx.new(shape, layout.row_major(len(shape))),
+    )
+
+
 def layer_norm(
     ctx: Lowering,
     x: Value,

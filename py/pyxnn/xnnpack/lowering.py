@@ -48,9 +48,10 @@ class Lowering:
         self._arranged: dict[Hashable, Value] = {}
         self._values: dict[str, Value] = {}
         for name, shape in shapes.items():
-            buffer = Buffer(math.prod(shape) * FLOAT32.itemsize)
-            self.inputs[name] = buffer
-            self._values[name] = Value(shape, layout.row_major(len(shape)), buffer)
+            value = self.new(shape, layout.row_major(len(shape)), graph.dtype(name) or FLOAT32)
+            assert isinstance(value.source, Buffer)
+            self.inputs[name] = value.source
+            self._values[name] = value
 
     def lower(self, work: Work) -> None:
         """Adds the steps of one node, or evaluates it when all that it depends on is known.

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from pyxnn.engine import Engine, EnginePlan
+from pyxnn import errors
+from pyxnn.engine import Engine, EnginePlan, InvalidInput
 from pyxnn.graph import Graph, Node
 from pyxnn.partition import XNNPACK, Segment
 from pyxnn.profile import StepTime
@@ -94,15 +95,18 @@ class Subgraph:
             wanted: names of the outputs to return; None returns all.
 
         Raises:
-            InvalidArgument: the shapes of the inputs don't fit together.
+            InvalidArgument: the shapes of the inputs don't fit together, or a node can't take their values.
             NotImplemented: XNNPACK can't do a node on these shapes.
             RuntimeException: out of memory; the subgraph can still be run.
         """
         plan = self._plan_for(inputs)
         steps, arena = self._bind(plan)
         self._write(plan, arena, inputs)
-        while not steps.run(self._num_threads, self._spin):  # a worker was lost on the way
-            self._write(plan, arena, inputs)
+        try:
+            while not steps.run(self._num_threads, self._spin):  # a worker was lost on the way
+                self._write(plan, arena, inputs)
+        except InvalidInput as error:
+            raise _blamed(plan, error) from error
         return self._read(plan, arena, self._outputs if wanted is None else wanted)
 
     def profile(
@@ -114,7 +118,10 @@ class Subgraph:
         times = None
         while times is None:
             self._write(plan, arena, inputs)
-            times = steps.profile(self._num_threads, self._spin)
+            try:
+                times = steps.profile(self._num_threads, self._spin)
+            except InvalidInput as error:
+                raise _blamed(plan, error) from error
         steps_times = [
             StepTime(label.name, label.operators, XNNPACK, shape, milliseconds)
             for (label, shape), milliseconds in zip(plan.tasks, times, strict=True)
@@ -174,6 +181,15 @@ class Subgraph:
                 results[name] = array = np.empty(place.shape, place.dtype)
                 self._engine.read(arena + place.offset, array)
         return results
+
+
+def _blamed(plan: Plan, error: InvalidInput) -> errors.InvalidArgument:
+    """The error, naming the node that a step stems from."""
+    label, _ = plan.tasks[error.step]
+    return errors.InvalidArgument(
+        f"Non-zero status code returned while running {label.operators} node. "
+        f"Name:'{label.name}' Status Message: {error}"
+    )
 
 
 def _deciding(nodes: Sequence[Node]) -> set[str]:

@@ -1,0 +1,98 @@
+/* Gather: copies of slices, whose indices are checked before any is followed. */
+#include <string.h>
+
+#include "error.h"
+#include "memory.h"
+#include "operator.h"
+
+/* Slices of about so many elements are one task. */
+enum { elements_per_task = 4096 };
+
+struct gather_instance {
+  const size_t* index_size;
+  size_t outer, extent, inner, count;
+  const uint32_t* data;
+  const void* indices;
+  uint32_t* output;
+};
+
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+  const size_t size = take(params);
+  if (size != sizeof(int32_t) && size != sizeof(int64_t)) {
+    return xnn_status_invalid_parameter;
+  }
+  size_t* state = pyxnn_allocate(sizeof(*state));
+  if (state == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  *state = size;
+  *out = state;
+  return xnn_status_success;
+}
+
+static enum xnn_status instantiate(const void* state, void** instance) {
+  return own_instantiate(state, sizeof(struct gather_instance), instance);
+}
+
+static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct gather_instance* instance = opaque;
+  instance->outer = take(dims);
+  instance->extent = take(dims);
+  instance->inner = take(dims);
+  instance->count = take(dims);
+  return xnn_status_success;
+}
+
+static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
+  struct gather_instance* instance = opaque;
+  instance->data = tensors[0];
+  instance->indices = tensors[1];
+  instance->output = tensors[2];
+  return xnn_status_success;
+}
+
+static int64_t index_at(const struct gather_instance* instance, size_t place) {
+  return *instance->index_size == sizeof(int64_t) ? ((const int64_t*)instance->indices)[place]
+                                                  : ((const int32_t*)instance->indices)[place];
+}
+
+/* Copies slices [start, start + count) of the output. */
+static void copy_slices(void* context, size_t start, size_t count) {
+  const struct gather_instance* instance = context;
+  for (size_t slice = start; slice < start + count; slice++) {
+    const int64_t index = index_at(instance, slice % instance->count);
+    const size_t row = (size_t)(index < 0 ? index + (int64_t)instance->extent : index);
+    const uint32_t* from = instance->data + (slice / instance->count * instance->extent + row) * instance->inner;
+    memcpy(instance->output + slice * instance->inner, from, instance->inner * sizeof(*from));
+  }
+}
+
+static enum xnn_status run(void* opaque, pthreadpool_t pool) {
+  const struct gather_instance* instance = opaque;
+  const int64_t extent = (int64_t)instance->extent;
+  for (size_t i = 0; i < instance->count; i++) {
+    const int64_t index = index_at(instance, i);
+    if (index < -extent || index >= extent) {
+      pyxnn_error(pyxnn_invalid_input,
+                  "indices element out of data bounds, idx=%lld must be within the inclusive range [%lld,%lld]",
+                  (long long)index, (long long)-extent, (long long)(extent - 1));
+      return xnn_status_invalid_parameter;
+    }
+  }
+  pthreadpool_parallelize_1d_tile_1d(pool, copy_slices, opaque, instance->outer * instance->count,
+                                     elements_per_task / (instance->inner + 1) + 1, 0);
+  return xnn_status_success;
+}
+
+const struct operator_type gather_type = {
+    .name = "gather",
+    .num_params = 1,
+    .num_refs = 3,
+    .create = create,
+    .destroy = pyxnn_release,
+    .instantiate = instantiate,
+    .release = own_release,
+    .reshape = reshape,
+    .setup = setup,
+    .run = run,
+};
