@@ -20,7 +20,7 @@ from tools import (
     wasm,
     wheel,
 )
-from tools.run import BUILD, ROOT, BuildError, cpus, say, show, stage
+from tools.run import BUILD, ROOT, BuildError, attempt, cpus, say, show, stage
 
 Arguments = list[str]
 
@@ -160,15 +160,7 @@ def main(arguments: Arguments) -> int:
         for name, verb in VERBS.items():
             say(f"  {name:8} {verb.help}")
         return 2 if arguments else 0
-    try:
-        VERBS[arguments[0]].act(arguments[1:])
-    except BuildError as error:
-        print(f"\nbuild failed: {error}", file=sys.stderr, flush=True)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr, flush=True)
-        return 130
-    return 0
+    return attempt(lambda: VERBS[arguments[0]].act(arguments[1:]))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ python3 -m tools.demo [--headless] [--port PORT] [--screenshot FILE]
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import onnx
@@ -18,7 +19,7 @@ from tools.bench import peers, timing
 from tools.bench.case import Case
 from tools.bench.machine import Quiet
 from tools.bench.peers import PYXNN, Lab, PagePeer
-from tools.run import BUILD, BuildError, say
+from tools.run import BUILD, BuildError, attempt, say
 
 MIN_ACCURACY = 0.97
 MAX_ERROR = 1e-3
@@ -102,4 +103,4 @@ def picture(page: Page, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(attempt(main))

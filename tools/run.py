@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,6 +95,19 @@ def stage(name: str) -> Iterator[None]:
     start = time.monotonic()
     yield
     say(f"== {name}: done in {time.monotonic() - start:.1f} s")
+
+
+def attempt(act: Callable[[], None]) -> int:
+    """Calls ``act``; a failure becomes a message without a traceback. Returns the exit code."""
+    try:
+        act()
+    except BuildError as error:
+        print(f"\nbuild failed: {error}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr, flush=True)
+        return 130
+    return 0
 
 
 class Progress:

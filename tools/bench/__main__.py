@@ -22,7 +22,7 @@ from tools.bench.case import Case
 from tools.bench.machine import Quiet, processor
 from tools.bench.peers import NATIVE, NUMPY, PYXNN, Lab, Library, Peer
 from tools.bench.results import Model, Results
-from tools.run import ROOT, say
+from tools.run import ROOT, attempt, say
 
 DOCS = ROOT / "docs"
 PEERS: dict[str, Callable[[], Library]] = {
@@ -197,4 +197,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(attempt(main))
