@@ -48,3 +48,34 @@ def test_minilm_from_token_ids():
     ids = np.random.default_rng(2).integers(-50, 50, (1, 16))
     native.compare(data, {"ids": ids}, **TOLERANCE)
     assert kinds(data, {"ids": ids})["Gather"] == 1
+
+
+def test_norm_and_gelu_from_primitives():
+    """As exporters write them below opset 17."""
+    numbers = {"two": 2, "epsilon": 1e-5, "cubic": 0.044715, "slope": 0.7978845608, "one": 1}
+    constants = {name: np.array(value, np.float32) for name, value in numbers.items()}
+    constants |= {"half": np.array(0.5, np.float32), "scale": WORDS[0], "bias": WORDS[1]}
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[-1]),
+        helper.make_node("Sub", ["x", "mean"], ["d"]),
+        helper.make_node("Pow", ["d", "two"], ["square"]),
+        helper.make_node("ReduceMean", ["square"], ["variance"], axes=[-1]),
+        helper.make_node("Add", ["variance", "epsilon"], ["sum"]),
+        helper.make_node("Sqrt", ["sum"], ["deviation"]),
+        helper.make_node("Div", ["d", "deviation"], ["normal"]),
+        helper.make_node("Mul", ["normal", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "bias"], ["h"]),
+        helper.make_node("Mul", ["h", "slope"], ["p"]),
+        helper.make_node("Mul", ["h", "cubic"], ["q"]),
+        helper.make_node("Mul", ["q", "h"], ["r"]),
+        helper.make_node("Add", ["one", "r"], ["s"]),
+        helper.make_node("Mul", ["p", "s"], ["t"]),
+        helper.make_node("Tanh", ["t"], ["g"]),
+        helper.make_node("Add", ["g", "one"], ["gate"]),
+        helper.make_node("Mul", ["h", "half"], ["m"]),
+        helper.make_node("Mul", ["m", "gate"], ["y"]),
+    ]
+    feeds = {"x": np.random.default_rng(3).standard_normal((2, 7, 384), np.float32)}
+    data = native.build(nodes, feeds, ["y"], constants, opset=13)
+    native.compare(data, feeds, **TOLERANCE)
+    assert kinds(data, feeds) == {"LayerNormalization": 1, "Gelu": 1}
