@@ -175,6 +175,19 @@ def test_blocks(op_type, attributes, channels_last, block):
     native.compare(native.build(nodes, {"x": x}, ["y"], constants), {"x": x})
 
 
+def test_space_to_depth_by_columns_first():
+    """SpaceToDepth of opset 28, which onnxruntime lacks, undoes DepthToSpace."""
+    x = random((2, 8, 3, 5))
+    nodes = [
+        helper.make_node("DepthToSpace", ["x"], ["h"], blocksize=2, mode="CRD"),
+        helper.make_node("SpaceToDepth", ["h"], ["y"], blocksize=2, mode="CRD"),
+    ]
+    part = native.subgraph(native.build(nodes, {"x": x}, ["y"], opset=28))
+    (result,) = part.run({"x": x}).values()
+    part.close()
+    np.testing.assert_array_equal(result, x)
+
+
 def test_refusals():
     x = random((3, 4))
     constants = {"s": np.array([-1]), "e": np.array([-9]), "a": np.array([0]), "t": np.array([-1])}

@@ -100,25 +100,38 @@ def lower_celu(node: Node, ctx: Lowering) -> None:
 
 @register("Softplus", supports=conditions.float32)
 def lower_softplus(node: Node, ctx: Lowering) -> None:
-    """Softplus (opsets 1, 22): X of any shape to log(exp(X) + 1)."""
-    ctx.define(node.output(0), _softplus(ctx, ctx.value(node.input(0))))
+    """Softplus (opsets 1, 22): X of any shape to log(exp(X) + 1).
 
-
-def _softplus(ctx: Lowering, x: Value) -> Value:
-    """max(x, 0) + log(exp(-|x|) + 1), in which nothing overflows."""
+    It is max(X, 0) + log(1 + e) with e = exp(-|X|), in which nothing overflows. XNNPACK's logarithm y is good to 1e-7, too little
+    where e is small, and its Elu of -y, exp(-y) - 1, says by how much: a step of Newton's method adds (1 + e) * Elu(-y) + e.
+    """
+    x = ctx.value(node.input(0))
     exponent = kernels.unary(ctx, UnaryType.NEGATE, kernels.unary(ctx, UnaryType.ABS, x))
     power = kernels.unary(ctx, UnaryType.EXP, exponent)
     sum = kernels.binary(ctx, BinaryType.ADD, power, Value.scalar(1.0))
     logarithm = kernels.unary(ctx, UnaryType.LOG, sum)
+    negative = kernels.unary(ctx, UnaryType.NEGATE, logarithm)
+    inverse = kernels.unary(ctx, UnaryType.ELU, negative, 1.0)
+    product = kernels.binary(ctx, BinaryType.MULTIPLY, sum, inverse)
+    missing = kernels.binary(ctx, BinaryType.ADD, product, power)
+    exact = kernels.binary(ctx, BinaryType.ADD, logarithm, missing)
     positive = kernels.clamp(ctx, x, Bounds(0.0, math.inf))
-    return kernels.binary(ctx, BinaryType.ADD, positive, logarithm)
+    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.ADD, positive, exact))
 
 
 @register("Mish", supports=conditions.float32)
 def lower_mish(node: Node, ctx: Lowering) -> None:
-    """Mish (opsets 18, 22): X of any shape to X * tanh(softplus(X))."""
+    """Mish (opsets 18, 22): X of any shape to X * tanh(softplus(X)).
+
+    With u = exp(X) and n = u * (u + 2) the factor is n / (n + 2), which is 1 long before u * u overflows.
+    """
     x = ctx.value(node.input(0))
-    factor = kernels.unary(ctx, UnaryType.TANH, _softplus(ctx, x))
+    two = Value.scalar(2.0)
+    power = kernels.unary(ctx, UnaryType.EXP, kernels.clamp(ctx, x, Bounds(-math.inf, 20.0)))
+    shifted = kernels.binary(ctx, BinaryType.ADD, power, two)
+    numerator = kernels.binary(ctx, BinaryType.MULTIPLY, power, shifted)
+    denominator = kernels.binary(ctx, BinaryType.ADD, numerator, two)
+    factor = kernels.binary(ctx, BinaryType.DIVIDE, numerator, denominator)
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, factor))
 
 

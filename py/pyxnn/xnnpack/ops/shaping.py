@@ -122,8 +122,9 @@ def lower_depth_to_space(node: Node, ctx: Lowering) -> None:
 
 @register("SpaceToDepth", supports=supports_data)
 def lower_space_to_depth(node: Node, ctx: Lowering) -> None:
-    """SpaceToDepth (opsets 1 to 13): (N, C, H, W) to (N, C * b * b, H / b, W / b), with b the `blocksize`."""
+    """SpaceToDepth (opsets 1 to 28): (N, C, H, W) to (N, C * b * b, H / b, W / b), with b the `blocksize`."""
     x = ctx.value(node.input(0))
     (n, c, h, w), b = x.shape, node.attributes["blocksize"]
-    blocks = ctx.reshape(x, (n, c, h // b, b, w // b, b)).permuted((0, 3, 5, 1, 2, 4))
+    axes = (0, 3, 5, 1, 2, 4) if node.attribute("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    blocks = ctx.reshape(x, (n, c, h // b, b, w // b, b)).permuted(axes)
     ctx.define(node.output(0), ctx.reshape(blocks, (n, c * b * b, h // b, w // b)))
