@@ -143,7 +143,7 @@ VERBS = {
     "site": Verb("build the static site with the demo page", build_site),
     "demo": Verb("run the main job in a headless browser, then serve the page [--headless]", demo),
     "test": Verb("run all checks and tests, or what pytest's arguments name", test),
-    "bench": Verb("measure speed and memory in the browser", bench),
+    "bench": Verb("measure speed and memory beside other libraries [--quick; --help]", bench),
     "lint": Verb("check style and types of Python, C and JavaScript", check),
     "format": Verb("lay out the code as lint wants it", repair),
     "lock": Verb("make third_party.lock anew after a change of versions", lock),

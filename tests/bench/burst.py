@@ -68,12 +68,6 @@ def burst(count: int) -> list[float]:
     return times
 
 
-def kernels(count: int) -> list[float]:
-    """The milliseconds of each of `count` runs' steps, without copies and calls."""
-    assert _loaded
-    return [sum(step.ms for step in _loaded.profile().steps) for _ in range(count)]
-
-
 def profile(count: int) -> list[dict[str, Any]]:
     """The steps of a run, with the least time that each took in `count` runs."""
     assert _loaded

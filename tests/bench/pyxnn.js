@@ -24,9 +24,6 @@ export const output = async () => new Float32Array((await python.call("burst.out
 export const burst = (count) => python.call("burst.burst", count);
 
 /** @param {number} count */
-export const kernels = (count) => python.call("burst.kernels", count);
-
-/** @param {number} count */
 export const profile = (count) => python.call("burst.profile", count);
 
 export const placement = () => python.call("burst.placement");

@@ -18,8 +18,10 @@ from tools.bench.machine import Quiet
 from tools.bench.peers import NATIVE, PYXNN, Lab
 
 ROUNDS = 2
-# 8x8 pixels, 8 channels from 8 of 3x3 pixels, a multiplication and an addition each
-FLOPS = 8 * 8 * 8 * (8 * 3 * 3) * 2
+# 32x32 pixels, 32 channels from 32 of 3x3 pixels, a multiplication and an addition each
+FLOPS = 32 * 32 * 32 * (32 * 3 * 3) * 2
+# input and output, weights and bias
+FLOATS = 2 * 32 * 32 * 32 + 32 * 32 * 3 * 3 + 32
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def lab(browser: Browser, site_folder: Path) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def found(lab: Lab) -> results.Results:
-    case = Case.random("tiny", layers.conv(channels=8, size=8))
+    case = Case.random("tiny", layers.conv(channels=32, size=32))
     peak = bench.measure_peak(lab)
     with lab.peers([PYXNN, peers.onnxruntime_web(), peers.tfjs(), NATIVE], [1]) as running:
         model = bench.measure(case, running, ROUNDS, Quiet(0), peak)
@@ -88,8 +90,7 @@ def test_profile(found: results.Results) -> None:
     (conv,) = (step for step in steps if step["gflops"])
     assert conv["kind"] == "Conv"
     assert math.isclose(conv["gflops"] * conv["milliseconds"] * 1e6, FLOPS)
-    floats = 2 * 8 * 8 * 8 + 8 * 8 * 3 * 3 + 8
-    assert math.isclose(conv["gigabytes"] * conv["milliseconds"] * 1e6, 4 * floats)
+    assert math.isclose(conv["gigabytes"] * conv["milliseconds"] * 1e6, 4 * FLOATS)
 
 
 def test_report(found: results.Results) -> None:

@@ -103,7 +103,7 @@ def steps(profile: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost]) -> li
     result: list[Step] = []
     for step in profile:
         milliseconds = step["milliseconds"]
-        flops, moved = costs.get(step["name"], nothing) if _is_node(step) else nothing
+        flops, moved = costs.get(step["name"], nothing) if is_node(step) else nothing
         rate = 1 / milliseconds / 1e6 if milliseconds else 0.0
         result.append(
             {
@@ -120,13 +120,13 @@ def steps(profile: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost]) -> li
     return result
 
 
-def _is_node(step: Mapping[str, Any]) -> bool:
+def is_node(step: Mapping[str, Any]) -> bool:
     """Whether the step is its node's own work, not a change of layout before or after it."""
     return step["kind"] != "Transpose"
 
 
 class Layer(TypedDict):
-    """A single layer through pyxnn, kernels alone, in milliseconds.
+    """A single layer through pyxnn, its kernel alone, in milliseconds.
 
     Attributes:
         arithmetic: what its FLOPs take at the machine's peak.

@@ -10,9 +10,9 @@ from tools.bench import figures
 from tools.bench.case import Case
 from tools.bench.machine import Quiet
 from tools.bench.peers import PYXNN, Lab
-from tools.bench.timing import BURST, warm_up
+from tools.bench.timing import warm_up
 
-ROUNDS = 3
+RUNS = 30
 
 
 def measure(
@@ -26,11 +26,9 @@ def measure(
                 case = Case.random(name, make())
                 peer.load(case)
                 warm_up(peer, seconds=0.2)
-                best = min(
-                    min(quiet.run(lambda: peer.call("kernels", BURST))) for _ in range(ROUNDS)
-                )
-                cost = sum_costs(case)
-                rows.append(figures.layer(name, threads, best, cost, peak))
+                steps = quiet.run(lambda: peer.call("profile", RUNS))
+                best = sum(step["milliseconds"] for step in steps if figures.is_node(step))
+                rows.append(figures.layer(name, threads, best, sum_costs(case), peak))
     return rows
 
 

@@ -17,7 +17,8 @@ HOW = """\
 Each library runs on a page of its own in one headless Chromium. Its output is checked against native onnxruntime before
 anything is timed; after a warm-up of at least 5 runs and 1.5 s, bursts of 10 runs alternate between all pages. A burst
 begins when the machine is idle and is repeated when other programs used more than 8 % of a core meanwhile. A run begins with
-the input in an array of the caller's and ends with the output in one.
+the input in an array of the caller's and ends with the output in one. Native onnxruntime, outside of the browser, is for scale: it has
+wider vectors (AVX). NumPy in Pyodide is pyxnn's CPU provider, for the fun of it. What takes more than 2 s is timed once.
 
 *best* is the best burst's median, the figure to quote; *median* and *minimum* are over all runs. All are milliseconds. *of peak* is the
 share of what that many threads could do in multiply-adds, measured in the same browser. *x fastest* says how many times as
@@ -78,6 +79,8 @@ def verdicts(results: Results) -> list[str]:
     """For each model and number of threads, whether pyxnn is ahead of the fastest peer, and by what factor."""
     lines = []
     for model in results["models"]:
+        if not ours(model):
+            lines.append(f"- {model['name']}: **pyxnn can't run it** (the reason is below)")
         for row in ours(model):
             if row["to_fastest"]:
                 lines.append(f"- {model['name']}, {_threads(row['threads'])}: {_verdict(row)}")
@@ -148,7 +151,7 @@ def profile(steps: Sequence[Step]) -> str:
                 f"{step['milliseconds']:.3f}",
                 f"{step['share']:.1%}",
                 f"{step['gflops']:.1f}" if step["gflops"] else "",
-                f"{step['gigabytes']:.1f}" if step["gigabytes"] else "",
+                f"{step['gigabytes']:.1f}" if step["gigabytes"] >= 0.05 else "",
             )
             for step in slowest
         ],
@@ -192,7 +195,8 @@ def loading(found: Loading) -> str:
     )
     memory = (
         f"Memory after that: the engine's heap at most {found['engine'] / 1e6:.1f} MB, Pyodide's "
-        f"{found['pyodide'] / 1e6:.1f} MB, the page's JavaScript {found['page'] / 1e6:.1f} MB."
+        f"{found['pyodide'] / 1e6:.1f} MB, the page's JavaScript {found['page'] / 1e6:.1f} MB. "
+        f"A call that has next to nothing to compute takes {found['call']:.0f} us."
     )
     return "\n".join([files, stages, memory])
 

@@ -10,7 +10,6 @@ import pytest
 from tools.bench import machine
 from tools.bench.machine import Quiet
 
-
 WORK = "import time\nwhile time.process_time() < 0.3: pass"
 
 
