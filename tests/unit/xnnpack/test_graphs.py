@@ -47,7 +47,8 @@ class GraphMaker:
 
     def unary(self):
         x = self.pick()
-        self.node(self.draw(st.sampled_from(["Relu", "Sigmoid", "Tanh"])), [x], self.values[x])
+        op_type = self.draw(st.sampled_from(["Relu", "Sigmoid", "Tanh", "Abs", "Elu", "Neg"]))
+        self.node(op_type, [x], self.values[x])
 
     def binary(self):
         op_type = self.draw(st.sampled_from(["Add", "Sub", "Mul"]))
@@ -119,6 +120,55 @@ class GraphMaker:
         shape[axis] *= len(names)
         self.node("Concat", names, shape, axis=axis)
 
+    def cut(self):
+        """Half of an axis, or its every second element."""
+        x = self.pick(2, 3, 4)
+        if x is None:
+            return
+        shape = list(self.values[x])
+        axis = self.draw(st.integers(0, len(shape) - 1))
+        step = self.draw(st.integers(1, 2))
+        start = self.draw(st.integers(0, shape[axis] - 1))
+        bounds = ([start], [shape[axis]], [axis], [step])
+        shape[axis] = len(range(start, shape[axis], step))
+        self.node("Slice", [x, *(self.constant(np.array(b, np.int64)) for b in bounds)], shape)
+
+    def split(self):
+        x = self.pick(2, 3, 4)
+        if x is None:
+            return
+        shape = list(self.values[x])
+        axis = self.draw(st.integers(0, len(shape) - 1))
+        if shape[axis] % 2 == 0:
+            shape[axis] //= 2
+            names = [f"v{len(self.nodes)}", f"v{len(self.nodes)}b"]
+            self.nodes.append(helper.make_node("Split", [x], names, axis=axis))
+            self.values.update(dict.fromkeys(names, tuple(shape)))
+
+    def pad(self):
+        x = self.pick(2, 3, 4)
+        if x is None:
+            return
+        shape = self.values[x]
+        amounts = self.draw(
+            st.lists(st.integers(0, 1), min_size=2 * len(shape), max_size=2 * len(shape))
+        )
+        padded = np.add(shape, np.reshape(amounts, (2, -1)).sum(axis=0))
+        self.node("Pad", [x, self.constant(np.array(amounts, np.int64))], padded)
+
+    def upsample(self):
+        x = self.pick(4)
+        if x is not None:
+            n, c, h, w = self.values[x]
+            if self.draw(st.booleans()):
+                scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+                mode = {"mode": "linear"} if self.draw(st.booleans()) else {}
+                self.node("Resize", [x, "", scales], (n, c, 2 * h, 2 * w), **mode)
+            else:
+                weights = self.weights(c, 3, 2, 2)
+                shape = (n, 3, 2 * h, 2 * w)
+                self.node("ConvTranspose", [x, weights], shape, strides=[2, 2])
+
     def mean(self):
         x = self.pick(2, 3, 4)
         if x is None:
@@ -144,13 +194,16 @@ class GraphMaker:
             self.node("MatMul", [x, self.weights(shape[-1], n)], (*shape[:-1], n))
 
 
-MAKERS = ["unary", "binary", "conv", "pool", "transpose", "reshape", "concat", "mean", "softmax"]
+MAKERS = [
+    *("unary", "binary", "conv", "pool", "transpose", "reshape", "concat", "mean", "softmax"),
+    *("cut", "split", "pad", "upsample", "matmul"),
+]
 
 
 @st.composite
 def graphs(draw):
     maker = GraphMaker(draw)
-    for kind in draw(st.lists(st.sampled_from([*MAKERS, "matmul"]), min_size=1, max_size=14)):
+    for kind in draw(st.lists(st.sampled_from(MAKERS), min_size=1, max_size=14)):
         getattr(maker, kind)()
         if sum(map(np.prod, maker.values.values())) > 10_000:
             break
