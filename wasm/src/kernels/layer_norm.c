@@ -9,14 +9,22 @@ static inline float sum_of_lanes(v128_t value) {
          (wasm_f32x4_extract_lane(value, 2) + wasm_f32x4_extract_lane(value, 3));
 }
 
+/* Additions wait for each other: so many sums at a time keep the adders busy. */
+enum { num_sums = 4, elements_per_turn = num_sums * 4 };
+
+static inline float total_of(const v128_t sums[num_sums]) {
+  return sum_of_lanes(wasm_f32x4_add(wasm_f32x4_add(sums[0], sums[1]), wasm_f32x4_add(sums[2], sums[3])));
+}
+
 static float mean_of(const float* row, size_t channels) {
-  v128_t even = wasm_f32x4_const_splat(0.0f), odd = even;
+  v128_t sums[num_sums] = {0};
   size_t i = 0;
-  for (; i + 8 <= channels; i += 8) {
-    even = wasm_f32x4_add(even, wasm_v128_load(row + i));
-    odd = wasm_f32x4_add(odd, wasm_v128_load(row + i + 4));
+  for (; i + elements_per_turn <= channels; i += elements_per_turn) {
+    for (size_t s = 0; s < num_sums; s++) {
+      sums[s] = wasm_f32x4_add(sums[s], wasm_v128_load(row + i + s * 4));
+    }
   }
-  float sum = sum_of_lanes(wasm_f32x4_add(even, odd));
+  float sum = total_of(sums);
   for (; i < channels; i++) {
     sum += row[i];
   }
@@ -26,15 +34,15 @@ static float mean_of(const float* row, size_t channels) {
 /* The mean of the squares of the differences from `center`. */
 static float variance_of(const float* row, size_t channels, float center) {
   const v128_t centers = wasm_f32x4_splat(center);
-  v128_t even = wasm_f32x4_const_splat(0.0f), odd = even;
+  v128_t sums[num_sums] = {0};
   size_t i = 0;
-  for (; i + 8 <= channels; i += 8) {
-    const v128_t a = wasm_f32x4_sub(wasm_v128_load(row + i), centers);
-    const v128_t b = wasm_f32x4_sub(wasm_v128_load(row + i + 4), centers);
-    even = simd_madd(a, a, even);
-    odd = simd_madd(b, b, odd);
+  for (; i + elements_per_turn <= channels; i += elements_per_turn) {
+    for (size_t s = 0; s < num_sums; s++) {
+      const v128_t difference = wasm_f32x4_sub(wasm_v128_load(row + i + s * 4), centers);
+      sums[s] = simd_madd(difference, difference, sums[s]);
+    }
   }
-  float sum = sum_of_lanes(wasm_f32x4_add(even, odd));
+  float sum = total_of(sums);
   for (; i < channels; i++) {
     sum += (row[i] - center) * (row[i] - center);
   }
