@@ -335,12 +335,9 @@ def _every(ctx: Lowering, x: Value, axis: int, first: int, step: int) -> Value:
     """Each `step`-th element along an axis, from the `first` on; the last may be of no use."""
     place = x.order.index(axis)
     if math.prod(x.physical[:place]) > 1:
-        x = pad(
-            ctx,
-            x,
-            [(0, -extent % step if a == axis else 0) for a, extent in enumerate(x.shape)],
-            0.0,
-        )
+        amounts = [(0, 0)] * x.rank
+        amounts[axis] = 0, -x.shape[axis] % step
+        x = pad(ctx, x, amounts, 0.0)
     outer, inner = math.prod(x.physical[:place]), math.prod(x.physical[place + 1 :])
     count = x.shape[axis] // step if outer > 1 else -(-(x.shape[axis] - first) // step)
     output = ctx.new((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.order)
@@ -360,7 +357,7 @@ def _piece(ctx: Lowering, x: Value, starts: Sequence[int], shape: Shape) -> Valu
             offset = offset * extent + begin
         return replace(x, shape=shape, offset=x.offset + offset * x.dtype.itemsize)
     if len(folded) > MAX_DIMS:
-        # The outer half first.
+        # The three outermost first.
         half = [axis for axis, changed in zip(x.order, is_cut, strict=True) if changed][:3]
         middle = tuple(n if axis in half else x.shape[axis] for axis, n in enumerate(shape))
         x = _piece(ctx, x, [s if axis in half else 0 for axis, s in enumerate(starts)], middle)
