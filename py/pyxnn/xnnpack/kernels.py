@@ -419,6 +419,19 @@ def reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Va
     return ctx.step(Kind.REDUCE, [type], dims, [x], ctx.new(shape, x.order))
 
 
+def maximum(ctx: Lowering, x: Value, axis: int) -> Value:
+    """The greatest along an axis, which keeps the extent 1: a pool over it, as XNNPACK has no such reduction."""
+    shape = tuple(1 if a == axis else extent for a, extent in enumerate(x.shape))
+    extent, place = x.shape[axis], x.order.index(axis)
+    if extent == 1:
+        return x
+    outer, inner = math.prod(x.physical[:place]), math.prod(x.physical[place + 1 :])
+    signal = x.viewed((outer, inner, extent), layout.channels_last(3))
+    window = replace(PIXEL, kernel=(1, extent))
+    pooled = pool(ctx, Kind.MAX_POOL, signal, window, (outer, inner, 1), NO_BOUNDS)
+    return pooled.viewed(shape, x.order)
+
+
 def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
     """The softmax along an axis."""
     x = ctx.arrange(x, layout.axis_last(x.order, axis))

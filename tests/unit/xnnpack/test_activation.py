@@ -114,6 +114,29 @@ def test_softmax(x, axis, opset):
     native.compare(data, {"x": x}, rtol=2e-5, atol=1e-7)
 
 
+@given(
+    arrays.arrays(
+        np.float32,
+        arrays.array_shapes(min_dims=1, max_dims=4, max_side=6),
+        elements=st.floats(-12, 12, width=32),
+    ),
+    st.integers(-4, 3),
+    st.sampled_from([7, 12, 13, 25]),
+)
+def test_log_softmax(x, axis, opset):
+    """Differences of numbers up to 24, and logarithms of sums, a few roundings each."""
+    axis = axis % x.ndim if opset < 13 else axis % x.ndim - x.ndim
+    node = helper.make_node("LogSoftmax", ["x"], ["y"], axis=axis)
+    data = native.build([node], {"x": x}, ["y"], opset=opset)
+    native.compare(data, {"x": x}, atol=1e-5)
+
+
+def test_log_softmax_far_apart():
+    x = np.array([[0, 1000, -1000], [-500, -500, 0]], np.float32)
+    node = helper.make_node("LogSoftmax", ["x"], ["y"])
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, atol=1e-4)
+
+
 def test_softmax_over_channels_moves_no_bytes_when_they_are_last():
     x, w = np.ones((1, 4, 6, 6), np.float32), np.ones((5, 4, 1, 1), np.float32)
     nodes = [

@@ -1,10 +1,10 @@
-"""Activations: elementwise functions of one tensor, and Softmax."""
+"""Activations: elementwise functions of one tensor, Softmax and LogSoftmax."""
 
 from __future__ import annotations
 
 import math
 
-from pyxnn.engine import BinaryType, UnaryType
+from pyxnn.engine import BinaryType, ReduceType, UnaryType
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.fusion import Bounds, clip_bounds
@@ -160,3 +160,21 @@ def lower_softmax(node: Node, ctx: Lowering) -> None:
     x = ctx.value(node.input(0))
     axis = node.attribute("axis", -1)
     ctx.define(node.output(0), kernels.softmax(ctx, x, axis % x.rank))
+
+
+@register("LogSoftmax", supports=conditions.float32)
+def lower_log_softmax(node: Node, ctx: Lowering) -> None:
+    """LogSoftmax (opset 13): input of any shape to the logarithm of its softmax along `axis`.
+
+    With d = input - max(input) it is d - log(sum(exp(d))), in which nothing overflows and small results stay finite.
+    """
+    x = ctx.value(node.input(0))
+    axis = node.attribute("axis", -1) % x.rank
+    if x.size == 0:
+        ctx.define(node.output(0), x)
+        return
+    distance = kernels.binary(ctx, BinaryType.SUBTRACT, x, kernels.maximum(ctx, x, axis))
+    powers = kernels.unary(ctx, UnaryType.EXP, distance)
+    sum = kernels.reduce(ctx, ReduceType.SUM, powers, [axis])
+    logarithm = kernels.unary(ctx, UnaryType.LOG, sum)
+    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.SUBTRACT, distance, logarithm))
