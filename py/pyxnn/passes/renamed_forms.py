@@ -3,6 +3,7 @@
 * Scatter (opsets 9, 10) is ScatterElements.
 * GridSample below opset 20: mode "bilinear" is "linear", "bicubic" is "cubic".
 * RoiAlign below opset 16: `coordinate_transformation_mode` is "output_half_pixel".
+* QuantizeLinear and DequantizeLinear below opset 19 are as there, where onnx.reference begins to know them.
 """
 
 from __future__ import annotations
@@ -31,4 +32,6 @@ def _rename(node: Node, graph: Graph) -> Sequence[Node] | None:
     if node.is_op("RoiAlign") and node.since < 16:
         form = {"coordinate_transformation_mode": "output_half_pixel"}
         return (replace(node, attributes={**node.attributes, **form}, since=16),)
+    if node.is_op("QuantizeLinear", "DequantizeLinear") and node.since < 19:
+        return (replace(node, since=19),)
     return None

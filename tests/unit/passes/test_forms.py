@@ -212,6 +212,20 @@ def test_roi_align(opset: int) -> None:
     )
 
 
+@pytest.mark.parametrize(("opset", "axis"), [(10, None), (13, 0), (19, 1)])
+def test_quantization_below_opset_19(opset: int, axis: int | None) -> None:
+    extents = [2, 3]
+    scale = np.float32(0.05) if axis is None else np.full(extents[axis], 0.05, np.float32)
+    constants = {"s": scale, "z": np.full_like(scale, 7, np.uint8)}
+    attributes = {} if axis is None else {"axis": axis}
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["q"], **attributes),
+        node("DequantizeLinear", ["q", "s", "z"], ["y"], **attributes),
+    ]
+    model = build(nodes, {"x": extents}, constants=constants, opset=opset)
+    assert_parity(model, {"x": normal(*extents)})
+
+
 CONSTANTS: dict[str, Any] = {
     "value_float": 2.5,
     "value_floats": [1.0, 2.0],
