@@ -59,6 +59,21 @@ struct window take_window(struct words* words) {
   return window;
 }
 
+struct convolution take_convolution(struct words* words) {
+  struct convolution conv;
+  conv.window = take_window(words);
+  conv.dilation_h = take(words);
+  conv.dilation_w = take(words);
+  conv.groups = take(words);
+  conv.group_in_channels = take(words);
+  conv.group_out_channels = take(words);
+  conv.in_pixel_stride = take(words);
+  conv.out_pixel_stride = take(words);
+  conv.min = take_float(words);
+  conv.max = take_float(words);
+  return conv;
+}
+
 struct rows take_rows(struct words* words) {
   struct rows rows;
   rows.count = take(words);

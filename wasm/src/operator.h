@@ -33,6 +33,18 @@ struct window {
 /* Takes pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w. */
 struct window take_window(struct words* words);
 
+/* A convolution, transposed or not, as the params of both kinds give it. */
+struct convolution {
+  struct window window;
+  uint32_t dilation_h, dilation_w;
+  uint32_t groups, group_in_channels, group_out_channels;
+  uint32_t in_pixel_stride, out_pixel_stride;
+  float min, max;
+};
+
+/* Takes all params of a convolution, in the order of enum pyxnn_kind. */
+struct convolution take_convolution(struct words* words);
+
 /* Rows of elements, dense or not, as the dims of elementwise and row-wise kinds give them. */
 struct rows {
   size_t count, channels, in_stride, out_stride;

@@ -7,7 +7,7 @@ they can't do themselves: more than 6 dimensions, bounds after the fact.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -46,34 +46,26 @@ class Window:
     def extents(self, image: Shape) -> tuple[int, int]:
         """(height, width) of the output for an image of extents (width) or (height, width)."""
         height, width = (
-            (extent + before + after - dilation * (kernel - 1) - 1) // stride + 1
-            for extent, before, after, dilation, kernel, stride in zip(
-                (1, *image)[-2:],
-                self.before,
-                self.after,
-                self.dilations,
-                self.kernel,
-                self.strides,
-                strict=True,
-            )
+            (extent + padding - reach) // stride + 1
+            for extent, padding, reach, stride in self._axes(image)
         )
         return height, width
 
     def transposed_extents(self, image: Shape) -> tuple[int, int]:
         """(height, width) of what a transposed convolution makes of an image of extents (width) or (height, width)."""
         height, width = (
-            (extent - 1) * stride + dilation * (kernel - 1) + 1 - before - after
-            for extent, before, after, dilation, kernel, stride in zip(
-                (1, *image)[-2:],
-                self.before,
-                self.after,
-                self.dilations,
-                self.kernel,
-                self.strides,
-                strict=True,
-            )
+            (extent - 1) * stride + reach - padding
+            for extent, padding, reach, stride in self._axes(image)
         )
         return height, width
+
+    def _axes(self, image: Shape) -> Iterator[tuple[int, int, int, int]]:
+        """For height and width: extent, padding on both sides, pixels that the window spans, stride."""
+        extents = (1, *image)[-2:]
+        for axis in (0, 1):
+            padding = self.before[axis] + self.after[axis]
+            reach = self.dilations[axis] * (self.kernel[axis] - 1) + 1
+            yield extents[axis], padding, reach, self.strides[axis]
 
     @property
     def has_depthwise_kernel(self) -> bool:

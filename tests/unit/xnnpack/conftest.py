@@ -1,17 +1,11 @@
 """The engine's one-thread binary, in wasmtime, for all tests of the provider."""
 
-import os
 from collections.abc import Iterator
 
-import hypothesis
 import pytest
 
 from pyxnn import engine
 from tests.support.wasmtime_host import BINARY, WasmtimeHost
-
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
-hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(scope="session", autouse=True)

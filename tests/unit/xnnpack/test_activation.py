@@ -98,15 +98,15 @@ def test_clip_by_attributes(attributes):
     native.compare(native.build([node], {"x": x}, ["y"], opset=7), {"x": x})
 
 
-@given(
-    arrays.arrays(
-        np.float32,
-        arrays.array_shapes(min_dims=1, max_dims=4, max_side=6),
-        elements=st.floats(-12, 12, width=32),
-    ),
-    st.integers(-4, 3),
-    st.sampled_from([7, 12, 13, 25]),
+logits = arrays.arrays(
+    np.float32,
+    arrays.array_shapes(min_dims=1, max_dims=4, max_side=6),
+    elements=st.floats(-12, 12, width=32),
 )
+softmax_opsets = st.sampled_from([7, 12, 13, 25])
+
+
+@given(logits, st.integers(-4, 3), softmax_opsets)
 def test_softmax(x, axis, opset):
     axis = axis % x.ndim if opset < 13 else axis % x.ndim - x.ndim
     node = helper.make_node("Softmax", ["x"], ["y"], axis=axis)
@@ -114,15 +114,7 @@ def test_softmax(x, axis, opset):
     native.compare(data, {"x": x}, rtol=2e-5, atol=1e-7)
 
 
-@given(
-    arrays.arrays(
-        np.float32,
-        arrays.array_shapes(min_dims=1, max_dims=4, max_side=6),
-        elements=st.floats(-12, 12, width=32),
-    ),
-    st.integers(-4, 3),
-    st.sampled_from([7, 12, 13, 25]),
-)
+@given(logits, st.integers(-4, 3), softmax_opsets)
 def test_log_softmax(x, axis, opset):
     """Differences of numbers up to 24, and logarithms of sums, a few roundings each."""
     axis = axis % x.ndim if opset < 13 else axis % x.ndim - x.ndim

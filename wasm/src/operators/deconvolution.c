@@ -5,20 +5,13 @@
 #include "operator.h"
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  const struct window window = take_window(params);
-  const uint32_t dilation_h = take(params);
-  const uint32_t dilation_w = take(params);
-  const uint32_t groups = take(params);
-  const uint32_t group_in_channels = take(params);
-  const uint32_t group_out_channels = take(params);
-  const uint32_t in_pixel_stride = take(params);
-  const uint32_t out_pixel_stride = take(params);
-  const float min = take_float(params);
-  const float max = take_float(params);
-  return xnn_create_deconvolution2d_nhwc_f32(
-      window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w,
-      window.stride_h, window.stride_w, dilation_h, dilation_w, groups, group_in_channels, group_out_channels,
-      in_pixel_stride, out_pixel_stride, kernel, bias, min, max, 0, NULL, NULL, (xnn_operator_t*)state);
+  const struct convolution conv = take_convolution(params);
+  const struct window window = conv.window;
+  return xnn_create_deconvolution2d_nhwc_f32(window.pad_top, window.pad_right, window.pad_bottom, window.pad_left,
+                                             window.kernel_h, window.kernel_w, window.stride_h, window.stride_w,
+                                             conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
+                                             conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride,
+                                             kernel, bias, conv.min, conv.max, 0, NULL, NULL, (xnn_operator_t*)state);
 }
 
 /* What XNNPACK keeps of each phase of the stride is made with the weights, but reshaping writes to it: copies need their
