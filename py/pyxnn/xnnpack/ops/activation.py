@@ -20,21 +20,21 @@ _UNARY = {
 }
 
 
-@register(*_UNARY, supports=conditions.float32)
+@register(*_UNARY, supports=conditions.floating)
 def lower_unary(node: Node, ctx: Lowering) -> None:
     """HardSwish (opsets 14, 22), Sigmoid (6, 13), Tanh (6, 13): X of any shape to Y of the same."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), kernels.unary(ctx, _UNARY[node.op_type], x))
 
 
-@register("Relu", supports=conditions.float32)
+@register("Relu", supports=conditions.floating)
 def lower_relu(node: Node, ctx: Lowering) -> None:
     """Relu (opsets 6 to 14): X of any shape to max(X, 0)."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), kernels.clamp(ctx, x, Bounds(0.0, math.inf)))
 
 
-@register("Clip", supports=conditions.float32)
+@register("Clip", supports=conditions.floating)
 def lower_clip(node: Node, ctx: Lowering) -> None:
     """Clip (opsets 11 to 13): input of any shape, min and max scalars or absent, to min(max(input, min), max)."""
     x = ctx.value(node.input(0))
@@ -48,7 +48,7 @@ def lower_clip(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), x)
 
 
-@register("HardSigmoid", supports=conditions.float32)
+@register("HardSigmoid", supports=conditions.floating)
 def lower_hard_sigmoid(node: Node, ctx: Lowering) -> None:
     """HardSigmoid (opsets 6, 22): X of any shape to min(max(alpha * X + beta, 0), 1)."""
     x = ctx.value(node.input(0))
@@ -57,7 +57,7 @@ def lower_hard_sigmoid(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.clamp(ctx, shifted, Bounds(0.0, 1.0)))
 
 
-@register("LeakyRelu", supports=conditions.float32)
+@register("LeakyRelu", supports=conditions.floating)
 def lower_leaky_relu(node: Node, ctx: Lowering) -> None:
     """LeakyRelu (opsets 6, 16): X of any shape to X where it is not negative, else alpha * X."""
     x = ctx.value(node.input(0))
@@ -65,7 +65,7 @@ def lower_leaky_relu(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.unary(ctx, UnaryType.LEAKY_RELU, x, alpha))
 
 
-@register("Elu", supports=conditions.float32)
+@register("Elu", supports=conditions.floating)
 def lower_elu(node: Node, ctx: Lowering) -> None:
     """Elu (opsets 6, 22): X of any shape to X where it is not negative, else alpha * (exp(X) - 1)."""
     x = ctx.value(node.input(0))
@@ -73,7 +73,7 @@ def lower_elu(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.unary(ctx, UnaryType.ELU, x, alpha))
 
 
-@register("Selu", supports=conditions.float32)
+@register("Selu", supports=conditions.floating)
 def lower_selu(node: Node, ctx: Lowering) -> None:
     """Selu (opsets 6, 22): X of any shape to gamma times its Elu."""
     x = ctx.value(node.input(0))
@@ -85,7 +85,7 @@ def lower_selu(node: Node, ctx: Lowering) -> None:
 def supports_celu(node: Node, graph: Graph) -> str | None:
     if node.attribute("alpha", 1.0) <= 0:
         return "alpha is not positive"
-    return conditions.float32(node, graph)
+    return conditions.floating(node, graph)
 
 
 @register("Celu", supports=supports_celu)
@@ -98,7 +98,7 @@ def lower_celu(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, elu, alpha))
 
 
-@register("Softplus", supports=conditions.float32)
+@register("Softplus", supports=conditions.floating)
 def lower_softplus(node: Node, ctx: Lowering) -> None:
     """Softplus (opsets 1, 22): X of any shape to log(exp(X) + 1).
 
@@ -119,7 +119,7 @@ def lower_softplus(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.ADD, positive, exact))
 
 
-@register("Mish", supports=conditions.float32)
+@register("Mish", supports=conditions.floating)
 def lower_mish(node: Node, ctx: Lowering) -> None:
     """Mish (opsets 18, 22): X of any shape to X * tanh(softplus(X)).
 
@@ -135,7 +135,7 @@ def lower_mish(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, factor))
 
 
-@register("Softsign", supports=conditions.float32)
+@register("Softsign", supports=conditions.floating)
 def lower_softsign(node: Node, ctx: Lowering) -> None:
     """Softsign (opsets 1, 22): X of any shape to X / (1 + |X|)."""
     x = ctx.value(node.input(0))
@@ -144,7 +144,7 @@ def lower_softsign(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.DIVIDE, x, divisor))
 
 
-@register("Swish", supports=conditions.float32)
+@register("Swish", supports=conditions.floating)
 def lower_swish(node: Node, ctx: Lowering) -> None:
     """Swish (opset 24): X of any shape to X * sigmoid(alpha * X)."""
     x = ctx.value(node.input(0))
@@ -154,7 +154,7 @@ def lower_swish(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, factor))
 
 
-@register("Softmax", supports=conditions.float32)
+@register("Softmax", supports=conditions.floating)
 def lower_softmax(node: Node, ctx: Lowering) -> None:
     """Softmax (opset 13): input of any shape to its softmax along `axis`."""
     x = ctx.value(node.input(0))
@@ -162,7 +162,7 @@ def lower_softmax(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.softmax(ctx, x, axis % x.rank))
 
 
-@register("LogSoftmax", supports=conditions.float32)
+@register("LogSoftmax", supports=conditions.floating)
 def lower_log_softmax(node: Node, ctx: Lowering) -> None:
     """LogSoftmax (opset 13): input of any shape to the logarithm of its softmax along `axis`.
 

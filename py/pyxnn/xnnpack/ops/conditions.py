@@ -9,7 +9,7 @@ import numpy as np
 from pyxnn.graph import Graph, Node
 
 
-def float32(node: Node, graph: Graph, positions: Iterable[int] | None = None) -> str | None:
+def floating(node: Node, graph: Graph, positions: Iterable[int] | None = None) -> str | None:
     """That inputs (all, unless positions are given) are float32; absent ones are."""
     names = node.inputs if positions is None else [node.input(position) for position in positions]
     for name in filter(None, names):

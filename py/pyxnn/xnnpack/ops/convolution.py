@@ -16,7 +16,7 @@ def supports_conv(node: Node, graph: Graph) -> str | None:
     if weights is not None and weights.size == 0:
         return f"weights '{node.input(1)}' have no elements"
     return (
-        conditions.float32(node, graph)
+        conditions.floating(node, graph)
         or conditions.constant(node, graph, 1, 2)
         or conditions.rank(node, graph, 1, 3, 4)
         or windows.supports(node, graph)

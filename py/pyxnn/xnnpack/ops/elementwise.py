@@ -44,7 +44,7 @@ _VARIADIC = {
 }
 
 
-@register(*_UNARY, supports=conditions.float32)
+@register(*_UNARY, supports=conditions.floating)
 def lower_unary(node: Node, ctx: Lowering) -> None:
     """Abs, Ceil, Exp, Floor, Log, Neg, Sqrt (opsets 6, 13), Cos, Sin (7, 22), Round (11, 22), Sign (9, 13): X of any shape to Y
     of the same."""
@@ -52,21 +52,21 @@ def lower_unary(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.unary(ctx, _UNARY[node.op_type], x))
 
 
-@register("Reciprocal", supports=conditions.float32)
+@register("Reciprocal", supports=conditions.floating)
 def lower_reciprocal(node: Node, ctx: Lowering) -> None:
     """Reciprocal (opsets 6, 13): X of any shape to 1 / X."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.DIVIDE, Value.scalar(1.0), x))
 
 
-@register(*_BINARY, supports=conditions.float32)
+@register(*_BINARY, supports=conditions.floating)
 def lower_binary(node: Node, ctx: Lowering) -> None:
     """Add, Div, Mul, Sub (opsets 7 to 14), PRelu (7 to 16; A is X, B its slope): A and B, broadcast as in NumPy, to C."""
     a, b = (ctx.value(name) for name in node.inputs)
     ctx.define(node.output(0), kernels.binary(ctx, _BINARY[node.op_type], a, b))
 
 
-@register(*_VARIADIC, supports=conditions.float32)
+@register(*_VARIADIC, supports=conditions.floating)
 def lower_variadic(node: Node, ctx: Lowering) -> None:
     """Max, Mean, Min, Sum (opsets 6 to 13): one tensor or more, broadcast as in NumPy, to one."""
     type = _VARIADIC[node.op_type]
@@ -79,7 +79,7 @@ def lower_variadic(node: Node, ctx: Lowering) -> None:
 
 def supports_pow(node: Node, graph: Graph) -> str | None:
     is_constant = graph.constant(node.input(1)) is not None
-    return conditions.float32(node, graph, [0] if is_constant else [0, 1])
+    return conditions.floating(node, graph, [0] if is_constant else [0, 1])
 
 
 @register("Pow", supports=supports_pow)

@@ -17,7 +17,7 @@ from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
 
-@register("Gemm", supports=conditions.float32, clamps=True)
+@register("Gemm", supports=conditions.floating, clamps=True)
 def lower_gemm(node: Node, ctx: Lowering) -> None:
     """Gemm (opsets 7 to 13): A (M, K) or (K, M), B (K, N) or (N, K), C that broadcasts to (M, N), to alpha * A' * B' + beta * C.
 
@@ -76,7 +76,7 @@ def _bias(addend: Value | None, columns: int) -> np.ndarray | None:
     return np.broadcast_to(addend.source.reshape(-1), columns)
 
 
-@register("MatMul", supports=conditions.float32, clamps=True)
+@register("MatMul", supports=conditions.floating, clamps=True)
 def lower_matmul(node: Node, ctx: Lowering) -> None:
     """MatMul (opsets 1 to 13): A and B, multiplied and broadcast as by numpy.matmul.
 

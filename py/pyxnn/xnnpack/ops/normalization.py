@@ -19,7 +19,7 @@ def supports_batch_normalization(node: Node, graph: Graph) -> str | None:
         return "it is in training mode"
     if graph.rank(node.input(0)) is None:
         return f"the rank of input '{node.input(0)}' is unknown"
-    return conditions.float32(node, graph) or conditions.constant(node, graph, 1, 2, 3, 4)
+    return conditions.floating(node, graph) or conditions.constant(node, graph, 1, 2, 3, 4)
 
 
 @register("BatchNormalization", supports=supports_batch_normalization, clamps=True)
@@ -57,7 +57,7 @@ def supports_row_normalization(node: Node, graph: Graph) -> str | None:
             return f"its output '{node.output(position)}' is used"
     if graph.rank(node.input(0)) is None:
         return f"the rank of input '{node.input(0)}' is unknown"
-    return conditions.float32(node, graph) or conditions.constant(node, graph, 1, 2)
+    return conditions.floating(node, graph) or conditions.constant(node, graph, 1, 2)
 
 
 @register("LayerNormalization", "RMSNormalization", supports=supports_row_normalization)

@@ -14,7 +14,7 @@ from pyxnn.xnnpack.registry import register
 
 
 def supports_data(node: Node, graph: Graph) -> str | None:
-    return conditions.float32(node, graph, [0])
+    return conditions.floating(node, graph, [0])
 
 
 def supports_slice(node: Node, graph: Graph) -> str | None:

@@ -30,7 +30,7 @@ def supports_pool(node: Node, graph: Graph) -> str | None:
     if max(node.attribute("pads") or [0]) >= max(node.attributes["kernel_shape"]):
         return "a pad is not smaller than the kernel"
     return (
-        conditions.float32(node, graph)
+        conditions.floating(node, graph)
         or conditions.rank(node, graph, 0, 3, 4)
         or windows.supports(node, graph)
     )
@@ -131,14 +131,14 @@ def _depthwise_ones(ctx: Lowering, x: Value, window: Window, shape: Shape, bound
     return kernels.convolution(ctx, x, window, channels, ones, None, "ones", shape, bounds)
 
 
-@register("GlobalAveragePool", supports=conditions.float32)
+@register("GlobalAveragePool", supports=conditions.floating)
 def lower_global_average_pool(node: Node, ctx: Lowering) -> None:
     """GlobalAveragePool (opsets 1, 22): X (N, C, ...) to Y (N, C, 1, ...)."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), mean(ctx, x, range(2, x.rank)))
 
 
-@register("GlobalMaxPool", supports=conditions.float32, clamps=True)
+@register("GlobalMaxPool", supports=conditions.floating, clamps=True)
 def lower_global_max_pool(node: Node, ctx: Lowering) -> None:
     """GlobalMaxPool (opsets 1, 22): X (N, C, ...) to Y (N, C, 1, ...)."""
     x = ctx.value(node.input(0))

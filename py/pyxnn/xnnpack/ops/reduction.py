@@ -16,7 +16,7 @@ from pyxnn.xnnpack.values import Value
 
 
 def supports_reduce(node: Node, graph: Graph) -> str | None:
-    return conditions.float32(node, graph, [0])
+    return conditions.floating(node, graph, [0])
 
 
 @register(

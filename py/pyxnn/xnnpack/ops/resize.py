@@ -49,7 +49,7 @@ def supports_resize(node: Node, graph: Graph) -> str | None:
     if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
         return "keep_aspect_ratio_policy is not 'stretch'"
     return (
-        conditions.float32(node, graph, [0])
+        conditions.floating(node, graph, [0])
         or conditions.rank(node, graph, 0, _RANK)
         or _supports_extents(node, graph, mode)
     )

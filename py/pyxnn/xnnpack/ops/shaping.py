@@ -13,7 +13,7 @@ from pyxnn.xnnpack.registry import register
 
 
 def supports_data(node: Node, graph: Graph) -> str | None:
-    return conditions.float32(node, graph, [0])
+    return conditions.floating(node, graph, [0])
 
 
 @register("Identity", supports=supports_data)
@@ -99,7 +99,7 @@ def lower_transpose(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), x.permuted(node.attribute("perm") or range(x.rank)[::-1]))
 
 
-@register("Concat", supports=conditions.float32)
+@register("Concat", supports=conditions.floating)
 def lower_concat(node: Node, ctx: Lowering) -> None:
     """Concat (opsets 4 to 13): values of one rank, alike but along `axis`, joined along it."""
     values = [ctx.value(name) for name in node.inputs]
