@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import onnx
 
-from pyxnn import check, errors, inference, initializers, wire
+from pyxnn import check, errors, inference, initializers, protos, wire
 from pyxnn.errors import Fail, InvalidArgument, InvalidProtobuf, NoSuchFile
-from pyxnn.graph import Graph, Node
+from pyxnn.graph import Graph
 from pyxnn.tensor_types import describe, tensor_type
 
 OLDEST_OPSET = 7
@@ -136,7 +135,7 @@ def _read(
     inputs = [value for value in graph.input if value.name not in constants]
     outputs = [value.name for value in graph.output]
     known = {*constants, *(value.name for value in inputs)}
-    nodes = check.sort(_nodes(graph.node, opsets), known, outputs)
+    nodes = check.sort(protos.nodes(graph.node, opsets), known, outputs)
     check.check(nodes, opsets)
     input_args = [NodeArg.of(value.name, value.type) for value in inputs]
     declared = [_declared(value) for value in graph.output]
@@ -229,57 +228,6 @@ def _fix_dimensions(graph: onnx.GraphProto, free_dimensions: FreeDimensions) -> 
                 extent = free_dimensions.by_denotation.get(dim.denotation)
             if extent is not None and not dim.HasField("dim_value"):
                 dim.dim_value = extent
-
-
-def _nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> Iterator[Node]:
-    for proto in protos:
-        yield Node(
-            proto.op_type,
-            list(proto.input),
-            list(proto.output),
-            {attribute.name: _attribute(attribute) for attribute in proto.attribute},
-            proto.domain,
-            proto.name,
-            opsets.get(proto.domain, 0),
-            tuple(sorted({name for body in _bodies(proto) for name in _captures(body)})),
-        )
-
-
-def _attribute(attribute: onnx.AttributeProto) -> Any:
-    value = onnx.helper.get_attribute_value(attribute)
-    if attribute.type == onnx.AttributeProto.STRING:
-        return value.decode()
-    if attribute.type == onnx.AttributeProto.STRINGS:
-        return [item.decode() for item in value]
-    if attribute.type == onnx.AttributeProto.TENSOR:
-        return onnx.numpy_helper.to_array(value)
-    if attribute.type == onnx.AttributeProto.TENSORS:
-        return [onnx.numpy_helper.to_array(item) for item in value]
-    return list(value) if attribute.type in _LISTS else value
-
-
-_LISTS = (onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS, onnx.AttributeProto.GRAPHS)
-
-
-def _bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield attribute.g
-        elif attribute.type == onnx.AttributeProto.GRAPHS:
-            yield from attribute.graphs
-
-
-def _captures(body: onnx.GraphProto) -> set[str]:
-    """The names that a body uses and does not define."""
-    own = {value.name for value in (*body.input, *body.initializer)}
-    own |= {sparse.values.name for sparse in body.sparse_initializer}
-    used = {value.name for value in body.output}
-    for node in body.node:
-        own.update(node.output)
-        used.update(node.input)
-        for inner in _bodies(node):
-            used |= _captures(inner)
-    return used - own - {""}
 
 
 def _declared(value: onnx.ValueInfoProto) -> NodeArg | None:

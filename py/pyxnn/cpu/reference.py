@@ -6,14 +6,14 @@ Importing this costs 0.6 s in Pyodide; import it when a node needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.ops import op_loop
 
-from pyxnn import errors
+from pyxnn import errors, protos
 from pyxnn.cpu.kernel import Kernel
 from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import tensor_type
@@ -87,46 +87,11 @@ def kernel(node: Node, graph: Graph) -> Kernel:
 
 def _model_of(node: Node, graph: Graph) -> onnx.GraphProto:
     """The node as a graph of its own."""
-    inputs = [_value_info(name, graph) for name in dict.fromkeys(filter(None, node.inputs))]
+    inputs = [
+        onnx.ValueInfoProto(name=name, type=protos.type_proto(graph.type(name)))
+        for name in dict.fromkeys(filter(None, node.inputs))
+    ]
     outputs = [onnx.ValueInfoProto(name=name) for name in node.defines()]
-    return onnx.helper.make_graph([proto(node)], node.name or node.op_type, inputs, outputs)
-
-
-def _value_info(name: str, graph: Graph) -> onnx.ValueInfoProto:
-    type = graph.type(name)
-    if type.dtype is None:
-        return onnx.ValueInfoProto(name=name)
-    elem_type = onnx.helper.np_dtype_to_tensor_dtype(type.dtype)
-    return onnx.helper.make_tensor_value_info(name, elem_type, type.shape)
-
-
-def proto(node: Node) -> onnx.NodeProto:
-    """The node in ONNX's form."""
-    result = onnx.NodeProto(
-        op_type=node.op_type,
-        input=node.inputs,
-        output=node.outputs,
-        name=node.name,
-        domain=node.domain,
+    return onnx.helper.make_graph(
+        [protos.node_proto(node)], node.name or node.op_type, inputs, outputs
     )
-    types = _attribute_types(node)
-    for name, value in node.attributes.items():
-        result.attribute.append(
-            onnx.helper.make_attribute(name, _attribute(value), attr_type=types.get(name))
-        )
-    return result
-
-
-def _attribute(value: Any) -> Any:
-    if hasattr(value, "dtype"):
-        return onnx.numpy_helper.from_array(value)
-    return [_attribute(item) for item in value] if isinstance(value, list) else value
-
-
-def _attribute_types(node: Node) -> dict[str, int]:
-    """The types of attributes by the operator's schema: an empty list doesn't tell its own."""
-    try:
-        schema = onnx.defs.get_schema(node.op_type, node.since, node.domain)
-    except onnx.defs.SchemaError:
-        return {}
-    return {name: cast("int", attribute.type) for name, attribute in schema.attributes.items()}
