@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import onnx
 
+from pyxnn import microsoft
 from pyxnn.errors import Fail, InvalidArgument, InvalidGraph
 from pyxnn.graph import Node
 
@@ -151,7 +152,9 @@ def _rules(op_type: str, version: int, domain: str) -> _Rules | None:
 
 @cache
 def _onnx_domains() -> frozenset[str]:
-    return frozenset(schema.domain for schema in onnx.defs.get_all_schemas())
+    return frozenset(schema.domain for schema in onnx.defs.get_all_schemas()) - {
+        microsoft.DOMAIN  # of which not all is known
+    }
 
 
 def _invalid(node: Node, why: str) -> InvalidGraph:

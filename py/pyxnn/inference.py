@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 from onnx.onnx_cpp2py_export import shape_inference
-from onnx.shape_inference import InferenceError
+from onnx.shape_inference import InferenceError, infer_node_outputs
 
-from pyxnn import wire
+from pyxnn import protos, wire
 from pyxnn.errors import Fail, InvalidGraph
-from pyxnn.graph import Node
+from pyxnn.graph import Graph, Node
+from pyxnn.tensor_types import tensor_type
 
 
 def infer(
@@ -50,6 +51,32 @@ def infer(
     inferred = _infer(wire.with_outputs(serialized, outputs, keep_values=foreign))
     values = onnx.GraphProto.FromString(wire.values(inferred))
     return {value.name: value.type for value in (*values.value_info, *values.input, *values.output)}
+
+
+def infer_node(node: Node, graph: Graph) -> None:
+    """Tells a graph the types of a node's outputs, as far as they follow from its inputs.
+
+    What ONNX finds wrong is left for the run to find.
+    """
+    types = {name: protos.type_proto(graph.type(name)) for name in node.uses()}
+    known = {name: type for name, type in types.items() if type is not None}
+    if len(known) < len(types):
+        return
+    arrays = {name: graph.constant(name) for name in known}
+    data = {
+        name: onnx.numpy_helper.from_array(array)
+        for name, array in arrays.items()
+        if array is not None and array.nbytes <= wire.SHORT
+    }
+    opsets = [onnx.helper.make_opsetid(node.domain, node.since)]
+    try:
+        schema = onnx.defs.get_schema(node.op_type, node.since, node.domain)
+        inferred = infer_node_outputs(
+            schema, protos.node_proto(node), known, data, opset_imports=opsets
+        )
+    except (InferenceError, onnx.checker.ValidationError, onnx.defs.SchemaError):
+        return
+    graph.types.update((name, tensor_type(type)) for name, type in inferred.items())
 
 
 def _sort(graph: onnx.GraphProto, nodes: Sequence[Node]) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
 
-from pyxnn import check, errors, inference, initializers, protos, wire
+from pyxnn import check, errors, inference, initializers, microsoft, protos, wire
 from pyxnn.errors import Fail, InvalidArgument, InvalidProtobuf, NoSuchFile
 from pyxnn.graph import Graph
 from pyxnn.tensor_types import describe, tensor_type
@@ -136,11 +137,13 @@ def _read(
     outputs = [value.name for value in graph.output]
     known = {*constants, *(value.name for value in inputs)}
     nodes = check.sort(protos.nodes(graph.node, opsets), known, outputs)
-    check.check(nodes, opsets)
+    known_to_onnx = not any(map(microsoft.is_known, nodes))
     input_args = [NodeArg.of(value.name, value.type) for value in inputs]
     declared = [_declared(value) for value in graph.output]
     changed = renamed or proto is not given or bool(free_dimensions)
-    types = inference.infer(proto, None if changed else stripped.model, nodes, constants)
+    with nullcontext() if known_to_onnx else microsoft.schemas():
+        check.check(nodes, opsets)
+        types = inference.infer(proto, None if changed else stripped.model, nodes, constants)
     return Model(
         Graph(
             nodes,

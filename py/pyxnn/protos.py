@@ -17,7 +17,7 @@ def nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> Iterat
             proto.op_type,
             list(proto.input),
             list(proto.output),
-            {attribute.name: _attribute(attribute) for attribute in proto.attribute},
+            {entry.name: attribute(entry) for entry in proto.attribute},
             proto.domain,
             proto.name,
             opsets.get(proto.domain, 0),
@@ -25,7 +25,8 @@ def nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> Iterat
         )
 
 
-def _attribute(attribute: onnx.AttributeProto) -> Any:
+def attribute(attribute: onnx.AttributeProto) -> Any:
+    """The value of an attribute, as `Node.attributes` has it."""
     value = onnx.helper.get_attribute_value(attribute)
     if attribute.type == onnx.AttributeProto.STRING:
         return value.decode()

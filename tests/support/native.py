@@ -28,6 +28,7 @@ def build(
     opset: int = OPSET,
     dynamic: bool = False,
     dtype: type = np.float32,
+    domains: Mapping[str, int] | None = None,
 ) -> bytes:
     """The bytes of a model.
 
@@ -39,6 +40,7 @@ def build(
         opset: of ONNX's own domain.
         dynamic: let all extents of the inputs be unknown to the model.
         dtype: of the outputs.
+        domains: versions of other domains.
     """
     graph = helper.make_graph(
         nodes,
@@ -56,7 +58,8 @@ def build(
     )
     for output in graph.output:
         output.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    imports = [helper.make_opsetid("", opset)]
+    versions = {"": opset, **(domains or {})}
+    imports = [helper.make_opsetid(*version) for version in versions.items()]
     proto = helper.make_model(graph, opset_imports=imports, ir_version=10)
     return proto.SerializeToString()
 

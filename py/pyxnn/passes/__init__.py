@@ -21,6 +21,7 @@ from pyxnn.passes import (
     dead_code,
     eliminate_dropout,
     eliminate_identity,
+    expand_microsoft,
     fold_batch_norm,
     fold_constants,
     fuse_gelu,
@@ -34,6 +35,7 @@ Pass = Callable[[Graph], bool]
 
 FORMS: tuple[Pass, ...] = (
     constant_nodes.run,
+    expand_microsoft.run,
     attributes_to_inputs.run,
     upsample_form.run,
     softmax_form.run,

@@ -1,0 +1,153 @@
+"""onnxruntime's own operators against native onnxruntime: all of their body on XNNPACK.
+
+Tolerance: sums of at most 40 products of values around 1, and functions to a few units in the last place: 1e-5; after the
+division by a deviation, five times that.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+
+from pyxnn.microsoft import DOMAIN
+from tests.support import native
+
+TOLERANCE = {"rtol": 1e-4, "atol": 5e-5}
+ACTIVATIONS = [
+    ("Relu", []),
+    ("Tanh", []),
+    ("Sigmoid", []),
+    ("LeakyRelu", [0.3]),
+    ("HardSigmoid", [0.3, 0.4]),
+    ("Clip", [-0.4, 0.7]),
+]
+
+
+def random(seed, shape):
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def node(op_type, inputs, outputs=("y",), **attributes):
+    return helper.make_node(op_type, inputs, list(outputs), domain=DOMAIN, **attributes)
+
+
+def compare(nodes, feeds, outputs=("y",), constants=None, **kwargs):
+    data = native.build(nodes, feeds, outputs, constants, domains={DOMAIN: 1}, **kwargs)
+    native.compare(data, feeds, **TOLERANCE)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_gelus(shape, constant, dynamic):
+    feeds = {"x": random(0, shape) * 3, "b": random(1, shape[-1:])}
+    nodes = [
+        node("Gelu", ["x"], ["y0"]),
+        node("BiasGelu", ["x", "b"], ["y1"]),
+        node("FastGelu", ["x", "b"], ["y2"]),
+        node("FastGelu", ["x"], ["y3"]),
+        node("QuickGelu", ["x"], ["y4"]),
+        node("QuickGelu", ["x"], ["y5"], alpha=1.0),
+    ]
+    constants = {"b": feeds.pop("b")} if constant else {}
+    outputs = [f"y{index}" for index in range(6)]
+    compare(nodes, feeds, outputs, constants, dynamic=dynamic)
+
+
+@st.composite
+def matmuls(draw):
+    rank = draw(st.integers(2, 4))
+    batch = draw(st.lists(st.integers(1, 3), min_size=rank - 2, max_size=rank - 2))
+    m, k, n = (draw(st.integers(1, 20)) for _ in range(3))
+    attributes = {name: draw(st.integers(0, 1)) for name in ("transA", "transB")}
+    if rank > 2:
+        attributes |= {name: draw(st.integers(0, 1)) for name in ("transBatchA", "transBatchB")}
+    feeds = {}
+    for side, rows, columns in (("A", m, k), ("B", k, n)):
+        if attributes[f"trans{side}"]:
+            rows, columns = columns, rows
+        shape = [*batch, rows, columns]
+        if attributes.get(f"transBatch{side}"):
+            shape = [rows, *batch, columns]
+        feeds[side] = random(len(feeds), shape)
+    alpha = draw(st.sampled_from([1.0, 0.5]))
+    constants = {"B": feeds.pop("B")} if draw(st.booleans()) else {}
+    return attributes | {"alpha": alpha}, feeds, constants
+
+
+@given(matmuls(), st.booleans())
+def test_fused_matmul(case, dynamic):
+    attributes, feeds, constants = case
+    compare(
+        [node("FusedMatMul", ["A", "B"], **attributes)], feeds, ["y"], constants, dynamic=dynamic
+    )
+
+
+@pytest.mark.parametrize(("activation", "numbers"), ACTIVATIONS)
+@pytest.mark.parametrize("with_sum", [False, True])
+def test_fused_conv(activation, numbers, with_sum):
+    feeds = {"x": random(0, (2, 6, 7, 8))}
+    constants = {"w": random(1, (4, 3, 3, 3)) / 5, "b": random(2, (4,))}
+    inputs = ["x", "w", "b"]
+    if with_sum:
+        feeds["z"] = random(3, (2, 4, 7, 8))
+        inputs.append("z")
+    fused = node(
+        "FusedConv",
+        inputs,
+        activation=activation,
+        pads=[1] * 4,
+        group=2,
+        **({"activation_params": numbers} if numbers else {}),
+    )
+    compare([fused], feeds, ["y"], constants)
+
+
+@pytest.mark.parametrize(("activation", "numbers"), ACTIVATIONS[:-1])
+def test_fused_gemm(activation, numbers):
+    names = ("activation_alpha", "activation_beta")
+    fused = node(
+        "FusedGemm",
+        ["x", "w", "b"],
+        activation=activation,
+        transB=1,
+        **dict(zip(names, numbers, strict=False)),
+    )
+    feeds = {"x": random(0, (5, 8))}
+    compare([fused], feeds, ["y"], {"w": random(1, (6, 8)), "b": random(2, (6,))})
+
+
+@pytest.mark.parametrize("op_type", ["SkipLayerNormalization", "SkipSimplifiedLayerNormalization"])
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("with_sum", [False, True])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_skip_layer_normalization(op_type, with_bias, with_sum, dynamic):
+    feeds = {"x": random(0, (2, 5, 24)), "s": random(1, (2, 5, 24))}
+    constants = {name: random(seed, (24,)) for seed, name in enumerate(["g", "b", "c"])}
+    inputs = ["x", "s", "g"]
+    if op_type == "SkipLayerNormalization":
+        inputs.append("b" if not with_sum else "")
+    if with_bias:
+        inputs.append("c")
+    outputs = ["y", "", "", "t"] if with_sum else ["y"]
+    constants = {name: constants[name] for name in inputs if name in constants}
+    layer = node(op_type, inputs, outputs, epsilon=1e-3)
+    compare([layer], feeds, [name for name in outputs if name], constants, dynamic=dynamic)
+
+
+def test_simplified_layer_normalization():
+    layer = helper.make_node(
+        "SimplifiedLayerNormalization", ["x", "g"], ["y"], axis=-1, epsilon=1e-3
+    )
+    feeds = {"x": random(0, (2, 5, 24))}
+    compare([layer], feeds, ["y"], {"g": random(1, (24,))})
+
+
+def test_types_go_on_behind():
+    """What comes after needs ranks and extents."""
+    nodes = [
+        node("FusedMatMul", ["x", "w"], ["h"], transB=1),
+        node("BiasGelu", ["h", "b"], ["g"]),
+        helper.make_node("Softmax", ["g"], ["y"], axis=1),
+    ]
+    feeds = {"x": random(0, (2, 3, 8))}
+    compare(nodes, feeds, ["y"], {"w": random(1, (5, 8)), "b": random(2, (5,))}, opset=11)
