@@ -66,9 +66,8 @@ def show_mobilenet(lab: Lab, counts: list[int]) -> None:
     case = Case.random("mobilenet_v2", mobilenet_v2())
     other = peers.onnxruntime_web()
     say(f"MobileNetV2 1.0/224, {case.flops / 1e9:.2f} GFLOP a run")
-    say(timing.HEADER)
     with lab.peers((PYXNN, other), counts) as running:
-        rows = timing.measure(running, case, rounds=12, quiet=Quiet(PATIENCE)).rows
+        ((_, rows, _),) = timing.measure([(case, running)], rounds=12, quiet=Quiet(PATIENCE))
     for threads in counts:
         ours, theirs = (timing.find(rows, library, threads) for library in (PYXNN, other))
         if not (ours and theirs):

@@ -1,4 +1,4 @@
-"""The Pyodide side of pyxnn.js: one session, its input, and bursts of timed runs."""
+"""The Pyodide side of pyxnn.js: sessions with their inputs, and bursts of timed runs."""
 
 from __future__ import annotations
 
@@ -35,43 +35,41 @@ class Loaded:
         return self.session.profile(None, self.feeds)
 
 
-_loaded: Loaded | None = None
+_loaded: dict[str, Loaded] = {}
 
 
 def load(
-    content: memoryview, threads: int, feed: dict[str, Any], provider: str | None = None
+    name: str,
+    content: memoryview,
+    threads: int,
+    feed: dict[str, Any],
+    provider: str | None = None,
 ) -> float:
-    """Opens a model in place of the last one; returns the milliseconds that the session took."""
-    global _loaded
-    if _loaded:
-        _loaded.session.close()
-    _loaded = None
+    """Opens a model under a name; returns the milliseconds that the session took."""
     engine.get().memory_peak(reset=True)
-    _loaded = Loaded(bytes(content), threads, feed, provider)
-    return _loaded.creation * 1e3
+    _loaded[name] = Loaded(bytes(content), threads, feed, provider)
+    return _loaded[name].creation * 1e3
 
 
-def output() -> bytes:
+def output(name: str) -> bytes:
     """The first output of a run."""
-    assert _loaded
-    return _loaded.run().tobytes()
+    return _loaded[name].run().tobytes()
 
 
-def burst(count: int) -> list[float]:
+def burst(name: str, count: int) -> list[float]:
     """The milliseconds of each of `count` runs."""
-    assert _loaded
+    loaded = _loaded[name]
     times = []
     for _ in range(count):
         start = time.perf_counter()
-        _loaded.run()
+        loaded.run()
         times.append((time.perf_counter() - start) * 1e3)
     return times
 
 
-def profile(count: int) -> list[dict[str, Any]]:
+def profile(name: str, count: int) -> list[dict[str, Any]]:
     """The steps of a run, with the least time that each took in `count` runs."""
-    assert _loaded
-    runs = [_loaded.profile().steps for _ in range(count)]
+    runs = [_loaded[name].profile().steps for _ in range(count)]
     return [
         {
             "name": steps[0].name,
@@ -84,10 +82,9 @@ def profile(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def placement() -> dict[str, Any]:
+def placement(name: str) -> dict[str, Any]:
     """Where the nodes run: one sentence, and which operators are not on XNNPACK, and why."""
-    assert _loaded
-    where = _loaded.session.placement
+    where = _loaded[name].session.placement
     reasons = {node.op_type: node.reason for node in where.nodes if node.reason}
     return {"summary": where.summary(), "reasons": reasons}
 

@@ -5,30 +5,26 @@ import { fetchBytes, fetchFloats, times } from "./peer.js";
 
 /** @type {Promise<unknown> | undefined} */
 let runtime;
-/** @type {any} */
-let model;
-/** @type {Float32Array} */
-let data;
-/** @type {number[]} */
-let shape;
+/** @type {Map<string, any>} */
+const models = new Map();
 
 /** @type {import("./peer.js").Peer["load"]} */
-export async function load(threads, url, feed) {
+export async function load(name, threads, url, feed) {
   runtime ??= loadLiteRt("/peers/@litertjs/core/wasm/", { threads: threads > 1 });
-  const [content, values] = await Promise.all([fetchBytes(url), fetchFloats(feed.url), runtime]);
-  model?.delete();
-  data = values;
-  shape = feed.shape;
+  const [content, data] = await Promise.all([fetchBytes(url), fetchFloats(feed.url), runtime]);
   const start = performance.now();
-  model = await loadAndCompile(content, {
+  const model = await loadAndCompile(content, {
     accelerator: "wasm",
     cpuOptions: { numThreads: threads },
   });
-  return performance.now() - start;
+  const milliseconds = performance.now() - start;
+  models.set(name, { model, data, shape: feed.shape });
+  return milliseconds;
 }
 
 /** @type {import("./peer.js").Peer["output"]} */
-export async function output() {
+export async function output(name) {
+  const { model, data, shape } = models.get(name);
   const input = new Tensor(data, shape);
   const [result] = await model.run([input]);
   const values = result.toTypedArray().slice();
@@ -38,4 +34,4 @@ export async function output() {
 }
 
 /** @type {import("./peer.js").Peer["burst"]} */
-export const burst = (count) => times(count, output);
+export const burst = (name, count) => times(count, () => output(name));

@@ -1,6 +1,6 @@
 /**
- * What the benchmark asks of a library's module: to load a model, to run it once, and to time
- * bursts of runs. A run takes its input from an array and leaves its output in one.
+ * What the benchmark asks of a library's module: to load models, to run one once, and to time
+ * bursts of its runs. A run takes its input from an array and leaves its output in one.
  *
  * @typedef {object} Feed   the model's one input, 32-bit floats
  * @property {string} name
@@ -8,10 +8,10 @@
  * @property {string} url
  *
  * @typedef {object} Peer
- * @property {(threads: number, model: string, feed: Feed) => Promise<number>} load
- *   opens a model in place of the last one; gives the milliseconds that making the session took
- * @property {() => Promise<Float32Array>} output  the first output of a run, flat
- * @property {(count: number) => Promise<number[]>} burst  the milliseconds of each run
+ * @property {(name: string, threads: number, model: string, feed: Feed) => Promise<number>} load
+ *   opens a model under a name; gives the milliseconds that making the session took
+ * @property {(name: string) => Promise<Float32Array>} output  the first output of a run, flat
+ * @property {(name: string, count: number) => Promise<number[]>} burst  milliseconds of each run
  */
 
 /** @param {string} url */

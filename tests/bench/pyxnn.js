@@ -12,21 +12,26 @@ await ready;
 await python.load("/bench/burst.py");
 
 /** @type {import("./peer.js").Peer["load"]} */
-export async function load(threads, model, { url, ...feed }) {
+export async function load(name, threads, model, { url, ...feed }) {
   const [content, data] = await Promise.all([fetchBytes(model), fetchBytes(url)]);
-  return python.call("burst.load", content, threads, { ...feed, data }, provider);
+  return python.call("burst.load", name, content, threads, { ...feed, data }, provider);
 }
 
 /** @type {import("./peer.js").Peer["output"]} */
-export const output = async () => new Float32Array((await python.call("burst.output")).buffer);
+export const output = async (name) =>
+  new Float32Array((await python.call("burst.output", name)).buffer);
 
 /** @type {import("./peer.js").Peer["burst"]} */
-export const burst = (count) => python.call("burst.burst", count);
+export const burst = (name, count) => python.call("burst.burst", name, count);
 
-/** @param {number} count */
-export const profile = (count) => python.call("burst.profile", count);
+/**
+ * @param {string} name
+ * @param {number} count
+ */
+export const profile = (name, count) => python.call("burst.profile", name, count);
 
-export const placement = () => python.call("burst.placement");
+/** @param {string} name */
+export const placement = (name) => python.call("burst.placement", name);
 
 export const memory = () => python.call("burst.memory");
 

@@ -4,31 +4,25 @@ import { fetchFloats, times } from "./peer.js";
 
 /** @type {any} */
 let tf;
-/** @type {any} */
-let program;
 /** @type {Map<string, any>} */
-let constants = new Map();
-/** @type {Float32Array} */
-let data;
+const models = new Map();
 
 /** @type {import("./peer.js").Peer["load"]} */
-export async function load(threads, model, { url }) {
+export async function load(name, threads, model, { url }) {
   tf ??= await start(threads);
   const response = await fetch(model);
-  const [content, weights, values] = await Promise.all([
+  const [program, weights, data] = await Promise.all([
     response.json(),
     fetchFloats(model.replace(/json$/, "bin")),
     fetchFloats(url),
   ]);
-  data = values;
-  program = content;
-  for (const tensor of constants.values()) tensor.dispose();
   const begin = performance.now();
-  constants = new Map();
-  for (const [name, { shape, offset }] of Object.entries(program.constants)) {
+  const constants = new Map();
+  for (const [tensor, { shape, offset }] of Object.entries(program.constants)) {
     const size = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
-    constants.set(name, tf.tensor(weights.subarray(offset / 4, offset / 4 + size), shape));
+    constants.set(tensor, tf.tensor(weights.subarray(offset / 4, offset / 4 + size), shape));
   }
+  models.set(name, { program, constants, data });
   return performance.now() - begin;
 }
 
@@ -63,8 +57,9 @@ function script(url) {
 }
 
 /** @type {import("./peer.js").Peer["output"]} */
-export const output = async () =>
-  tf
+export async function output(name) {
+  const { program, constants, data } = models.get(name);
+  return tf
     .tidy(() => {
       const values = new Map(constants).set("input", tf.tensor(data, program.input_shape));
       for (const step of program.steps) {
@@ -74,12 +69,13 @@ export const output = async () =>
       return values.get(program.output);
     })
     .dataSync();
+}
 
 /** @type {import("./peer.js").Peer["burst"]} */
-export const burst = (count) =>
+export const burst = (name, count) =>
   times(count, async () => {
     const before = tf.memory().numTensors;
-    await output();
+    await output(name);
     if (tf.memory().numTensors > before + 1) throw new Error("tfjs keeps tensors of each run");
   });
 

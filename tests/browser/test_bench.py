@@ -35,7 +35,7 @@ def found(lab: Lab) -> results.Results:
     case = Case.random("tiny", layers.conv(channels=32, size=32))
     peak = bench.measure_peak(lab)
     with lab.peers([PYXNN, peers.onnxruntime_web(), peers.tfjs(), NATIVE], [1]) as running:
-        model = bench.measure(case, running, ROUNDS, Quiet(0), peak)
+        (model,) = bench.measure([(case, running)], ROUNDS, Quiet(0), peak)
     return {
         "date": "",
         "processor": "",

@@ -128,13 +128,15 @@ def run(options: argparse.Namespace) -> Results:
         say(f"peak of a thread: {peak['gflops']:.1f} GFLOP/s, {peak['gigabytes']:.1f} GB/s")
         found: list[Model] = []
         if options.models:
-            say(timing.HEADER)
             with lab.peers(libraries, threads) as running:
-                for name in options.models:
-                    chosen = [
-                        peer for peer in running if peer.library != NUMPY or name == NUMPY_MODEL
-                    ]
-                    found.append(measure(case(name), chosen, options.rounds, quiet, peak))
+                jobs = [
+                    (
+                        case(name),
+                        [peer for peer in running if peer.library != NUMPY or name == NUMPY_MODEL],
+                    )
+                    for name in options.models
+                ]
+                found = measure(jobs, options.rounds, quiet, peak)
         return {
             "date": datetime.date.today().isoformat(),
             "processor": processor(),
@@ -144,7 +146,7 @@ def run(options: argparse.Namespace) -> Results:
             "rounds": options.rounds,
             "peak": peak,
             "models": found,
-            "layers": layers.measure(lab, threads, peak, quiet)
+            "layers": layers.measure(lab, threads, options.rounds, peak, quiet)
             if options.layers or options.all
             else [],
             "loading": loading.measure(lab, case("mobilenet_v2"), libraries, threads[-1])
@@ -173,10 +175,15 @@ def measure_peak(lab: Lab) -> figures.Peak:
 
 
 def measure(
-    case: Case, running: Sequence[Peer], rounds: int, quiet: Quiet, peak: figures.Peak
-) -> Model:
-    """Times a model on all peers, and asks pyxnn where it runs and what its steps take."""
-    measured = timing.measure(running, case, rounds, quiet)
+    jobs: Sequence[tuple[Case, Sequence[Peer]]], rounds: int, quiet: Quiet, peak: figures.Peak
+) -> list[Model]:
+    """Times each case on its peers, and asks pyxnn where it runs and what its steps take."""
+    found = timing.measure(jobs, rounds, quiet)
+    return [_model(measured, peers, peak) for measured, (_, peers) in zip(found, jobs, strict=True)]
+
+
+def _model(measured: timing.Measured, running: Sequence[Peer], peak: figures.Peak) -> Model:
+    case = measured.case
     model: Model = {
         "name": case.name,
         "flops": case.flops,
@@ -189,9 +196,9 @@ def measure(
     for peer in running:
         timed = timing.find(measured.rows, peer.library, peer.threads)
         if peer.library == PYXNN and timed and isinstance(peer, peers.PagePeer):
-            where = peer.call("placement")
+            where = peer.call("placement", case.name)
             model["placement"], model["reasons"] = where["summary"], where["reasons"]
-            times = peer.call("profile", 1 if timed.first > timing.SLOW else PROFILES)
+            times = peer.call("profile", case.name, 1 if timed.first > timing.SLOW else PROFILES)
             model["profile"] = figures.steps(times, costs(case.model))
     return model
 

@@ -60,7 +60,7 @@ def measure(lab: Lab, case: Case, libraries: list[Library], threads: int) -> Loa
     start = time.monotonic()
     with lab.peer(PYXNN, threads) as peer:
         stages = [(stage["name"], stage["milliseconds"]) for stage in peer.call("stages")]
-        stages += [("session", peer.load(case)), ("first run", peer.burst(1)[0])]
+        stages += [("session", peer.load(case)), ("first run", peer.burst(case, 1)[0])]
         total = (time.monotonic() - start) * 1e3
         memory = peer.call("memory")
         peer.load(nothing)
@@ -69,7 +69,7 @@ def measure(lab: Lab, case: Case, libraries: list[Library], threads: int) -> Loa
             "sizes": sizes(libraries),
             "stages": [*stages, ("the page around them", total - sum(ms for _, ms in stages))],
             "total": total,
-            "call": statistics.median(peer.burst(CALLS)[CALLS // 2 :]) * 1e3,
+            "call": statistics.median(peer.burst(nothing, CALLS)[CALLS // 2 :]) * 1e3,
             "engine": memory["engine"],
             "pyodide": memory["pyodide"],
             "page": peer.call("heap"),

@@ -92,8 +92,8 @@ class Peer(Protocol):
         """The output of one run of the case, which has been loaded."""
         ...
 
-    def burst(self, count: int) -> list[float]:
-        """The milliseconds of each run."""
+    def burst(self, case: Case, count: int) -> list[float]:
+        """The milliseconds of each run of the case, which has been loaded."""
         ...
 
 
@@ -116,18 +116,18 @@ class PagePeer:
 
     def load(self, case: Case) -> float:
         model, feed = case.write(self.library.format)
-        milliseconds: float = self.call("load", self.threads, model, feed)
+        milliseconds: float = self.call("load", case.name, self.threads, model, feed)
         return milliseconds
 
     def output(self, case: Case) -> Array:
-        flat = np.frombuffer(base64.b64decode(self.call("output")), np.float32)
+        flat = np.frombuffer(base64.b64decode(self.call("output", case.name)), np.float32)
         shape = case.expected.shape
         if self.library.format != "onnx" and len(shape) == 4:
             return flat.reshape([shape[0], *shape[2:], shape[1]]).transpose(0, 3, 1, 2)
         return flat.reshape(shape)
 
-    def burst(self, count: int) -> list[float]:
-        times: list[float] = self.call("burst", count)
+    def burst(self, case: Case, count: int) -> list[float]:
+        times: list[float] = self.call("burst", case.name, count)
         return times
 
 
@@ -137,28 +137,32 @@ class NativePeer:
     def __init__(self, threads: int) -> None:
         self.library = NATIVE
         self.threads = threads
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     def load(self, case: Case) -> float:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         start = time.perf_counter()
-        self._session = onnxruntime.InferenceSession(
+        self._sessions[case.name] = onnxruntime.InferenceSession(
             case.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        self._feeds = {case.input_name: case.input}
         return (time.perf_counter() - start) * 1e3
 
     def output(self, case: Case) -> Array:
-        output: Array = self._session.run(None, self._feeds)[0]
+        output: Array = self._run(case)[0]
         return output
 
-    def burst(self, count: int) -> list[float]:
+    def burst(self, case: Case, count: int) -> list[float]:
         times = []
         for _ in range(count):
             start = time.perf_counter()
-            self._session.run(None, self._feeds)
+            self._run(case)
             times.append((time.perf_counter() - start) * 1e3)
         return times
+
+    def _run(self, case: Case) -> list[Array]:
+        outputs: list[Array] = self._sessions[case.name].run(None, {case.input_name: case.input})
+        return outputs
 
 
 class Lab:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -79,51 +79,66 @@ class LeftOut(NamedTuple):
 
 
 class Measured(NamedTuple):
+    """A model through all libraries."""
+
+    case: Case
     rows: list[Timed]
     left_out: list[LeftOut]
 
 
-def measure(peers: Sequence[Peer], case: Case, rounds: int, quiet: Quiet) -> Measured:
-    """Times `case` on every peer, one burst each in turn, `rounds` times; prints a row for each.
+def measure(
+    jobs: Iterable[tuple[Case, Sequence[Peer]]], rounds: int, quiet: Quiet
+) -> list[Measured]:
+    """Times each case on its peers: a burst of every peer in turn, case by case, and all of that `rounds` times; prints a row for each.
 
-    A peer that can't run it is left out, with a line saying so.
+    So the bursts of a row are spread over the whole benchmark. A peer that can't run a case is left out, with a line saying so.
     """
-    rows, running, left_out = [], [], []
-    for peer in peers:
-        try:
-            timed = start(peer, case)
-        except Exception as failure:  # whatever a library of others throws
-            reason = str(failure).strip().splitlines()[0].removeprefix("Page.evaluate: ")
-            left_out.append(LeftOut(peer.library, peer.threads, reason))
-            say(f"{case.name:22}  {peer.library.name:26}  {peer.threads:7}  left out: {reason}")
-            continue
-        rows.append(timed)
-        if timed.first > SLOW:
-            timed.bursts.append(peer.burst(1))
-        else:
-            running.append((peer, timed))
-    for peer, _ in running:
-        warm_up(peer)
-    for _ in range(rounds):
-        for peer, timed in running:
-            timed.bursts.append(quiet.run(lambda peer=peer: peer.burst(BURST)))  # type: ignore[misc]
-    for timed in rows:
-        say(str(timed))
-    return Measured(rows, left_out)
+    found = []
+    turns: list[tuple[Peer, Timed]] = []
+    for case, peers in jobs:
+        measured = Measured(case, [], [])
+        found.append(measured)
+        for peer in peers:
+            try:
+                timed = start(peer, case)
+            except Exception as failure:  # whatever a library of others throws
+                reason = str(failure).strip().splitlines()[0].removeprefix("Page.evaluate: ")
+                measured.left_out.append(LeftOut(peer.library, peer.threads, reason))
+                say(f"{case.name:22}  {peer.library.name:26}  {peer.threads:7}  left out: {reason}")
+                continue
+            measured.rows.append(timed)
+            if timed.first > SLOW:
+                timed.bursts.append(peer.burst(case, 1))
+            else:
+                turns.append((peer, timed))
+                warm_up(peer, case)
+        say(f"{case.name} is loaded")
+    for number in range(rounds):
+        for peer, timed in turns:
+            timed.bursts.append(quiet.run(lambda turn=(peer, timed): burst(*turn)))  # type: ignore[misc]
+        say(f"round {number + 1} of {rounds}")
+    say("\n".join([HEADER, *(str(timed) for measured in found for timed in measured.rows)]))
+    return found
 
 
 def start(peer: Peer, case: Case) -> Timed:
     """Loads a case, runs it once, and checks what comes out."""
     creation = peer.load(case)
-    (first,) = peer.burst(1)
+    (first,) = peer.burst(case, 1)
     return Timed(case, peer.library, peer.threads, creation, error(peer, case), first)
 
 
-def warm_up(peer: Peer, seconds: float = WARM_SECONDS) -> None:
+def burst(peer: Peer, timed: Timed) -> list[float]:
+    """The milliseconds of ten runs, after one that brings the model back into the caches."""
+    peer.burst(timed.case, 1)
+    return peer.burst(timed.case, BURST)
+
+
+def warm_up(peer: Peer, case: Case, seconds: float = WARM_SECONDS) -> None:
     """Runs what has been loaded until nothing more is compiled, cached or started."""
     runs, end = 0, time.monotonic() + seconds
     while runs < WARM_RUNS or time.monotonic() < end:
-        peer.burst(1)
+        peer.burst(case, 1)
         runs += 1
 
 
