@@ -14,15 +14,32 @@ class StepTime:
         name: of the node; may be empty.
         kind: what ran, such as "Conv" or "Transpose".
         provider: "XnnpackExecutionProvider" or "CPUExecutionProvider".
+        kernel: which of the provider's kernels, such as "depthwise"; "numpy" on the CPU provider.
         shape: of the result, None when it is no tensor.
+        flops: two for every multiply-add of its products; all else counts nothing, and so does the
+            CPU provider.
+        bytes: of all that goes in and comes out, weights included, once.
         ms: milliseconds.
     """
 
     name: str
     kind: str
     provider: str
+    kernel: str
     shape: tuple[int, ...] | None
+    flops: int
+    bytes: int
     ms: float
+
+    @property
+    def gflops(self) -> float:
+        """10^9 FLOPs a second."""
+        return self.flops / self.ms / 1e6 if self.ms else 0.0
+
+    @property
+    def gigabytes(self) -> float:
+        """10^9 bytes a second."""
+        return self.bytes / self.ms / 1e6 if self.ms else 0.0
 
 
 class Profile:
@@ -42,13 +59,24 @@ class Profile:
         return sorted(self.steps, key=lambda step: -step.ms)[:count]
 
     def __str__(self) -> str:
-        lines = [f"{len(self.steps)} steps, {self.ms:.3f} ms"]
+        total = sum(step.ms for step in self.steps) or 1.0
+        lines = [f"{len(self.steps)} steps, {self.ms:.3f} ms", _HEADER]
         for step in self.slowest():
             shape = "" if step.shape is None else "x".join(map(str, step.shape))
-            provider = step.provider.removesuffix("ExecutionProvider")
             lines.append(
-                f"{step.ms:10.3f} ms  {provider:7}  {step.kind:24}  {shape:20}  {step.name}".rstrip()
+                f"{step.ms:10.3f} {step.ms / total:6.1%} {_rate(step.gflops)} {_rate(step.gigabytes)}  "
+                f"{step.kernel:15}  {step.kind:24}  {shape:20}  {step.name}".rstrip()
             )
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def _rate(value: float) -> str:
+    return f"{value:8.1f}" if value else " " * 8
+
+
+_HEADER = (
+    f"{'ms':>10} {'share':>6} {'GFLOP/s':>8} {'GB/s':>8}  "
+    f"{'kernel':15}  {'operator':24}  {'shape':20}  node"
+)

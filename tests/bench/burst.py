@@ -75,7 +75,10 @@ def profile(name: str, count: int) -> list[dict[str, Any]]:
             "name": steps[0].name,
             "kind": steps[0].kind,
             "provider": steps[0].provider.removesuffix("ExecutionProvider"),
+            "kernel": steps[0].kernel,
             "shape": list(steps[0].shape or ()),
+            "flops": steps[0].flops,
+            "bytes": steps[0].bytes,
             "milliseconds": min(step.ms for step in steps),
         }
         for steps in zip(*runs, strict=True)

@@ -118,7 +118,11 @@ def test_speed(page: Page) -> None:
     idle(page)
     page.get_by_role("button", name="Measure speed").click()
     expect(page.locator("#speed-rows tr").first).to_contain_text("1 thread", timeout=60_000)
-    expect(page.locator("#speed-steps li").first).to_contain_text("%")
+    step = page.locator("#speed-steps tr", has_text="Conv").first
+    expect(step).to_contain_text("convolution")
+    rates = [float(text) for text in step.locator("td").all_inner_texts()[3:5]]
+    assert all(rate > 0 for rate in rates)
+    expect(page.locator("#speed-steps tr").first).to_contain_text("%")
 
 
 def test_wrong_files(page: Page, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from tests.models import BENCHMARK, MODELS, QUANTIZED
-from tests.models.flops import costs
 from tools import chromium, site
 from tools.bench import figures, layers, loading, peers, plot, report, timing
 from tools.bench.case import Case
@@ -199,7 +198,7 @@ def _model(measured: timing.Measured, running: Sequence[Peer], peak: figures.Pea
             where = peer.call("placement", case.name)
             model["placement"], model["reasons"] = where["summary"], where["reasons"]
             times = peer.call("profile", case.name, 1 if timed.first > timing.SLOW else PROFILES)
-            model["profile"] = figures.steps(times, costs(case.model))
+            model["profile"] = figures.steps(times)
     return model
 
 

@@ -52,6 +52,7 @@ class Step(TypedDict):
     name: str
     kind: str
     provider: str
+    kernel: str
     shape: list[int]
     milliseconds: float
     gflops: float
@@ -96,33 +97,27 @@ def _row(timed: Timed, others: Sequence[Timed], peak: Peak) -> Row:
     }
 
 
-def steps(profile: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost]) -> list[Step]:
-    """A profile with what its nodes cost."""
+def steps(profile: Sequence[Mapping[str, Any]]) -> list[Step]:
+    """A profile with rates and shares."""
     total = sum(step["milliseconds"] for step in profile)
-    nothing = Cost(0, 0)
     result: list[Step] = []
     for step in profile:
         milliseconds = step["milliseconds"]
-        flops, moved = costs.get(step["name"], nothing) if is_node(step) else nothing
         rate = 1 / milliseconds / 1e6 if milliseconds else 0.0
         result.append(
             {
                 "name": step["name"],
                 "kind": step["kind"],
                 "provider": step["provider"],
+                "kernel": step["kernel"],
                 "shape": step["shape"],
                 "milliseconds": milliseconds,
-                "gflops": flops * rate,
-                "gigabytes": moved * rate,
+                "gflops": step["flops"] * rate,
+                "gigabytes": step["bytes"] * rate,
                 "share": milliseconds / total if total else 0.0,
             }
         )
     return result
-
-
-def is_node(step: Mapping[str, Any]) -> bool:
-    """Whether the step is its node's own work, not a change of layout before or after it."""
-    return step["kind"] != "Transpose"
 
 
 class Layer(TypedDict):

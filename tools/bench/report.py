@@ -141,11 +141,12 @@ def profile(steps: Sequence[Step]) -> str:
     slowest = sorted(steps, key=lambda step: -step["milliseconds"])[:STEPS]
     total = sum(step["milliseconds"] for step in steps)
     shown = table(
-        ("provider", "operator", "node", "shape", "ms", "share", "GFLOP/s", "GB/s"),
+        ("provider", "operator", "kernel", "node", "shape", "ms", "share", "GFLOP/s", "GB/s"),
         [
             (
                 step["provider"],
                 step["kind"],
+                step["kernel"],
                 step["name"],
                 "x".join(map(str, step["shape"])),
                 f"{step['milliseconds']:.3f}",
@@ -155,7 +156,7 @@ def profile(steps: Sequence[Step]) -> str:
             )
             for step in slowest
         ],
-        words=4,
+        words=5,
     )
     return f"{shown}\n{len(steps)} steps, {total:.2f} ms; the slowest {len(slowest)} are shown."
 

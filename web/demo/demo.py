@@ -174,8 +174,11 @@ def profile(dims: dict[str, int], image: dict[str, Any] | None) -> list[dict[str
             "name": step.name,
             "kind": step.kind,
             "provider": step.provider,
-            "milliseconds": step.ms,
+            "kernel": step.kernel,
             "shape": list(step.shape or ()),
+            "milliseconds": step.ms,
+            "gflops": step.gflops,
+            "gigabytes": step.gigabytes,
         }
         for step in session.profile(None, _feeds(session, dims, image)).steps
     ]

@@ -1,6 +1,5 @@
-/** How fast the open model runs: latency on one thread and on all, and its slowest steps. */
+/** How fast the open model runs: latency on one thread and on all, and where its time goes. */
 
-import { Bars } from "./bars.js";
 import { find, html } from "./dom.js";
 import { milliseconds, percent, shape } from "./format.js";
 import { kind } from "./graph.js";
@@ -11,17 +10,21 @@ import { quantile } from "./statistics.js";
  * @property {string} name
  * @property {string} kind      what ran
  * @property {string} provider
- * @property {number} milliseconds
+ * @property {string} kernel    by which kernel
  * @property {number[]} shape   of its output
+ * @property {number} milliseconds
+ * @property {number} gflops    10^9 FLOPs a second
+ * @property {number} gigabytes 10^9 bytes a second
  */
 
 const SECONDS = 1;
-const SLOWEST = 10;
+const SLOWEST = 15;
 
 export class Speed {
   #panel = find("speed", HTMLElement);
   #rows = find("speed-rows", HTMLElement);
-  #steps = new Bars(find("speed-steps", HTMLElement));
+  #steps = find("speed-steps", HTMLElement);
+  #count = find("steps-count", HTMLElement);
 
   /**
    * @param {import("./python.js").Python} python
@@ -60,17 +63,40 @@ export class Speed {
   #showSteps(steps) {
     const slowest = [...steps].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, SLOWEST);
     const total = steps.reduce((sum, step) => sum + step.milliseconds, 0) || 1;
-    const longest = slowest[0]?.milliseconds || 1;
-    this.#steps.show(
-      slowest.map((step) => ({
-        tone: kind(step.provider),
-        label: `${step.kind} · ${step.name} · ${shape(step.shape)}`,
-        share: step.milliseconds / longest,
-        text: `${milliseconds(step.milliseconds)} (${percent(step.milliseconds / total)})`,
-      })),
+    this.#count.textContent =
+      slowest.length < steps.length
+        ? `The slowest ${slowest.length} of ${steps.length} steps, which took ${milliseconds(total)}, on all threads.`
+        : `${steps.length} steps, which took ${milliseconds(total)}, on all threads.`;
+    this.#steps.replaceChildren(
+      ...slowest.map((step) => stepRow(step, total, slowest[0].milliseconds)),
     );
   }
 }
+
+/**
+ * @param {Step} step
+ * @param {number} total    milliseconds of all steps
+ * @param {number} longest  milliseconds of the slowest, whose bar is as long as can be
+ */
+function stepRow(step, total, longest) {
+  const length = `inline-size: ${(step.milliseconds / longest) * 100}%`;
+  const fill = html("span", { class: "bar-fill", style: length });
+  return html(
+    "tr",
+    { class: kind(step.provider) },
+    html("th", { scope: "row", title: step.name }, step.kind),
+    html("td", { class: "words" }, step.kernel),
+    html("td", { class: "words" }, shape(step.shape)),
+    html("td", {}, milliseconds(step.milliseconds)),
+    html("td", {}, rate(step.gflops)),
+    html("td", {}, rate(step.gigabytes)),
+    html("td", {}, percent(step.milliseconds / total)),
+    html("td", { class: "bar-track", "aria-hidden": "true" }, fill),
+  );
+}
+
+/** @param {number} value */
+const rate = (value) => (value ? value.toFixed(1) : "");
 
 /**
  * @param {number} threads

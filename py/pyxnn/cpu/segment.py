@@ -53,9 +53,12 @@ class CpuSegment:
             captures = {name: values[name] for name in node.captures}
             results = run(function, node, [values[name] for name in node.inputs], captures)
             if times is not None:
+                milliseconds = (perf_counter() - start) * 1e3
                 shape = getattr(results[0], "shape", None)
+                arrays = [*(values[name] for name in node.uses()), *results]
+                moved = sum(getattr(array, "nbytes", 0) for array in arrays)
                 times.append(
-                    StepTime(node.name, node.op_type, CPU, shape, (perf_counter() - start) * 1e3)
+                    StepTime(node.name, node.op_type, CPU, "numpy", shape, 0, moved, milliseconds)
                 )
             values.update(
                 (name, value) for name, value in zip(node.outputs, results, strict=False) if name

@@ -10,6 +10,7 @@ import numpy as np
 from pyxnn.engine import ABSOLUTE, ARENA, EnginePlan, Ref
 from pyxnn.graph import Graph
 from pyxnn.xnnpack import memory
+from pyxnn.xnnpack.cost import Task
 from pyxnn.xnnpack.fusion import Work
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.lowering import Lowering
@@ -33,7 +34,7 @@ class Plan:
         inputs: name and offset into the arena of each tensor to write before a run.
         outputs: the results to read after a run, by name.
         constants: the results that don't depend on the values of inputs, by name.
-        tasks: what each step stems from, and the shape of its result.
+        tasks: what each step does.
         arena_size, workspace_size: bytes that it must be bound to.
     """
 
@@ -81,7 +82,7 @@ class Plan:
                 self.outputs[name] = Place(value.shape, value.dtype, offset)
             else:
                 self.constants[name] = np.ascontiguousarray(value.source).reshape(value.shape)
-        self.tasks = [(step.label, step.output.shape) for step in lowering.steps]
+        self.tasks = [Task.of(step) for step in lowering.steps]
         self._home: tuple[int, int] | None = None
         self._resources = resources
         self._engine_plan = resources.engine.create_plan()

@@ -123,8 +123,17 @@ class Subgraph:
             except InvalidInput as error:
                 raise _blamed(plan, error) from error
         steps_times = [
-            StepTime(label.name, label.operators, XNNPACK, shape, milliseconds)
-            for (label, shape), milliseconds in zip(plan.tasks, times, strict=True)
+            StepTime(
+                task.label.name,
+                task.label.operators,
+                XNNPACK,
+                task.kernel,
+                task.shape,
+                task.flops,
+                task.bytes,
+                milliseconds,
+            )
+            for task, milliseconds in zip(plan.tasks, times, strict=True)
         ]
         return self._read(plan, arena, self._outputs), steps_times
 
@@ -185,7 +194,7 @@ class Subgraph:
 
 def _blamed(plan: Plan, error: InvalidInput) -> errors.InvalidArgument:
     """The error, naming the node that a step stems from."""
-    label, _ = plan.tasks[error.step]
+    label = plan.tasks[error.step].label
     return errors.InvalidArgument(
         f"Non-zero status code returned while running {label.operators} node. "
         f"Name:'{label.name}' Status Message: {error}"

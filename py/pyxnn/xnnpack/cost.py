@@ -1,0 +1,74 @@
+"""What steps compute and move, for profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pyxnn.engine import Kind
+from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.steps import Label, Step
+
+
+class Task(NamedTuple):
+    """A step without its tensors.
+
+    Attributes:
+        label: what it stems from.
+        kernel: its kind in the engine, such as "depthwise".
+        shape: of its result.
+        flops: two for every multiply-add of a product; all else counts nothing, as in the papers.
+        bytes: of all that goes in and comes out, weights included, once.
+    """
+
+    label: Label
+    kernel: str
+    shape: Shape
+    flops: int
+    bytes: int
+
+    @staticmethod
+    def of(step: Step) -> Task:
+        multiply_adds = _MULTIPLY_ADDS.get(step.kind)
+        arrays = [*set(step.inputs), step.output, step.kernel, step.bias]
+        return Task(
+            step.label,
+            step.kind.name.lower(),
+            step.output.shape,
+            2 * multiply_adds(step) if multiply_adds else 0,
+            sum(array.nbytes for array in arrays if array is not None),
+        )
+
+
+def _convolution(step: Step) -> int:
+    (kernel_height, kernel_width), group_in_channels = step.params[4:6], step.params[11]
+    return step.output.size * int(kernel_height * kernel_width * group_in_channels)
+
+
+def _depthwise(step: Step) -> int:
+    kernel_height, kernel_width = step.params[4:6]
+    return step.output.size * int(kernel_height * kernel_width)
+
+
+def _deconvolution(step: Step) -> int:
+    (kernel_height, kernel_width), group_out_channels = step.params[4:6], step.params[12]
+    return step.inputs[0].size * int(kernel_height * kernel_width * group_out_channels)
+
+
+def _fully_connected(step: Step) -> int:
+    in_channels = step.params[0]
+    return step.output.size * int(in_channels)
+
+
+def _batch_matmul(step: Step) -> int:
+    *_, inner, _ = step.dims
+    return step.output.size * inner
+
+
+_MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
+    Kind.BATCH_MATMUL: _batch_matmul,
+    Kind.CONVOLUTION: _convolution,
+    Kind.DECONVOLUTION: _deconvolution,
+    Kind.DEPTHWISE: _depthwise,
+    Kind.FULLY_CONNECTED: _fully_connected,
+}
