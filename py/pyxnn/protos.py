@@ -10,19 +10,40 @@ import onnx
 from pyxnn.graph import Node, TensorType
 
 
-def nodes(protos: Iterable[onnx.NodeProto], opsets: Mapping[str, int]) -> Iterator[Node]:
-    """Nodes in their sequence, at the versions that a model imports."""
+def nodes(
+    protos: Iterable[onnx.NodeProto],
+    opsets: Mapping[str, int],
+    given: Mapping[str, Any] | None = None,
+) -> Iterator[Node]:
+    """Nodes in their sequence, at the versions that a model or a function imports.
+
+    Args:
+        protos: the nodes.
+        opsets: version by domain.
+        given: the attributes of the function that the nodes are in.
+    """
     for proto in protos:
         yield Node(
             proto.op_type,
             list(proto.input),
             list(proto.output),
-            {entry.name: attribute(entry) for entry in proto.attribute},
+            _attributes(proto, given or {}),
             proto.domain,
             proto.name,
             opsets.get(proto.domain, 0),
             tuple(sorted({name for body in _bodies(proto) for name in _captures(body)})),
         )
+
+
+def _attributes(proto: onnx.NodeProto, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a node; in a function some of them are the function's own."""
+    values = {}
+    for entry in proto.attribute:
+        if not entry.ref_attr_name:
+            values[entry.name] = attribute(entry)
+        elif entry.ref_attr_name in given:
+            values[entry.name] = given[entry.ref_attr_name]
+    return values
 
 
 def attribute(attribute: onnx.AttributeProto) -> Any:

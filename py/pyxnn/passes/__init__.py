@@ -21,6 +21,7 @@ from pyxnn.passes import (
     dead_code,
     eliminate_dropout,
     eliminate_identity,
+    expand_functions,
     expand_microsoft,
     fold_batch_norm,
     fold_constants,
@@ -30,6 +31,7 @@ from pyxnn.passes import (
     softmax_form,
     upsample_form,
 )
+from pyxnn.passes.rewrite import to_fixed_point
 
 Pass = Callable[[Graph], bool]
 
@@ -41,6 +43,7 @@ FORMS: tuple[Pass, ...] = (
     softmax_form.run,
     batch_norm_form.run,
     renamed_forms.run,
+    expand_functions.run,
 )
 """What the providers rely on."""
 
@@ -60,8 +63,4 @@ ALL = FORMS + BASIC
 
 def run(graph: Graph, passes: Sequence[Pass] = ALL) -> None:
     """Runs passes to a fixed point."""
-    changed = True
-    while changed:
-        changed = False
-        for apply in passes:
-            changed |= apply(graph)
+    to_fixed_point(graph, passes)

@@ -19,11 +19,12 @@ from pyxnn.partition import is_pure
 def run(graph: Graph) -> bool:
     changed = False
     for node in list(graph.nodes):
-        changed |= _fold(node, graph)
+        changed |= fold(node, graph)
     return changed
 
 
-def _fold(node: Node, graph: Graph) -> bool:
+def fold(node: Node, graph: Graph) -> bool:
+    """Puts the results of one node in its place; says whether it did."""
     results = _shape(node, graph) or _results(node, graph)
     if results is None:
         return False

@@ -22,6 +22,15 @@ def each_node(graph: Graph, rewrite: Callable[[Node, Graph], Sequence[Node] | No
     return changed
 
 
+def to_fixed_point(graph: Graph, passes: Sequence[Callable[[Graph], bool]]) -> None:
+    """Runs passes in order, again and again, until none changes anything."""
+    changed = True
+    while changed:
+        changed = False
+        for apply in passes:
+            changed |= apply(graph)
+
+
 def swallow(graph: Graph, nodes: set[Node], last: Node) -> bool:
     """Removes nodes that come together to one, `last`, which is left to be replaced.
 
