@@ -16,9 +16,10 @@ def run_step(
     out_shape: Sequence[int],
     kernel: np.ndarray | None = None,
     bias: np.ndarray | None = None,
+    dtype: type = np.float32,
 ) -> np.ndarray:
-    """Create an operator, run it once in a plan of its own on float32 ``inputs``, free everything, return the output."""
-    out = np.full(out_shape, np.nan, np.float32)
+    """Create an operator, run it once in a plan of its own, free everything, return the output, which is of ``dtype``."""
+    out = np.empty(out_shape, dtype)
     offsets = np.cumsum([0, *((array.nbytes + 63) // 64 * 64 for array in inputs)]).tolist()
     op = engine.create_operator(kind, params, kernel, bias)
     plan = engine.create_plan()

@@ -117,15 +117,15 @@ enum pyxnn_kind {
    */
   pyxnn_transpose = 10,
   /*
-   * Copies rows of 4-byte elements from one stride to another.
-   * params: none
-   * dims: rows channels in_stride out_stride
-   * refs: input, output
+   * Copies elements from one stride to another. Strides are signed; 0 repeats an element of the input.
+   * params: element_size in bytes (1, 2, 4, 8)
+   * dims: num_dims, extents, strides of the input, strides of the output
+   * refs: input, output: where the element lies whose indices are all 0
    */
   pyxnn_copy = 11,
   /*
-   * Pads 4-byte elements with a constant.
-   * params: value(f)
+   * Pads with a constant.
+   * params: element_size in bytes (1, 2, 4), the bits of the value
    * dims: num_dims, extents of the input, elements before on each axis, elements after on each axis
    * refs: input, output
    */
@@ -157,13 +157,6 @@ enum pyxnn_kind {
    */
   pyxnn_resize_bilinear = 15,
   /*
-   * The part of 4-byte elements from an offset on each axis.
-   * params: none
-   * dims: num_dims, extents of the input, offsets, extents of the output
-   * refs: input, output
-   */
-  pyxnn_slice = 16,
-  /*
    * Elementwise function by a kernel of ours.
    * params: enum pyxnn_function_type
    * dims: elements
@@ -179,10 +172,10 @@ enum pyxnn_kind {
    */
   pyxnn_layer_norm = 18,
   /*
-   * Slices of 4-byte elements by their indices along one axis, by a kernel of ours: [outer, extent, inner] to
-   * [outer, count, inner]. Negative indices count from the end. An index outside [-extent, extent) makes the run fail with
+   * Slices by their indices along one axis, by a kernel of ours: [outer, extent, inner] to [outer, count, inner]. Negative
+   * indices count from the end. An index outside [-extent, extent) makes the run fail with
    * pyxnn_invalid_input before anything is read.
-   * params: index_size in bytes (4 or 8; indices are signed integers)
+   * params: index_size in bytes (4 or 8; indices are signed integers), element_size in bytes (1, 2, 4, 8)
    * dims: outer extent inner count
    * refs: data, indices, output
    */

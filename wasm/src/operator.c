@@ -22,7 +22,6 @@ static const struct operator_type* const types[] = {
     [pyxnn_depthwise] = &depthwise_type,
     [pyxnn_deconvolution] = &deconvolution_type,
     [pyxnn_resize_bilinear] = &resize_bilinear_type,
-    [pyxnn_slice] = &slice_type,
     [pyxnn_function] = &function_type,
     [pyxnn_layer_norm] = &layer_norm_type,
     [pyxnn_gather] = &gather_type,
@@ -140,6 +139,19 @@ enum xnn_status own_instantiate(const void* state, size_t size, void** out) {
 
 void own_release(const void* state, void* instance) {
   pyxnn_release(instance);
+}
+
+enum xnn_status own_element_size(size_t size, void** out) {
+  if (size != 1 && size != 2 && size != 4 && size != 8) {
+    return xnn_status_invalid_parameter;
+  }
+  size_t* state = pyxnn_allocate(sizeof(*state));
+  if (state == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  *state = size;
+  *out = state;
+  return xnn_status_success;
 }
 
 void xnn_state_destroy(void* state) {

@@ -82,6 +82,9 @@ struct operator_type {
 enum xnn_status own_instantiate(const void* state, size_t size, void** instance);
 void own_release(const void* state, void* instance);
 
+/* Makes a state, a size_t for pyxnn_release, of an element size; it must be 1, 2, 4 or 8. */
+enum xnn_status own_element_size(size_t size, void** state);
+
 /* For kinds on XNNPACK's operators, where state and instance are xnn_operator_t. */
 void xnn_state_destroy(void* state);
 enum xnn_status xnn_state_instantiate(const void* state, void** instance);
@@ -103,7 +106,6 @@ extern const struct operator_type constant_pad_type;
 extern const struct operator_type depthwise_type;
 extern const struct operator_type deconvolution_type;
 extern const struct operator_type resize_bilinear_type;
-extern const struct operator_type slice_type;
 extern const struct operator_type function_type;
 extern const struct operator_type layer_norm_type;
 extern const struct operator_type gather_type;

@@ -37,7 +37,6 @@ class Kind(IntEnum):
     DEPTHWISE = 13
     DECONVOLUTION = 14
     RESIZE_BILINEAR = 15
-    SLICE = 16
     FUNCTION = 17
     LAYER_NORM = 18
     GATHER = 19

@@ -278,17 +278,36 @@ def outermost(value: Value, index: int) -> Value:
     return replace(value, shape=shape, order=order, offset=offset)
 
 
+def copy(
+    ctx: Lowering,
+    extents: Sequence[int],
+    x: Value,
+    strides: Sequence[int],
+    output: Value,
+    out_strides: Sequence[int],
+) -> None:
+    """Copies elements from one stride to another, both by axis; 0 repeats an element of `x`.
+
+    The values' offsets say where the first element lies.
+    """
+    axes = sorted(zip(extents, strides, out_strides, strict=True), key=lambda axis: -axis[2])
+    words = [word & 0xFFFFFFFF for column in zip(*axes, strict=True) for word in column]
+    ctx.step(Kind.COPY, [x.dtype.itemsize], [len(axes), *words], [x], output)
+
+
 def expand(ctx: Lowering, x: Value, shape: Shape) -> Value:
-    """`x` broadcast with a shape: added to the zero that changes nothing, which is -0."""
-    rank = max(x.rank, len(shape))
-    x = x.expanded(rank)
-    shape = (1,) * (rank - len(shape)) + shape
-    missing = [
-        want if have == 1 else min(want, 1) for have, want in zip(x.shape, shape, strict=True)
-    ]
-    if math.prod(missing) == 1:
+    """`x` broadcast with a shape."""
+    x = x.expanded(max(x.rank, len(shape)))
+    shape = np.broadcast_shapes(x.shape, shape)
+    if shape == x.shape:
         return x
-    return binary(ctx, BinaryType.ADD, x, Value.constant(np.full(missing, -0.0, np.float32)))
+    output = ctx.new(shape, x.order, x.dtype)
+    strides = [
+        0 if have == 1 else stride
+        for have, stride in zip(x.shape, layout.strides(x.shape, x.order), strict=True)
+    ]
+    copy(ctx, shape, x, strides, output, layout.strides(shape, x.order))
+    return output
 
 
 def repeat(ctx: Lowering, x: Value, counts: Sequence[int], *, whole: bool) -> Value:
@@ -305,68 +324,40 @@ def repeat(ctx: Lowering, x: Value, counts: Sequence[int], *, whole: bool) -> Va
 
 
 def cut(ctx: Lowering, x: Value, parts: Sequence[slice]) -> Value:
-    """The part of `x` that a slice of each axis leaves; steps are positive.
-
-    It is a view where it lies in one piece.
-    """
+    """The part of `x` that a slice of each axis leaves. It is a view where it lies in one piece."""
     ranges = [range(*part.indices(extent)) for part, extent in zip(parts, x.shape, strict=True)]
     shape = tuple(map(len, ranges))
     if isinstance(x.source, np.ndarray):
         return replace(x, shape=shape, source=x.source[tuple(parts[axis] for axis in x.order)])
-    if 0 in shape:
-        return ctx.new(shape, x.order)
-    starts = [numbers.start for numbers in ranges]
-    for axis, numbers in enumerate(ranges):
-        if numbers.step > 1 and len(numbers) > 1:
-            x = _every(ctx, x, axis, starts[axis] % numbers.step, numbers.step)
-            starts[axis] //= numbers.step
-    return _piece(ctx, x, starts, shape)
-
-
-def _every(ctx: Lowering, x: Value, axis: int, first: int, step: int) -> Value:
-    """Each `step`-th element along an axis, from the `first` on; the last may be of no use."""
-    place = x.order.index(axis)
-    if math.prod(x.physical[:place]) > 1:
-        amounts = [(0, 0)] * x.rank
-        amounts[axis] = 0, -x.shape[axis] % step
-        x = pad(ctx, x, amounts, 0.0)
-    outer, inner = math.prod(x.physical[:place]), math.prod(x.physical[place + 1 :])
-    count = x.shape[axis] // step if outer > 1 else -(-(x.shape[axis] - first) // step)
-    output = ctx.new((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.order)
-    begin = replace(x, offset=x.offset + first * inner * x.dtype.itemsize)
-    return ctx.step(Kind.COPY, [], [outer * count, inner, step * inner, inner], [begin], output)
-
-
-def _piece(ctx: Lowering, x: Value, starts: Sequence[int], shape: Shape) -> Value:
-    """The elements from `starts` on, of a shape."""
-    physical = layout.physical(shape, x.order)
-    begins = [starts[axis] for axis in x.order]
-    is_cut = [have != want for have, want in zip(x.physical, physical, strict=True)]
-    folded = layout.fold_changes(x.physical, is_cut, begins, physical)
-    if math.prod(size for _, _, size in folded[:-1]) == 1:
-        offset = 0
-        for extent, begin, _ in folded:
-            offset = offset * extent + begin
-        return replace(x, shape=shape, offset=x.offset + offset * x.dtype.itemsize)
-    if len(folded) > MAX_DIMS:
-        # The three outermost first.
-        half = [axis for axis, changed in zip(x.order, is_cut, strict=True) if changed][:3]
-        middle = tuple(n if axis in half else x.shape[axis] for axis, n in enumerate(shape))
-        x = _piece(ctx, x, [s if axis in half else 0 for axis, s in enumerate(starts)], middle)
-        rest = [0 if axis in half else s for axis, s in enumerate(starts)]
-        return _piece(ctx, x, rest, shape)
-    extents, offsets, sizes = zip(*folded, strict=True)
-    dims = [len(folded), *extents, *offsets, *sizes]
-    return ctx.step(Kind.SLICE, [], dims, [x], ctx.new(shape, x.order))
+    output = ctx.new(shape, x.order, x.dtype)
+    if output.size == 0:
+        return output
+    whole, dense = layout.strides(x.shape, x.order), layout.strides(shape, x.order)
+    strides = [stride * part.step for stride, part in zip(whole, ranges, strict=True)]
+    start = sum(stride * part.start for stride, part in zip(whole, ranges, strict=True))
+    x = replace(x, shape=shape, offset=x.offset + start * x.dtype.itemsize)
+    if all(shape[axis] == 1 or strides[axis] == dense[axis] for axis in x.order):
+        return x
+    copy(ctx, shape, x, strides, output, dense)
+    return output
 
 
 def pad(ctx: Lowering, x: Value, amounts: Sequence[tuple[int, int]], fill: float) -> Value:
     """`x` with elements `fill` before and after, as many as each axis has amounts."""
     shape = tuple(b + extent + a for extent, (b, a) in zip(x.shape, amounts, strict=True))
+    filling = np.array(fill, x.dtype)
     if shape == x.shape:
         return x
     if x.size == 0:
-        return Value.constant(np.full(shape, fill, np.float32))
+        return Value.constant(np.full(shape, filling))
+    output = ctx.new(shape, x.order, x.dtype)
+    if x.dtype.itemsize == 8:  # XNNPACK has no such elements
+        strides = layout.strides(shape, x.order)
+        copy(ctx, shape, Value.constant(filling), [0] * x.rank, output, strides)
+        start = sum(stride * before for stride, (before, _) in zip(strides, amounts, strict=True))
+        inside = replace(output, shape=x.shape, offset=start * x.dtype.itemsize)
+        copy(ctx, x.shape, x, layout.strides(x.shape, x.order), inside, strides)
+        return output
     before, after = zip(*(amounts[axis] for axis in x.order), strict=True)
     changed = [b + a > 0 for b, a in zip(before, after, strict=True)]
     folded = layout.fold_changes(x.physical, changed, before, after)
@@ -377,7 +368,8 @@ def pad(ctx: Lowering, x: Value, amounts: Sequence[tuple[int, int]], fill: float
         outer = [pair if axis in half else nothing for axis, pair in enumerate(amounts)]
         return pad(ctx, pad(ctx, x, inner, fill), outer, fill)
     words = [word for column in zip(*folded, strict=True) for word in column]
-    return ctx.step(Kind.CONSTANT_PAD, [fill], [len(folded), *words], [x], ctx.new(shape, x.order))
+    params = [x.dtype.itemsize, int.from_bytes(filling.tobytes(), "little")]
+    return ctx.step(Kind.CONSTANT_PAD, params, [len(folded), *words], [x], output)
 
 
 def unary(ctx: Lowering, type: UnaryType, x: Value, p0: float = 0.0, p1: float = 0.0) -> Value:
@@ -439,10 +431,10 @@ def gather(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:
     shape = (*before, *indices.shape, *after)
     return ctx.step(
         Kind.GATHER,
-        [indices.dtype.itemsize],
+        [indices.dtype.itemsize, data.dtype.itemsize],
         [math.prod(before), data.shape[axis], math.prod(after), indices.size],
         [data, indices],
-        ctx.new(shape, layout.row_major(len(shape))),
+        ctx.new(shape, layout.row_major(len(shape)), data.dtype),
     )
 
 
@@ -509,16 +501,14 @@ def concat(ctx: Lowering, values: list[Value], axis: int) -> Value:
             f"the shapes {[value.shape for value in values]} differ beside axis {axis}"
         )
     parts = ctx.arranged_alike(values)
-    order = parts[0].order
+    order, dtype = parts[0].order, parts[0].dtype
     shape = list(parts[0].shape)
     shape[axis] = sum(part.shape[axis] for part in parts)
-    output = ctx.new(tuple(shape), order)
-    place = order.index(axis)
-    out_stride = math.prod(output.physical[place:])
-    offset = 0
+    output = ctx.new(tuple(shape), order, dtype)
+    strides = layout.strides(output.shape, order)
+    start = 0
     for part in parts:
-        rows, channels = math.prod(part.physical[:place]), math.prod(part.physical[place:])
-        dims = [rows, channels, channels, out_stride]
-        ctx.step(Kind.COPY, [], dims, [part], replace(output, shape=part.shape, offset=offset))
-        offset += channels * output.dtype.itemsize
+        place = replace(output, shape=part.shape, offset=start * strides[axis] * dtype.itemsize)
+        copy(ctx, part.shape, part, layout.strides(part.shape, order), place, strides)
+        start += part.shape[axis]
     return output

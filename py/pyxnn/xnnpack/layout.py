@@ -34,6 +34,16 @@ def physical(shape: Shape, order: Order) -> Shape:
     return tuple(shape[axis] for axis in order)
 
 
+def strides(shape: Shape, order: Order) -> tuple[int, ...]:
+    """Elements from one index of each axis to the next, of a dense tensor."""
+    found = dict.fromkeys(order, 0)
+    step = 1
+    for axis in reversed(order):
+        found[axis] = step
+        step *= shape[axis]
+    return tuple(found[axis] for axis in range(len(shape)))
+
+
 def same_order(shape: Shape, a: Order, b: Order) -> bool:
     """Whether tensors of this shape lie alike in both orders."""
     return a == b or _moving(shape, a) == _moving(shape, b)

@@ -127,16 +127,53 @@ def test_transpose(engine, permutation):
     np.testing.assert_array_equal(out, expected)
 
 
-def test_copy_between_strides(engine):
-    x = normal(3, 8)
-    out = run_step(engine, Kind.COPY, [], [3, 5, 8, 5], [x], (3, 5))
-    np.testing.assert_array_equal(out, x[:, :5])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float32, np.float64])
+@given(data=st.data())
+def test_copy_between_strides(engine, dtype, data):
+    """To a dense output: a part of the input, backwards, repeated, or every so manieth element."""
+    extents = data.draw(st.lists(st.sampled_from([1, 2, 3, 5, 17, 40]), min_size=1, max_size=4))
+    x = np.arange(4 * np.prod(extents), dtype=np.int64).astype(dtype)
+    steps = st.sampled_from([0, 1, 2, -1])
+    strides = [data.draw(steps) * step for step in strides_of(extents)]
+    out_strides = strides_of(extents)
+    start = sum(
+        -stride * (extent - 1)
+        for stride, extent in zip(strides, extents, strict=True)
+        if stride < 0
+    )
+    expected = np.lib.stride_tricks.as_strided(
+        x[start:], extents, [stride * x.itemsize for stride in strides]
+    )
+    words = [word & 0xFFFFFFFF for word in (*extents, *strides, *out_strides)]
+    op = engine.create_operator(Kind.COPY, [x.itemsize])
+    plan = engine.create_plan()
+    far = (x.nbytes + 63) // 64 * 64
+    plan.add(op, [len(extents), *words], [Ref(ARENA, start * x.itemsize), Ref(ARENA, far)])
+    plan.reshape(1)
+    out = np.empty(extents, dtype)
+    arena = engine.allocate(far + out.nbytes)
+    engine.write(arena, x)
+    plan.bind(arena, 0)
+    plan.run(1, True)
+    engine.read(arena + far, out)
+    np.testing.assert_array_equal(out, expected)
+    plan.close()
+    op.close()
+    engine.release(arena)
 
 
-def test_constant_pad(engine):
-    x = normal(2, 3)
-    out = run_step(engine, Kind.CONSTANT_PAD, [1.5], [2, 2, 3, 1, 0, 2, 1], [x], (5, 4))
-    np.testing.assert_array_equal(out, np.pad(x, ((1, 2), (0, 1)), constant_values=1.5))
+def strides_of(extents):
+    return [int(np.prod(extents[axis + 1 :])) for axis in range(len(extents))]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float32])
+def test_constant_pad(engine, dtype):
+    x = np.arange(6).reshape(2, 3).astype(dtype)
+    fill = int.from_bytes(np.array(7, dtype).tobytes(), "little")
+    dims = [2, 2, 3, 1, 0, 2, 1]
+    params = [x.itemsize, fill]
+    out = run_step(engine, Kind.CONSTANT_PAD, params, dims, [x], (5, 4), dtype=dtype)
+    np.testing.assert_array_equal(out, np.pad(x, ((1, 2), (0, 1)), constant_values=7))
 
 
 # Plans
@@ -237,7 +274,7 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         ("kind", "params", "words"),
-        [(Kind.TRANSPOSE, [4], 2), (Kind.CONSTANT_PAD, [0.0], 3), (Kind.REDUCE, [0], 1)],
+        [(Kind.TRANSPOSE, [4], 2), (Kind.CONSTANT_PAD, [4, 0], 3), (Kind.REDUCE, [0], 1)],
     )
     def test_number_of_dimensions(self, engine, kind, params, words):
         op = engine.create_operator(kind, params)

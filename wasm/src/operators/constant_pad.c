@@ -1,8 +1,20 @@
+#include <xnnpack/operator.h>
+
 #include "operator.h"
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+  const uint32_t element_size = take(params);
   const uint32_t value = take(params);
-  return xnn_create_constant_pad_nd_x32(&value, 0, (xnn_operator_t*)state);
+  switch (element_size) {
+    case 1:
+      return xnn_create_constant_pad_nd_x8(&value, 0, (xnn_operator_t*)state);
+    case 2:
+      return xnn_create_constant_pad_nd_x16(&value, 0, (xnn_operator_t*)state);
+    case 4:
+      return xnn_create_constant_pad_nd_x32(&value, 0, (xnn_operator_t*)state);
+    default:
+      return xnn_status_invalid_parameter;
+  }
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -13,16 +25,30 @@ static enum xnn_status reshape(void* instance, struct words* dims, size_t* works
   if (dims->exhausted || num_dims > XNN_MAX_TENSOR_DIMS) {
     return xnn_status_invalid_parameter;
   }
-  return xnn_reshape_constant_pad_nd_x32(instance, num_dims, shape, before, after, pool);
+  switch (((const struct xnn_operator*)instance)->type) {
+    case xnn_operator_type_constant_pad_nd_x8:
+      return xnn_reshape_constant_pad_nd_x8(instance, num_dims, shape, before, after, pool);
+    case xnn_operator_type_constant_pad_nd_x16:
+      return xnn_reshape_constant_pad_nd_x16(instance, num_dims, shape, before, after, pool);
+    default:
+      return xnn_reshape_constant_pad_nd_x32(instance, num_dims, shape, before, after, pool);
+  }
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  return xnn_setup_constant_pad_nd_x32(instance, tensors[0], tensors[1]);
+  switch (((const struct xnn_operator*)instance)->type) {
+    case xnn_operator_type_constant_pad_nd_x8:
+      return xnn_setup_constant_pad_nd_x8(instance, tensors[0], tensors[1]);
+    case xnn_operator_type_constant_pad_nd_x16:
+      return xnn_setup_constant_pad_nd_x16(instance, tensors[0], tensors[1]);
+    default:
+      return xnn_setup_constant_pad_nd_x32(instance, tensors[0], tensors[1]);
+  }
 }
 
 const struct operator_type constant_pad_type = {
     .name = "constant pad",
-    .num_params = 1,
+    .num_params = 2,
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,

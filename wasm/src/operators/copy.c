@@ -1,27 +1,63 @@
+/* Copies between strides, on our own kernel (kernels/move.c). */
+#include "kernels/move.h"
+#include "memory.h"
+#include "nest.h"
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  return xnn_create_copy_nc_x32(0, (xnn_operator_t*)state);
+/* So many bytes are one task. */
+enum { bytes_per_task = 16384 };
+
+struct copy_instance {
+  const size_t* element_size;
+  struct nest nest;
+  const uint8_t* input;
+  uint8_t* output;
+};
+
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+  return own_element_size(take(params), out);
 }
 
-static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  const struct rows rows = take_rows(dims);
-  return xnn_reshape_copy_nc_x32(instance, rows.count, rows.channels, rows.in_stride, rows.out_stride, pool);
+static enum xnn_status instantiate(const void* state, void** instance) {
+  return own_instantiate(state, sizeof(struct copy_instance), instance);
 }
 
-static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
-  return xnn_setup_copy_nc_x32(instance, tensors[0], tensors[1]);
+static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct copy_instance* instance = opaque;
+  return take_nest(dims, 2, &instance->nest);
+}
+
+static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
+  struct copy_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->output = tensors[1];
+  return xnn_status_success;
+}
+
+static void copy_block(const void* opaque, const ptrdiff_t* offsets, size_t rows, size_t columns) {
+  const struct copy_instance* instance = opaque;
+  const struct nest* nest = &instance->nest;
+  const ptrdiff_t size = (ptrdiff_t)*instance->element_size;
+  move_block(instance->input + offsets[0] * size, nest_row_stride(nest, 0), nest_column_stride(nest, 0),
+             instance->output + offsets[1] * size, nest_row_stride(nest, 1), nest_column_stride(nest, 1), rows, columns,
+             *instance->element_size);
+}
+
+static enum xnn_status run(void* opaque, pthreadpool_t pool) {
+  const struct copy_instance* instance = opaque;
+  nest_run(&instance->nest, copy_block, instance, bytes_per_task / *instance->element_size, pool);
+  return xnn_status_success;
 }
 
 const struct operator_type copy_type = {
     .name = "copy",
-    .num_params = 0,
+    .num_params = 1,
     .num_refs = 2,
     .create = create,
-    .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
+    .destroy = pyxnn_release,
+    .instantiate = instantiate,
+    .release = own_release,
     .reshape = reshape,
     .setup = setup,
-    .run = xnn_instance_run,
+    .run = run,
 };

@@ -1,31 +1,36 @@
 /* Gather: copies of slices, whose indices are checked before any is followed. */
-#include <string.h>
-
 #include "error.h"
+#include "kernels/move.h"
 #include "memory.h"
 #include "operator.h"
 
-/* Slices of about so many elements are one task. */
-enum { elements_per_task = 4096 };
+/* Slices of about so many bytes are one task. */
+enum { bytes_per_task = 16384 };
+
+struct gather_state {
+  size_t index_size, element_size;
+};
 
 struct gather_instance {
-  const size_t* index_size;
-  size_t outer, extent, inner, count;
-  const uint32_t* data;
+  const struct gather_state* state;
+  size_t outer, extent, count;
+  size_t slice_size; /* in bytes */
+  const uint8_t* data;
   const void* indices;
-  uint32_t* output;
+  uint8_t* output;
 };
 
 static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  const size_t size = take(params);
-  if (size != sizeof(int32_t) && size != sizeof(int64_t)) {
+  const size_t index_size = take(params), element_size = take(params);
+  if (index_size != sizeof(int32_t) && index_size != sizeof(int64_t)) {
     return xnn_status_invalid_parameter;
   }
-  size_t* state = pyxnn_allocate(sizeof(*state));
+  struct gather_state* state = pyxnn_allocate(sizeof(*state));
   if (state == NULL) {
     return xnn_status_out_of_memory;
   }
-  *state = size;
+  state->index_size = index_size;
+  state->element_size = element_size;
   *out = state;
   return xnn_status_success;
 }
@@ -38,7 +43,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   struct gather_instance* instance = opaque;
   instance->outer = take(dims);
   instance->extent = take(dims);
-  instance->inner = take(dims);
+  instance->slice_size = take(dims) * instance->state->element_size;
   instance->count = take(dims);
   return xnn_status_success;
 }
@@ -52,8 +57,8 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 }
 
 static int64_t index_at(const struct gather_instance* instance, size_t place) {
-  return *instance->index_size == sizeof(int64_t) ? ((const int64_t*)instance->indices)[place]
-                                                  : ((const int32_t*)instance->indices)[place];
+  return instance->state->index_size == sizeof(int64_t) ? ((const int64_t*)instance->indices)[place]
+                                                        : ((const int32_t*)instance->indices)[place];
 }
 
 /* Copies slices [start, start + count) of the output. */
@@ -62,8 +67,9 @@ static void copy_slices(void* context, size_t start, size_t count) {
   for (size_t slice = start; slice < start + count; slice++) {
     const int64_t index = index_at(instance, slice % instance->count);
     const size_t row = (size_t)(index < 0 ? index + (int64_t)instance->extent : index);
-    const uint32_t* from = instance->data + (slice / instance->count * instance->extent + row) * instance->inner;
-    memcpy(instance->output + slice * instance->inner, from, instance->inner * sizeof(*from));
+    move_bytes(instance->output + slice * instance->slice_size,
+               instance->data + (slice / instance->count * instance->extent + row) * instance->slice_size,
+               instance->slice_size);
   }
 }
 
@@ -80,13 +86,13 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
     }
   }
   pthreadpool_parallelize_1d_tile_1d(pool, copy_slices, opaque, instance->outer * instance->count,
-                                     elements_per_task / (instance->inner + 1) + 1, 0);
+                                     bytes_per_task / (instance->slice_size + 1) + 1, 0);
   return xnn_status_success;
 }
 
 const struct operator_type gather_type = {
     .name = "gather",
-    .num_params = 1,
+    .num_params = 2,
     .num_refs = 3,
     .create = create,
     .destroy = pyxnn_release,

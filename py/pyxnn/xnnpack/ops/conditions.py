@@ -21,6 +21,28 @@ def floating(node: Node, graph: Graph, positions: Iterable[int] | None = None) -
     return None
 
 
+_MOVABLE = {np.dtype(name) for name in ("bool", "float32", "float64")} | {
+    np.dtype(f"{kind}{8 * size}") for kind in ("int", "uint") for size in (1, 2, 4, 8)
+}
+
+
+def movable(node: Node, graph: Graph, positions: Iterable[int] | None = None) -> str | None:
+    """That inputs (all, unless positions are given) are of types that kernels can move; absent ones are."""
+    names = node.inputs if positions is None else [node.input(position) for position in positions]
+    for name in filter(None, names):
+        dtype = graph.dtype(name)
+        if dtype is None:
+            return f"the type of input '{name}' is unknown"
+        if dtype not in _MOVABLE:
+            return f"input '{name}' is {dtype}, which no kernel moves"
+    return None
+
+
+def movable_data(node: Node, graph: Graph) -> str | None:
+    """That the first input is of a type that kernels can move."""
+    return movable(node, graph, [0])
+
+
 def constant(node: Node, graph: Graph, *positions: int) -> str | None:
     """That inputs are constant or absent."""
     for name in filter(None, map(node.input, positions)):

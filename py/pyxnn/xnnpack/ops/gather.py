@@ -16,7 +16,7 @@ def supports_gather(node: Node, graph: Graph) -> str | None:
     dtype = graph.dtype(name)
     if dtype not in (np.int32, np.int64):
         return f"input '{name}' is {dtype or 'of unknown type'}, not int32 or int64"
-    return conditions.floating(node, graph, [0])
+    return conditions.movable_data(node, graph)
 
 
 @register("Gather", supports=supports_gather)

@@ -13,18 +13,7 @@ from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
 
 
-def supports_data(node: Node, graph: Graph) -> str | None:
-    return conditions.floating(node, graph, [0])
-
-
-def supports_slice(node: Node, graph: Graph) -> str | None:
-    steps = graph.constant(node.input(4))
-    if steps is not None and (steps < 1).any():
-        return "a step is negative"
-    return supports_data(node, graph) or conditions.constant(node, graph, 4)
-
-
-@register("Slice", supports=supports_slice, planned=(1, 2, 3, 4))
+@register("Slice", supports=conditions.movable_data, planned=(1, 2, 3, 4))
 def lower_slice(node: Node, ctx: Lowering) -> None:
     """Slice (opsets 10 to 13): the elements of data from `starts` to `ends` along `axes`, by `steps`."""
     x = ctx.value(node.input(0))
@@ -37,7 +26,7 @@ def lower_slice(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.cut(ctx, x, parts))
 
 
-@register("Split", supports=supports_data, planned=(1,))
+@register("Split", supports=conditions.movable_data, planned=(1,))
 def lower_split(node: Node, ctx: Lowering) -> None:
     """Split (opset 18): input along `axis` in parts, of the extents `split` or as many alike as `num_outputs` says."""
     x = ctx.value(node.input(0))
@@ -63,7 +52,7 @@ def supports_pad(node: Node, graph: Graph) -> str | None:
     mode = node.attribute("mode", "constant")
     if mode != "constant":
         return f"its mode is '{mode}', not 'constant'"
-    return supports_data(node, graph)
+    return conditions.movable_data(node, graph)
 
 
 @register("Pad", supports=supports_pad, planned=(1, 2, 3))
@@ -80,11 +69,11 @@ def lower_pad(node: Node, ctx: Lowering) -> None:
         for extent, (before, after) in zip(x.shape, amounts, strict=True)
     ]
     added = [(max(before, 0), max(after, 0)) for before, after in amounts]
-    fill = 0.0 if value is None else float(value.reshape(-1)[0])
+    fill = 0 if value is None else value.reshape(-1)[0]
     ctx.define(node.output(0), kernels.pad(ctx, kernels.cut(ctx, x, kept), added, fill))
 
 
-@register("Expand", supports=supports_data, planned=(1,))
+@register("Expand", supports=conditions.movable_data, planned=(1,))
 def lower_expand(node: Node, ctx: Lowering) -> None:
     """Expand (opsets 8, 13): input broadcast with a shape."""
     x = ctx.value(node.input(0))
@@ -93,7 +82,7 @@ def lower_expand(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.expand(ctx, x, shape))
 
 
-@register("Tile", supports=supports_data, planned=(1,))
+@register("Tile", supports=conditions.movable_data, planned=(1,))
 def lower_tile(node: Node, ctx: Lowering) -> None:
     """Tile (opsets 6, 13): input as many times along each axis as `repeats` says."""
     x = ctx.value(node.input(0))

@@ -12,11 +12,7 @@ from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
 
 
-def supports_data(node: Node, graph: Graph) -> str | None:
-    return conditions.floating(node, graph, [0])
-
-
-@register("Identity", supports=supports_data)
+@register("Identity", supports=conditions.movable_data)
 def lower_identity(node: Node, ctx: Lowering) -> None:
     """Identity (opsets 1 to 25): the value itself."""
     ctx.define(node.output(0), ctx.value(node.input(0)))
@@ -29,7 +25,7 @@ def supports_dropout(node: Node, graph: Graph) -> str | None:
         training = graph.constant(node.input(2))
         if training is None or training.any():
             return "it is in training mode"
-    return supports_data(node, graph)
+    return conditions.movable_data(node, graph)
 
 
 @register("Dropout", supports=supports_dropout)
@@ -38,7 +34,7 @@ def lower_dropout(node: Node, ctx: Lowering) -> None:
     lower_identity(node, ctx)
 
 
-@register("Reshape", supports=supports_data, planned=(1,))
+@register("Reshape", supports=conditions.movable_data, planned=(1,))
 def lower_reshape(node: Node, ctx: Lowering) -> None:
     """Reshape (opsets 5 to 25): data and shape, in which 0 keeps an extent (unless `allowzero`) and -1 takes what is left."""
     x = ctx.value(node.input(0))
@@ -51,7 +47,7 @@ def lower_reshape(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), ctx.reshape(x, _checked(x.shape, tuple(shape))))
 
 
-@register("Flatten", supports=supports_data)
+@register("Flatten", supports=conditions.movable_data)
 def lower_flatten(node: Node, ctx: Lowering) -> None:
     """Flatten (opsets 1 to 25): input (d0, ..., dn) to the matrix (d0 * ... * d(axis-1), d(axis) * ... * dn)."""
     x = ctx.value(node.input(0))
@@ -61,7 +57,7 @@ def lower_flatten(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), ctx.reshape(x, shape))
 
 
-@register("Squeeze", supports=supports_data, planned=(1,))
+@register("Squeeze", supports=conditions.movable_data, planned=(1,))
 def lower_squeeze(node: Node, ctx: Lowering) -> None:
     """Squeeze (opset 13): data without the axes of extent 1 that `axes` names, or without all when it is absent."""
     x = ctx.value(node.input(0))
@@ -74,7 +70,7 @@ def lower_squeeze(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), ctx.reshape(x, _checked(x.shape, shape)))
 
 
-@register("Unsqueeze", supports=supports_data, planned=(1,))
+@register("Unsqueeze", supports=conditions.movable_data, planned=(1,))
 def lower_unsqueeze(node: Node, ctx: Lowering) -> None:
     """Unsqueeze (opset 13): data with new axes of extent 1, which `axes` counts in the result."""
     x = ctx.value(node.input(0))
@@ -92,14 +88,14 @@ def _checked(old: Shape, new: Shape) -> Shape:
     return new
 
 
-@register("Transpose", supports=supports_data)
+@register("Transpose", supports=conditions.movable_data)
 def lower_transpose(node: Node, ctx: Lowering) -> None:
     """Transpose (opsets 1 to 25): output axis i is input axis `perm[i]`. Bytes move only where a consumer needs them to."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), x.permuted(node.attribute("perm") or range(x.rank)[::-1]))
 
 
-@register("Concat", supports=conditions.floating)
+@register("Concat", supports=conditions.movable)
 def lower_concat(node: Node, ctx: Lowering) -> None:
     """Concat (opsets 4 to 13): values of one rank, alike but along `axis`, joined along it."""
     values = [ctx.value(name) for name in node.inputs]
@@ -108,7 +104,7 @@ def lower_concat(node: Node, ctx: Lowering) -> None:
     )
 
 
-@register("DepthToSpace", supports=supports_data)
+@register("DepthToSpace", supports=conditions.movable_data)
 def lower_depth_to_space(node: Node, ctx: Lowering) -> None:
     """DepthToSpace (opsets 1 to 13): (N, C, H, W) to (N, C / b / b, H * b, W * b), with b the `blocksize`."""
     x = ctx.value(node.input(0))
@@ -120,7 +116,7 @@ def lower_depth_to_space(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), ctx.reshape(blocks, (n, c // (b * b), h * b, w * b)))
 
 
-@register("SpaceToDepth", supports=supports_data)
+@register("SpaceToDepth", supports=conditions.movable_data)
 def lower_space_to_depth(node: Node, ctx: Lowering) -> None:
     """SpaceToDepth (opsets 1 to 28): (N, C, H, W) to (N, C * b * b, H / b, W / b), with b the `blocksize`."""
     x = ctx.value(node.input(0))

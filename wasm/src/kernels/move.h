@@ -1,0 +1,44 @@
+/* Copies of elements of 1, 2, 4 or 8 bytes. Source and target don't overlap. */
+#ifndef PYXNN_KERNELS_MOVE_H
+#define PYXNN_KERNELS_MOVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <wasm_simd128.h>
+
+/* Copies bytes; faster than memcpy where they are few. */
+static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
+  if (count >= 512) {
+    memcpy(to, from, count);
+  } else if (count >= 16) {
+    for (size_t i = 0; i + 16 < count; i += 16) {
+      wasm_v128_store(to + i, wasm_v128_load(from + i));
+    }
+    wasm_v128_store(to + count - 16, wasm_v128_load(from + count - 16));
+  } else if (count >= 8) {
+    const v128_t last = wasm_v128_load64_zero(from + count - 8);
+    wasm_v128_store64_lane(to, wasm_v128_load64_zero(from), 0);
+    wasm_v128_store64_lane(to + count - 8, last, 0);
+  } else if (count >= 4) {
+    const v128_t last = wasm_v128_load32_zero(from + count - 4);
+    wasm_v128_store32_lane(to, wasm_v128_load32_zero(from), 0);
+    wasm_v128_store32_lane(to + count - 4, last, 0);
+  } else {
+    for (size_t i = 0; i < count; i++) {
+      to[i] = from[i];
+    }
+  }
+}
+
+/*
+ * Copies rows of elements.
+ * @param from, to                     the first element of each
+ * @param from_row, to_row             elements from one row to the next
+ * @param from_column, to_column       elements from one column to the next; 0 for `from_column` repeats one
+ * @param element_size                 in bytes: 1, 2, 4 or 8
+ */
+void move_block(const void* from, ptrdiff_t from_row, ptrdiff_t from_column, void* to, ptrdiff_t to_row,
+                ptrdiff_t to_column, size_t rows, size_t columns, size_t element_size);
+
+#endif
