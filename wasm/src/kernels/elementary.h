@@ -1,0 +1,78 @@
+/* Elementary functions of four float32 values. NaN gives NaN. */
+#ifndef PYXNN_KERNELS_ELEMENTARY_H
+#define PYXNN_KERNELS_ELEMENTARY_H
+
+#include "kernels/simd.h"
+
+/* The polynomial of `count` coefficients, the constant one first. */
+static inline v128_t simd_polynomial(v128_t x, const float* coefficients, size_t count) {
+  v128_t sum = wasm_f32x4_splat(coefficients[count - 1]);
+  for (size_t i = count - 1; i > 0; i--) {
+    sum = simd_madd(sum, x, wasm_f32x4_splat(coefficients[i - 1]));
+  }
+  return sum;
+}
+
+/*
+ * e^x, one unit in the last place; what lies outside [-87, 88] counts as the nearest inside.
+ *
+ * x = n * log(2) + r with an integer n: 2^n is made of bits, e^r = 1 + r + r^2 * polynomial (a minimax fit). Adding
+ * 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+ */
+static inline v128_t simd_exp(v128_t x) {
+  static const float coefficients[] = {0.49999994f, 0.16666521f, 0.041668389f, 0.00836871f, 0.001381461f};
+  const v128_t rounder = wasm_f32x4_splat(12582912.0f);
+  x = simd_clamp(x, wasm_f32x4_splat(-87.0f), wasm_f32x4_splat(88.0f));
+  const v128_t rounded = simd_madd(x, wasm_f32x4_splat(1.44269504f), rounder);
+  const v128_t n = wasm_f32x4_sub(rounded, rounder);
+  /* log(2) in two parts, so that n times the first is exact. */
+  v128_t r = simd_madd(n, wasm_f32x4_splat(-0.693359375f), x);
+  r = simd_madd(n, wasm_f32x4_splat(2.12194440e-4f), r);
+  const v128_t tail = simd_madd(wasm_f32x4_mul(r, r), simd_polynomial(r, coefficients, 5), r);
+  const v128_t power = wasm_i32x4_add(wasm_i32x4_shl(rounded, 23), wasm_i32x4_splat(127 << 23));
+  return wasm_f32x4_mul(wasm_f32x4_add(tail, wasm_f32x4_splat(1.0f)), power);
+}
+
+/* log((1 + s) / (1 - s)) for |s| <= 1/3, by its series. */
+static inline v128_t simd_log_ratio(v128_t s) {
+  static const float coefficients[] = {2.0f,        2.0f / 3.0f, 2.0f / 5.0f,  2.0f / 7.0f,
+                                       2.0f / 9.0f, 2.0f / 11.f, 2.0f / 13.0f, 2.0f / 15.0f};
+  return wasm_f32x4_mul(s, simd_polynomial(wasm_f32x4_mul(s, s), coefficients, 8));
+}
+
+/* log(x) of normal x > 0, to within 2e-7 of it absolutely near 1, two units in the last place elsewhere. */
+static inline v128_t simd_log(v128_t x) {
+  /* x = m * 2^e with m in [sqrt(1/2), sqrt(2)); 0x3f3504f3 is sqrt(1/2). */
+  const v128_t shifted = wasm_i32x4_sub(x, wasm_i32x4_splat(0x3f3504f3));
+  const v128_t e = wasm_i32x4_shr(shifted, 23);
+  const v128_t m = wasm_i32x4_sub(x, wasm_i32x4_shl(e, 23));
+  const v128_t one = wasm_f32x4_splat(1.0f);
+  const v128_t ratio = simd_log_ratio(wasm_f32x4_div(wasm_f32x4_sub(m, one), wasm_f32x4_add(m, one)));
+  const v128_t exponent = wasm_f32x4_convert_i32x4(e);
+  const v128_t low = simd_madd(exponent, wasm_f32x4_splat(-2.12194440e-4f), ratio);
+  return simd_madd(exponent, wasm_f32x4_splat(0.693359375f), low);
+}
+
+/* log(1 + y) for y in [0, 1]. */
+static inline v128_t simd_log1p(v128_t y) {
+  return simd_log_ratio(wasm_f32x4_div(y, wasm_f32x4_add(y, wasm_f32x4_splat(2.0f))));
+}
+
+static inline v128_t simd_sigmoid(v128_t x) {
+  const v128_t one = wasm_f32x4_splat(1.0f);
+  return wasm_f32x4_div(one, wasm_f32x4_add(one, simd_exp(wasm_f32x4_neg(x))));
+}
+
+/* A minimax polynomial below 0.625, by the exponential above. */
+static inline v128_t simd_tanh(v128_t x) {
+  static const float near[] = {-0.333332819f, 0.133314422f, -0.0537397155f, 0.0206390888f, -0.00570498873f};
+  const v128_t sign = wasm_f32x4_splat(-0.0f), one = wasm_f32x4_splat(1.0f);
+  const v128_t a = wasm_v128_andnot(x, sign), square = wasm_f32x4_mul(x, x);
+  const v128_t low = simd_madd(wasm_f32x4_mul(square, x), simd_polynomial(square, near, 5), x);
+  const v128_t power = wasm_f32x4_add(simd_exp(wasm_f32x4_add(a, a)), one);
+  const v128_t high = wasm_f32x4_sub(one, wasm_f32x4_div(wasm_f32x4_splat(2.0f), power));
+  const v128_t signed_high = wasm_v128_bitselect(x, high, sign);
+  return wasm_v128_bitselect(low, signed_high, wasm_f32x4_lt(a, wasm_f32x4_splat(0.625f)));
+}
+
+#endif
