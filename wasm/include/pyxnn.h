@@ -180,6 +180,21 @@ enum pyxnn_kind {
    * refs: data, indices, output
    */
   pyxnn_gather = 19,
+  /*
+   * Scaled dot-product attention by a kernel of ours: for each batch, head and query softmax(scores) * values with scores =
+   * scale * query * keys, which softcap bounds to softcap * tanh(scores / softcap), + mask. Heads share the keys and values
+   * of kv_heads in equal groups. Elements of a row lie side by side; strides, in elements, are those of batch, head and row.
+   *
+   * A batch's keys [0, length) count. Query i is key number i + offset; it sees the `left` keys before that and the `right`
+   * behind, itself, and no key from mask_keys on. A query that sees nothing gives zeros.
+   * params: scale(f) softcap(f, 0 for none) mask_size in bytes of an element (0: no mask; 1: booleans, true for keys that
+   *         count; 4: floats that are added) length_size in bytes (0: all keys count; 4 or 8: of signed integers [batch])
+   * dims: batch heads kv_heads queries keys head_size value_size, strides of query, key, value, output and mask (the mask's
+   *       rows are those of queries; 0 where it is the same for all), mask_keys offset (without lengths; with them it is
+   *       length - queries) left right (UINT32_MAX for all)
+   * refs: query, key, value, mask, lengths (any tensor for what isn't there), output
+   */
+  pyxnn_attention = 42,
 };
 
 enum pyxnn_binary_type {

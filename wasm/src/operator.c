@@ -25,6 +25,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_function] = &function_type,
     [pyxnn_layer_norm] = &layer_norm_type,
     [pyxnn_gather] = &gather_type,
+    [pyxnn_attention] = &attention_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

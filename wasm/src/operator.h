@@ -8,7 +8,7 @@
 #include <xnnpack.h>
 
 /* The most parameter words that any kind has, and the most tensors. */
-enum { max_params = 17, max_refs = 4 };
+enum { max_params = 17, max_refs = 6 };
 
 /* A cursor over words. Reading past the end yields zeros and is remembered in `exhausted`. */
 struct words {
@@ -109,6 +109,7 @@ extern const struct operator_type resize_bilinear_type;
 extern const struct operator_type function_type;
 extern const struct operator_type layer_norm_type;
 extern const struct operator_type gather_type;
+extern const struct operator_type attention_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

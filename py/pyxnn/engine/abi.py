@@ -40,6 +40,7 @@ class Kind(IntEnum):
     FUNCTION = 17
     LAYER_NORM = 18
     GATHER = 19
+    ATTENTION = 42
 
 
 class BinaryType(IntEnum):

@@ -65,7 +65,14 @@ def _batch_matmul(step: Step) -> int:
     return step.output.size * inner
 
 
+def _attention(step: Step) -> int:
+    """Those of all queries with all keys, seen or not."""
+    batch, heads, _, queries, keys, head_size, value_size = step.dims[:7]
+    return batch * heads * queries * keys * (head_size + value_size)
+
+
 _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
+    Kind.ATTENTION: _attention,
     Kind.BATCH_MATMUL: _batch_matmul,
     Kind.CONVOLUTION: _convolution,
     Kind.DECONVOLUTION: _deconvolution,

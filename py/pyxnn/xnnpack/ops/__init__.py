@@ -7,6 +7,7 @@ from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import registry
 from pyxnn.xnnpack.ops import (
     activation,
+    attention,
     convolution,
     deconvolution,
     elementwise,
@@ -23,6 +24,7 @@ from pyxnn.xnnpack.ops import (
 
 __all__ = [
     "activation",
+    "attention",
     "convolution",
     "deconvolution",
     "elementwise",

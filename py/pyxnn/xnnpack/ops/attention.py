@@ -1,0 +1,78 @@
+"""Attention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pyxnn.graph import Graph, Node
+from pyxnn.xnnpack import kernels
+from pyxnn.xnnpack.lowering import Lowering
+from pyxnn.xnnpack.ops import conditions
+from pyxnn.xnnpack.registry import register
+from pyxnn.xnnpack.values import Value
+
+ROWS_OUTSIDE = (0, 2, 1, 3)
+"""Swaps the axes of heads and of rows."""
+
+
+def supports_attention(node: Node, graph: Graph) -> str | None:
+    if node.output(3):
+        return f"its output '{node.output(3)}' is used"
+    if graph.rank(node.input(0)) is None:
+        return f"the rank of input '{node.input(0)}' is unknown"
+    mask = node.input(3)
+    floats = [0, 1, 2, 4, 5]
+    if mask and graph.dtype(mask) != np.bool_:
+        floats.append(3)
+    return conditions.floating(node, graph, floats)
+
+
+@register("Attention", supports=supports_attention)
+def lower_attention(node: Node, ctx: Lowering) -> None:
+    """Attention (opsets 23 to 25): Q, K and V of (batch, rows, heads * size) or (batch, heads, rows, size), an optional mask
+    that broadcasts to (batch, heads, queries, keys), past keys and values (batch, heads, rows, size) or numbers of keys that
+    count (batch), to Y as Q is, and keys and values behind those past."""
+    q, k, v = (ctx.value(name) for name in node.inputs[:3])
+    flat = q.rank == 3
+    if flat:
+        heads, kv_heads = node.attributes["q_num_heads"], node.attributes["kv_num_heads"]
+        q, k, v = apart(ctx, q, heads), apart(ctx, k, kv_heads), apart(ctx, v, kv_heads)
+    offset = 0
+    if node.input(4):
+        past_k, past_v = ctx.value(node.input(4)), ctx.value(node.input(5))
+        offset = past_k.shape[2]
+        k = kernels.concat(ctx, [past_k, ctx.row_major(k)], 2)
+        v = kernels.concat(ctx, [past_v, ctx.row_major(v)], 2)
+    for name, value in ((node.output(1), k), (node.output(2), v)):
+        if name:
+            ctx.define(name, value)
+    y = kernels.attention(
+        ctx,
+        q,
+        k,
+        v,
+        ctx.value(node.input(3)) if node.input(3) else None,
+        ctx.value(node.input(6)) if node.input(6) else None,
+        node.attribute("scale", 1 / math.sqrt(max(q.shape[3], 1))),
+        node.attribute("softcap", 0.0),
+        _sight(node, offset),
+    )
+    if flat:
+        rows = y.permuted(ROWS_OUTSIDE)
+        y = ctx.reshape(rows, (*rows.shape[:2], math.prod(rows.shape[2:])))
+    ctx.define(node.output(0), y)
+
+
+def apart(ctx: Lowering, x: Value, heads: int) -> Value:
+    """(batch, rows, heads * size) as (batch, heads, rows, size)."""
+    batch, rows, width = x.shape
+    return ctx.reshape(x, (batch, rows, heads, width // heads)).permuted(ROWS_OUTSIDE)
+
+
+def _sight(node: Node, offset: int) -> kernels.Sight:
+    left, right = (node.attribute(f"{side}_window_size", -1) for side in ("left", "right"))
+    if node.attribute("is_causal", 0):
+        right = 0
+    return kernels.Sight(offset, *(kernels.EVERYTHING if n < 0 else n for n in (left, right)))

@@ -1,0 +1,149 @@
+"""Attention against onnx.reference, which alone knows all of its opsets.
+
+Tolerance: scores are sums of at most 40 products, so good to 1e-6; e to the power of them, and sums over at most 70 of these.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+
+from tests.support import native
+
+TOLERANCE = {"rtol": 1e-4, "atol": 2e-5}
+
+
+def random(seed, shape):
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def model(feeds, outputs=("y",), opset=25, constants=None, dynamic=False, **attributes):
+    names = ["q", "k", "v", "mask", "past_k", "past_v", "lengths"]
+    given = {**feeds, **(constants or {})}
+    inputs = [name if name in given else "" for name in names]
+    while not inputs[-1]:
+        inputs.pop()
+    node = helper.make_node("Attention", inputs, list(outputs), **attributes)
+    kept = [name for name in outputs if name]
+    return native.build([node], feeds, kept, constants, opset=opset, dynamic=dynamic)
+
+
+@st.composite
+def cases(draw):
+    batch, kv_heads, group = (draw(st.integers(1, 3)) for _ in range(3))
+    queries, keys = draw(st.integers(1, 20)), draw(st.integers(1, 70))
+    size, value_size = draw(st.integers(1, 20)), draw(st.integers(1, 20))
+    heads = kv_heads * group
+    opset = draw(st.sampled_from([23, 24, 25]))
+    shapes = {
+        "q": (batch, heads, queries, size),
+        "k": (batch, kv_heads, keys, size),
+        "v": (batch, kv_heads, keys, value_size),
+    }
+    attributes = {}
+    if draw(st.booleans()):
+        attributes |= {"q_num_heads": heads, "kv_num_heads": kv_heads}
+        shapes = {name: (n, rows, h * d) for name, (n, h, rows, d) in shapes.items()}
+    feeds = {name: random(seed, shape) for seed, (name, shape) in enumerate(shapes.items())}
+    total = keys
+    cache = draw(st.sampled_from(["none", "past", "lengths"][: 3 if opset > 23 else 2]))
+    if cache == "past":
+        past = draw(st.integers(0, 9))
+        total += past
+        feeds["past_k"] = random(3, (batch, kv_heads, past, size))
+        feeds["past_v"] = random(4, (batch, kv_heads, past, value_size))
+    if cache == "lengths":
+        lengths = draw(st.lists(st.integers(0, keys), min_size=batch, max_size=batch))
+        feeds["lengths"] = np.array(lengths, np.int64)
+    if draw(st.booleans()):
+        masked = draw(st.integers(2, total)) if opset > 23 and total > 2 else total
+        whole = (batch, heads, queries, masked)
+        rank = draw(st.integers(2, 4))
+        shape = [extent if draw(st.booleans()) else 1 for extent in whole[:-2]]
+        shape = (*shape, queries, masked)[-rank:]
+        mask = random(5, shape)
+        feeds["mask"] = mask if draw(st.booleans()) else mask > -0.5
+    attributes["is_causal"] = draw(st.integers(0, 1))
+    if draw(st.booleans()):
+        attributes["scale"] = draw(st.sampled_from([0.3, 1.0]))
+    if draw(st.booleans()):
+        attributes["softcap"] = 2.0
+    if opset > 24 and draw(st.booleans()):
+        attributes["left_window_size"] = draw(st.integers(-1, 9))
+        attributes["right_window_size"] = draw(st.integers(-1, 9))
+    constants = {"k": feeds.pop("k")} if draw(st.booleans()) and cache == "none" else {}
+    return feeds, constants, opset, attributes
+
+
+@given(cases(), st.booleans())
+def test_attention(case, dynamic):
+    feeds, constants, opset, attributes = case
+    outputs = ["y", "present_k", "present_v"] if "past_k" in feeds else ["y"]
+    data = model(feeds, outputs, opset, constants, dynamic, **attributes)
+    native.compare(data, feeds, **TOLERANCE, reference=True)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("shape", [(1, 12, 128, 32), (1, 2, 1, 64), (2, 2, 3, 64)])
+def test_published_sizes(shape, masked):
+    """MiniLM's, and a decoder's that makes one token or few."""
+    batch, heads, rows, size = shape
+    feeds = {name: random(seed, (batch, rows, heads * size)) for seed, name in enumerate("qkv")}
+    feeds |= {
+        "past_k": random(3, (batch, heads, 200, size)),
+        "past_v": random(4, (batch, heads, 200, size)),
+    }
+    if masked:
+        feeds["mask"] = random(5, (batch, 1, rows, 200 + rows)) > 0
+    outputs = ["y", "present_k", "present_v"]
+    data = model(feeds, outputs, 23, q_num_heads=heads, kv_num_heads=heads, is_causal=1)
+    native.compare(data, feeds, **TOLERANCE, reference=True)
+
+
+def test_layout_of_heads_costs_nothing():
+    """Rows of all heads, as projections give and take them, are used as they lie."""
+    shape = np.array([1, 16, 4, 8])
+    feeds = {name: random(seed, (1, 16, 32)) for seed, name in enumerate("qkv")}
+    nodes = []
+    for name in "qkv":
+        nodes.append(helper.make_node("Reshape", [name, "shape"], [f"{name}r"]))
+        nodes.append(helper.make_node("Transpose", [f"{name}r"], [f"{name}t"], perm=[0, 2, 1, 3]))
+    nodes.append(helper.make_node("Attention", ["qt", "kt", "vt"], ["a"]))
+    nodes.append(helper.make_node("Transpose", ["a"], ["at"], perm=[0, 2, 1, 3]))
+    nodes.append(helper.make_node("Reshape", ["at", "flat"], ["y"]))
+    constants = {"shape": shape, "flat": np.array([1, 16, 32])}
+    data = native.build(nodes, feeds, ["y"], constants, opset=23)
+    native.compare(data, feeds, **TOLERANCE, reference=True)
+    part = native.subgraph(data)
+    assert len(native.tasks(part, feeds)) == 1
+    part.close()
+
+
+def test_memory_is_linear_in_the_rows():
+    """The workspace holds keys, values and a few rows of scores, not all of them."""
+    sizes = []
+    for rows in (512, 1024):
+        feeds = {name: random(seed, (1, 4, rows, 16)) for seed, name in enumerate("qkv")}
+        part = native.subgraph(model(feeds))
+        part.run(feeds)
+        sizes.append(part.resources.engine.memory_used())
+        part.close()
+    assert sizes[1] < 2.2 * sizes[0]
+
+
+def test_wrong_shapes():
+    feeds = {name: random(seed, (1, 3, 4, 8)) for seed, name in enumerate("qkv")}
+    part = native.subgraph(model(feeds, dynamic=True))
+    with pytest.raises(Exception, match="heads can't share"):
+        part.run(feeds | {"k": random(1, (1, 2, 4, 8)), "v": random(2, (1, 2, 4, 8))})
+    with pytest.raises(Exception, match="don't fit"):
+        part.run(feeds | {"k": random(1, (1, 3, 4, 7))})
+    part.close()
+
+
+def test_refusals():
+    """What gives its scores away is left to its body; so is what isn't float32."""
+    feeds = {name: random(seed, (1, 3, 4, 8)) for seed, name in enumerate("qkv")}
+    outputs = ["y", "", "", "scores"]
+    assert native.refusal(model(feeds | {"mask": random(3, (4, 4)) > 0}, outputs, 23)) is not None

@@ -1,0 +1,176 @@
+#include "kernels/attention.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/elementary.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+void attention_pack_rows(const float* rows, size_t stride, size_t count, size_t length, float* panel) {
+  if (count < attention_columns) {
+    memset(panel, 0, length * attention_columns * sizeof(*panel));
+  }
+  for (size_t first = 0; first < count; first += 4) {
+    const float* row = rows + first * stride;
+    const size_t left = count - first;
+    size_t i = 0;
+    for (; left >= 4 && i + 4 <= length; i += 4) {
+      const v128_t a = wasm_v128_load(row + i);
+      const v128_t b = wasm_v128_load(row + stride + i);
+      const v128_t c = wasm_v128_load(row + 2 * stride + i);
+      const v128_t d = wasm_v128_load(row + 3 * stride + i);
+      const v128_t ab_low = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5);
+      const v128_t ab_high = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);
+      const v128_t cd_low = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
+      const v128_t cd_high = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+      float* to = panel + i * attention_columns + first;
+      wasm_v128_store(to, wasm_i64x2_shuffle(ab_low, cd_low, 0, 2));
+      wasm_v128_store(to + attention_columns, wasm_i64x2_shuffle(ab_low, cd_low, 1, 3));
+      wasm_v128_store(to + 2 * attention_columns, wasm_i64x2_shuffle(ab_high, cd_high, 0, 2));
+      wasm_v128_store(to + 3 * attention_columns, wasm_i64x2_shuffle(ab_high, cd_high, 1, 3));
+    }
+    for (; i < length; i++) {
+      for (size_t j = 0; j < 4 && j < left; j++) {
+        panel[i * attention_columns + first + j] = row[j * stride + i];
+      }
+    }
+  }
+}
+
+INLINE void products(size_t count, const float* const* rows, const float* panel, size_t stride, size_t length,
+                     const float* factors, float* const* outputs, size_t columns) {
+  v128_t sums[attention_rows][2];
+#pragma unroll
+  for (size_t r = 0; r < count; r++) {
+    sums[r][0] = sums[r][1] = wasm_f32x4_const_splat(0.0f);
+  }
+  for (size_t i = 0; i < length; i++) {
+    const v128_t left = wasm_v128_load(panel);
+    const v128_t right = wasm_v128_load(panel + 4);
+    panel += stride;
+#pragma unroll
+    for (size_t r = 0; r < count; r++) {
+      const v128_t element = wasm_v128_load32_splat(rows[r] + i);
+      sums[r][0] = simd_madd(element, left, sums[r][0]);
+      sums[r][1] = simd_madd(element, right, sums[r][1]);
+    }
+  }
+#pragma unroll
+  for (size_t r = 0; r < count; r++) {
+    const v128_t factor = wasm_f32x4_splat(factors[r]);
+    simd_store(outputs[r], wasm_f32x4_mul(sums[r][0], factor), columns);
+    if (columns > 4) {
+      simd_store(outputs[r] + 4, wasm_f32x4_mul(sums[r][1], factor), columns - 4);
+    }
+  }
+}
+
+void attention_products(size_t count, const float* const* rows, const float* panel, size_t stride, size_t length,
+                        const float* factors, float* const* outputs, size_t columns) {
+#define CASE(n)                                                                \
+  case n:                                                                      \
+    products(n, rows, panel, stride, length, factors, outputs, columns); \
+    break
+  switch (count) {
+    CASE(1);
+    CASE(2);
+    CASE(3);
+    CASE(4);
+    CASE(5);
+    default:
+      products(attention_rows, rows, panel, stride, length, factors, outputs, columns);
+  }
+#undef CASE
+}
+
+static inline float sum_lanes(v128_t a) {
+  a = wasm_f32x4_add(a, wasm_i64x2_shuffle(a, a, 1, 0));
+  return wasm_f32x4_extract_lane(a, 0) + wasm_f32x4_extract_lane(a, 1);
+}
+
+/* Dot products with `count` rows, 1 or 4. */
+INLINE void dots(size_t count, const float* row, const float* others, size_t stride, size_t length, float* output) {
+  v128_t sums[4];
+#pragma unroll
+  for (size_t j = 0; j < count; j++) {
+    sums[j] = wasm_f32x4_const_splat(0.0f);
+  }
+  for (size_t i = 0; i < length; i += 4) {
+    const size_t left = length - i;
+    const v128_t a = simd_load(row + i, left);
+#pragma unroll
+    for (size_t j = 0; j < count; j++) {
+      sums[j] = simd_madd(a, simd_load(others + j * stride + i, left), sums[j]);
+    }
+  }
+#pragma unroll
+  for (size_t j = 0; j < count; j++) {
+    output[j] = sum_lanes(sums[j]);
+  }
+}
+
+void attention_dots(const float* row, const float* others, size_t stride, size_t count, size_t length, float* output) {
+  size_t j = 0;
+  for (; j + 4 <= count; j += 4) {
+    dots(4, row, others + j * stride, stride, length, output + j);
+  }
+  for (; j < count; j++) {
+    dots(1, row, others + j * stride, stride, length, output + j);
+  }
+}
+
+/* All bits set in the first `count` lanes. */
+static inline v128_t first_lanes(size_t count) {
+  return wasm_i32x4_lt(wasm_i32x4_const(0, 1, 2, 3), wasm_i32x4_splat(count < 4 ? (int)count : 4));
+}
+
+/* All bits set in the lanes of the first `count` bytes, at most four, that aren't zero. */
+static inline v128_t lanes_of(const uint8_t* bits, size_t count) {
+  uint32_t bytes = 0;
+  memcpy(&bytes, bits, count < 4 ? count : 4);
+  const v128_t wide = wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_u32x4_splat(bytes)));
+  return wasm_i32x4_ne(wide, wasm_i32x4_const_splat(0));
+}
+
+float attention_weights(float* scores, size_t count, const struct attention_scoring* scoring, const float* mask,
+                        const uint8_t* mask_bits) {
+  const v128_t lowest = wasm_f32x4_const_splat(-INFINITY);
+  const v128_t scale = wasm_f32x4_splat(scoring->scale);
+  const v128_t cap = wasm_f32x4_splat(scoring->softcap);
+  v128_t greatest = lowest;
+  for (size_t i = 0; i < count; i += 4) {
+    const size_t left = count - i;
+    v128_t score = wasm_f32x4_mul(wasm_v128_load(scores + i), scale);
+    if (scoring->softcap != 0.0f) {
+      score = wasm_f32x4_mul(simd_tanh(wasm_f32x4_div(score, cap)), cap);
+    }
+    if (mask != NULL) {
+      score = wasm_f32x4_add(score, simd_load(mask + i, left));
+    }
+    if (mask_bits != NULL) {
+      score = wasm_v128_bitselect(score, lowest, lanes_of(mask_bits + i, left));
+    }
+    if (left < 4) {
+      score = wasm_v128_bitselect(score, lowest, first_lanes(left));
+    }
+    wasm_v128_store(scores + i, score);
+    greatest = wasm_f32x4_pmax(greatest, score);
+  }
+  greatest = wasm_f32x4_pmax(greatest, wasm_i64x2_shuffle(greatest, greatest, 1, 0));
+  greatest = wasm_f32x4_pmax(greatest, wasm_i32x4_shuffle(greatest, greatest, 1, 0, 3, 2));
+  if (wasm_f32x4_extract_lane(greatest, 0) == -INFINITY) {
+    memset(scores, 0, (count + 3) / 4 * 4 * sizeof(*scores));
+    return 0.0f;
+  }
+  v128_t sum = wasm_f32x4_const_splat(0.0f);
+  for (size_t i = 0; i < count; i += 4) {
+    v128_t weight = simd_exp(wasm_f32x4_sub(wasm_v128_load(scores + i), greatest));
+    if (count - i < 4) {
+      weight = wasm_v128_and(weight, first_lanes(count - i));
+    }
+    wasm_v128_store(scores + i, weight);
+    sum = wasm_f32x4_add(sum, weight);
+  }
+  return 1.0f / sum_lanes(sum);
+}
