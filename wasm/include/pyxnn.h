@@ -98,8 +98,11 @@ enum pyxnn_kind {
    */
   pyxnn_average_pool = 7,
   /*
-   * params: enum pyxnn_reduce_type
-   * dims: num_axes, axes, num_dims, extents
+   * Reduction over axes, by a kernel of ours. Integers wrap; their means are cut towards zero. Results don't depend on the
+   * number of threads.
+   * params: enum pyxnn_reduce_type, enum pyxnn_element (float32; int32 and int64 up to pyxnn_sum_square)
+   * dims: whether the outermost axis is reduced (1) or kept (0), num_dims (at most 8), extents, none of them 0; axes are
+   *       reduced and kept in turn
    * refs: input, output (reduced axes are dropped or 1, which is the same in memory)
    */
   pyxnn_reduce = 8,
@@ -208,6 +211,23 @@ enum pyxnn_binary_type {
   pyxnn_prelu = 7, /* a where a >= 0, else a * b */
 };
 
+/* Types of elements. */
+enum pyxnn_element {
+  pyxnn_float32 = 0,
+  pyxnn_int32 = 1,
+  pyxnn_int64 = 2,
+  pyxnn_uint8 = 3,
+  pyxnn_bool = 4, /* one byte, 0 or 1 */
+  pyxnn_int8 = 5,
+  pyxnn_int16 = 6,
+  pyxnn_uint16 = 7,
+  pyxnn_uint32 = 8,
+  pyxnn_uint64 = 9,
+  pyxnn_float64 = 10,
+  pyxnn_float16 = 11,
+  pyxnn_bfloat16 = 12,
+};
+
 enum pyxnn_unary_type {
   pyxnn_clamp = 0,
   pyxnn_sigmoid = 1,
@@ -238,6 +258,14 @@ enum pyxnn_function_type {
 enum pyxnn_reduce_type {
   pyxnn_sum = 0,
   pyxnn_mean = 1,
+  pyxnn_product = 2,
+  pyxnn_greatest = 3, /* NaN when one is among them, as is the least */
+  pyxnn_least = 4,
+  pyxnn_l1 = 5, /* the sum of magnitudes */
+  pyxnn_sum_square = 6,
+  pyxnn_l2 = 7, /* the root of the sum of squares */
+  pyxnn_log_sum = 8,
+  pyxnn_log_sum_exp = 9, /* none of the powers overflows */
 };
 
 /* Which place in the input a pixel of the output is, by axis: of pixel x of m, made of n. */

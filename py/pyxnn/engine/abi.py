@@ -56,6 +56,24 @@ class BinaryType(IntEnum):
     PRELU = 7
 
 
+class Element(IntEnum):
+    """Types of elements (``enum pyxnn_element``)."""
+
+    FLOAT32 = 0
+    INT32 = 1
+    INT64 = 2
+    UINT8 = 3
+    BOOL = 4
+    INT8 = 5
+    INT16 = 6
+    UINT16 = 7
+    UINT32 = 8
+    UINT64 = 9
+    FLOAT64 = 10
+    FLOAT16 = 11
+    BFLOAT16 = 12
+
+
 class UnaryType(IntEnum):
     """Elementwise operations on one tensor (``enum pyxnn_unary_type``)."""
 
@@ -92,6 +110,14 @@ class ReduceType(IntEnum):
 
     SUM = 0
     MEAN = 1
+    PRODUCT = 2
+    GREATEST = 3
+    LEAST = 4
+    L1 = 5
+    SUM_SQUARE = 6
+    L2 = 7
+    LOG_SUM = 8
+    LOG_SUM_EXP = 9
 
 
 class ResizeType(IntEnum):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyxnn.engine import BinaryType, FunctionType, Kind, ReduceType, ResizeType, UnaryType
+from pyxnn.engine import BinaryType, Element, FunctionType, Kind, ReduceType, ResizeType, UnaryType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.layout import Shape
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
 MAX_DIMS = 6
 """The most dimensions that XNNPACK's kernels take."""
+
+MAX_REDUCE_DIMS = 8
+"""The most that our reductions take, neighbours merged."""
+
+ELEMENTS = {
+    np.dtype(np.float32): Element.FLOAT32,
+    np.dtype(np.int32): Element.INT32,
+    np.dtype(np.int64): Element.INT64,
+}
+"""How the engine names the types that our kernels compute with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,31 +399,17 @@ def clamp(ctx: Lowering, x: Value, bounds: Bounds) -> Value:
 
 
 def reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Value:
-    """A reduction over axes, which keep the extent 1."""
+    """A reduction of float32, int32 or int64 over axes, which keep the extent 1."""
     axes = set(axes)
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
     places = [place for place, axis in enumerate(x.order) if axis in axes]
     extents, reduced = layout.fold_reduce(x.physical, places)
-    if len(extents) > MAX_DIMS:
+    if len(extents) > MAX_REDUCE_DIMS:
         order = sorted(x.order, key=lambda axis: axis in axes)
         return reduce(ctx, type, ctx.arrange(x, tuple(order)), axes)
-    if not reduced:
-        return x.viewed(shape, x.order)
-    dims = [len(reduced), *reduced, len(extents), *extents]
-    return ctx.step(Kind.REDUCE, [type], dims, [x], ctx.new(shape, x.order))
-
-
-def maximum(ctx: Lowering, x: Value, axis: int) -> Value:
-    """The greatest along an axis, which keeps the extent 1: a pool over it, as XNNPACK has no such reduction."""
-    shape = tuple(1 if a == axis else extent for a, extent in enumerate(x.shape))
-    extent, place = x.shape[axis], x.order.index(axis)
-    if extent == 1:
-        return x
-    outer, inner = math.prod(x.physical[:place]), math.prod(x.physical[place + 1 :])
-    signal = x.viewed((outer, inner, extent), layout.channels_last(3))
-    window = replace(PIXEL, kernel=(1, extent))
-    pooled = pool(ctx, Kind.MAX_POOL, signal, window, (outer, inner, 1), NO_BOUNDS)
-    return pooled.viewed(shape, x.order)
+    params = [type, ELEMENTS[x.dtype]]
+    dims = [int(0 in reduced), len(extents), *extents]
+    return ctx.step(Kind.REDUCE, params, dims, [x], ctx.new(shape, x.order, x.dtype))
 
 
 def softmax(ctx: Lowering, x: Value, axis: int) -> Value:

@@ -25,6 +25,7 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_status", abi.Status),
         ("pyxnn_kind", abi.Kind),
         ("pyxnn_binary_type", abi.BinaryType),
+        ("pyxnn_element", abi.Element),
         ("pyxnn_unary_type", abi.UnaryType),
         ("pyxnn_function_type", abi.FunctionType),
         ("pyxnn_reduce_type", abi.ReduceType),

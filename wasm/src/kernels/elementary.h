@@ -2,6 +2,9 @@
 #ifndef PYXNN_KERNELS_ELEMENTARY_H
 #define PYXNN_KERNELS_ELEMENTARY_H
 
+#include <float.h>
+#include <math.h>
+
 #include "kernels/simd.h"
 
 /* The polynomial of `count` coefficients, the constant one first. */
@@ -40,17 +43,42 @@ static inline v128_t simd_log_ratio(v128_t s) {
   return wasm_f32x4_mul(s, simd_polynomial(wasm_f32x4_mul(s, s), coefficients, 8));
 }
 
-/* log(x) of normal x > 0, to within 2e-7 of it absolutely near 1, two units in the last place elsewhere. */
+/*
+ * log(x) of normal x > 0, one unit in the last place.
+ *
+ * x = 2^n * (1 + f) with 1 + f from sqrt(1/2) to sqrt(2); with s = f / (2 + f), log(1 + f) = f - f^2 / 2 + s * (f^2 / 2 + s^2 *
+ * polynomial(s^2)), as in FreeBSD's logf.
+ */
 static inline v128_t simd_log(v128_t x) {
-  /* x = m * 2^e with m in [sqrt(1/2), sqrt(2)); 0x3f3504f3 is sqrt(1/2). */
-  const v128_t shifted = wasm_i32x4_sub(x, wasm_i32x4_splat(0x3f3504f3));
-  const v128_t e = wasm_i32x4_shr(shifted, 23);
-  const v128_t m = wasm_i32x4_sub(x, wasm_i32x4_shl(e, 23));
-  const v128_t one = wasm_f32x4_splat(1.0f);
-  const v128_t ratio = simd_log_ratio(wasm_f32x4_div(wasm_f32x4_sub(m, one), wasm_f32x4_add(m, one)));
-  const v128_t exponent = wasm_f32x4_convert_i32x4(e);
-  const v128_t low = simd_madd(exponent, wasm_f32x4_splat(-2.12194440e-4f), ratio);
-  return simd_madd(exponent, wasm_f32x4_splat(0.693359375f), low);
+  static const float coefficients[] = {0.66666662693f, 0.40000972152f, 0.28498786688f, 0.24279078841f};
+  /* 0x3f3504f3 is sqrt(1/2). */
+  const v128_t exponent = wasm_i32x4_shr(wasm_i32x4_sub(x, wasm_i32x4_splat(0x3f3504f3)), 23);
+  const v128_t f = wasm_f32x4_sub(wasm_i32x4_sub(x, wasm_i32x4_shl(exponent, 23)), wasm_f32x4_splat(1.0f));
+  const v128_t n = wasm_f32x4_convert_i32x4(exponent);
+  const v128_t s = wasm_f32x4_div(f, wasm_f32x4_add(f, wasm_f32x4_splat(2.0f)));
+  const v128_t square = wasm_f32x4_mul(s, s);
+  const v128_t half = wasm_f32x4_mul(wasm_f32x4_mul(f, f), wasm_f32x4_splat(0.5f));
+  const v128_t rest = simd_madd(square, simd_polynomial(square, coefficients, 4), half);
+  /* log(2) in two parts, as above. */
+  const v128_t low = simd_madd(s, rest, wasm_f32x4_mul(n, wasm_f32x4_splat(9.0580006145e-06f)));
+  const v128_t sum = wasm_f32x4_add(wasm_f32x4_sub(low, half), f);
+  return simd_madd(n, wasm_f32x4_splat(6.9313812256e-01f), sum);
+}
+
+/* log(x) of any x: -inf of 0, NaN of negative numbers. */
+static inline v128_t simd_log_of_any(v128_t x) {
+  const v128_t zero = wasm_f32x4_const_splat(0.0f), infinity = wasm_f32x4_const_splat(INFINITY);
+  const v128_t is_normal = wasm_v128_and(wasm_f32x4_ge(x, wasm_f32x4_splat(FLT_MIN)), wasm_f32x4_lt(x, infinity));
+  if (__builtin_expect(wasm_i32x4_all_true(is_normal), 1)) {
+    return simd_log(x);
+  }
+  const v128_t is_denormal = wasm_f32x4_lt(x, wasm_f32x4_splat(FLT_MIN));
+  const v128_t scaled = wasm_v128_bitselect(wasm_f32x4_mul(x, wasm_f32x4_splat(0x1p23f)), x, is_denormal);
+  const v128_t offset = wasm_v128_and(is_denormal, wasm_f32x4_splat(-15.942385152f));
+  const v128_t finite = wasm_f32x4_add(simd_log(scaled), offset);
+  const v128_t of_zero = wasm_v128_bitselect(wasm_f32x4_neg(infinity), x, wasm_f32x4_eq(x, zero));
+  const v128_t other = wasm_v128_bitselect(wasm_f32x4_splat(NAN), of_zero, wasm_f32x4_lt(x, zero));
+  return wasm_v128_bitselect(finite, other, wasm_v128_and(wasm_f32x4_gt(x, zero), wasm_f32x4_lt(x, infinity)));
 }
 
 /* log(1 + y) for y in [0, 1]. */

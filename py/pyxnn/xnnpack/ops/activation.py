@@ -173,7 +173,9 @@ def lower_log_softmax(node: Node, ctx: Lowering) -> None:
     if x.size == 0:
         ctx.define(node.output(0), x)
         return
-    distance = kernels.binary(ctx, BinaryType.SUBTRACT, x, kernels.maximum(ctx, x, axis))
+    distance = kernels.binary(
+        ctx, BinaryType.SUBTRACT, x, kernels.reduce(ctx, ReduceType.GREATEST, x, [axis])
+    )
     powers = kernels.unary(ctx, UnaryType.EXP, distance)
     sum = kernels.reduce(ctx, ReduceType.SUM, powers, [axis])
     logarithm = kernels.unary(ctx, UnaryType.LOG, sum)

@@ -1,12 +1,12 @@
-"""The Reduce operators that sum, and the mean that others need."""
+"""The Reduce operators."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
-from pyxnn.engine import ReduceType, UnaryType
+from pyxnn.engine import ReduceType
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels, layout
 from pyxnn.xnnpack.lowering import Lowering
@@ -14,30 +14,39 @@ from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
+_TYPES = {
+    "ReduceL1": ReduceType.L1,
+    "ReduceL2": ReduceType.L2,
+    "ReduceLogSum": ReduceType.LOG_SUM,
+    "ReduceLogSumExp": ReduceType.LOG_SUM_EXP,
+    "ReduceMax": ReduceType.GREATEST,
+    "ReduceMean": ReduceType.MEAN,
+    "ReduceMin": ReduceType.LEAST,
+    "ReduceProd": ReduceType.PRODUCT,
+    "ReduceSum": ReduceType.SUM,
+    "ReduceSumSquare": ReduceType.SUM_SQUARE,
+}
+
+_OF_FLOATS = ("ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
+
 
 def supports_reduce(node: Node, graph: Graph) -> str | None:
+    if node.op_type not in _OF_FLOATS and graph.dtype(node.input(0)) in (np.int32, np.int64):
+        return None
     return conditions.floating(node, graph, [0])
 
 
-@register(
-    "ReduceL1",
-    "ReduceL2",
-    "ReduceLogSum",
-    "ReduceMean",
-    "ReduceSum",
-    "ReduceSumSquare",
-    supports=supports_reduce,
-    planned=(1,),
-)
+@register(*_TYPES, supports=supports_reduce, planned=(1,))
 def lower_reduce(node: Node, ctx: Lowering) -> None:
-    """ReduceL1, ReduceL2, ReduceLogSum, ReduceMean, ReduceSumSquare (opset 18), ReduceSum (13): data and axes, all when axes are
-    absent or empty, to the sums or means of data, |data| or data squared, with or without their axes."""
+    """ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMean, ReduceProd, ReduceSumSquare (opset 18), ReduceSum (13),
+    ReduceMax and ReduceMin (20): data and axes, all when axes are absent or empty, to one element for those along them, with or
+    without the axes."""
     x = ctx.value(node.input(0))
     given = ctx.constant(node.input(1))
     axes = [] if given is None else [int(axis) % x.rank for axis in given.reshape(-1)]
     if not axes and not node.attribute("noop_with_empty_axes", 0):
         axes = list(range(x.rank))
-    output = _REDUCTIONS[node.op_type](ctx, x, axes)
+    output = _reduce(ctx, _TYPES[node.op_type], x, axes)
     if not node.attribute("keepdims", 1):
         output = without(output, axes)
     ctx.define(node.output(0), output)
@@ -48,43 +57,25 @@ def mean(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
     return _reduce(ctx, ReduceType.MEAN, x, axes)
 
 
-def total(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
-    """The sum over axes, which keep the extent 1."""
-    return _reduce(ctx, ReduceType.SUM, x, axes)
-
-
 def _reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Value:
     axes = set(axes)
-    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
     if x.size == 0:
-        return Value.constant(np.zeros(shape, np.float32))
+        shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
+        return Value.constant(np.full(shape, _of_nothing(type, x.dtype), x.dtype))
     return kernels.reduce(ctx, type, x, axes)
 
 
-def _l1(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
-    return total(ctx, kernels.unary(ctx, UnaryType.ABS, x), axes)
-
-
-def _l2(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
-    return kernels.unary(ctx, UnaryType.SQUARE_ROOT, _sum_square(ctx, x, axes))
-
-
-def _log_sum(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
-    return kernels.unary(ctx, UnaryType.LOG, total(ctx, x, axes))
-
-
-def _sum_square(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
-    return total(ctx, kernels.unary(ctx, UnaryType.SQUARE, x), axes)
-
-
-_REDUCTIONS: dict[str, Callable[[Lowering, Value, Iterable[int]], Value]] = {
-    "ReduceL1": _l1,
-    "ReduceL2": _l2,
-    "ReduceLogSum": _log_sum,
-    "ReduceMean": mean,
-    "ReduceSum": total,
-    "ReduceSumSquare": _sum_square,
-}
+def _of_nothing(type: ReduceType, dtype: np.dtype) -> float | int:
+    """What a reduction of no elements gives."""
+    if type == ReduceType.PRODUCT:
+        return 1
+    if type in (ReduceType.LOG_SUM, ReduceType.LOG_SUM_EXP):
+        return -np.inf
+    if type in (ReduceType.GREATEST, ReduceType.LEAST):
+        is_float = dtype.kind == "f"
+        low, high = (-np.inf, np.inf) if is_float else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        return low if type == ReduceType.GREATEST else high
+    return 0
 
 
 def without(x: Value, axes: Iterable[int]) -> Value:
