@@ -43,7 +43,8 @@ enum pyxnn_status {
 
 /*
  * Operator kinds. For each: `params`, the words of pyxnn_operator_create; `weights`, the two arrays that it packs;
- * `dims`, the words of pyxnn_plan_add; `refs`, the tensors of pyxnn_plan_add in order, the output last.
+ * `dims`, the words of pyxnn_plan_add; `refs`, the tensors of pyxnn_plan_add in order, the output last. Strides count
+ * elements: from the first of a pixel, a row or a slice to the first of the next.
  */
 enum pyxnn_kind {
   /*
@@ -72,9 +73,10 @@ enum pyxnn_kind {
    */
   pyxnn_batch_matmul = 3,
   /*
-   * Elementwise operation on two tensors, broadcast as in NumPy, at most 6 dimensions each.
+   * Elementwise operation on two tensors. Along an axis where a tensor is broadcast, its stride is 0; on the innermost axis
+   * the others are 1.
    * params: enum pyxnn_binary_type
-   * dims: num_dims_a, extents of a, num_dims_b, extents of b
+   * dims: num_dims (1 to 6), extents of the output, strides of a, strides of b, strides of the output
    * refs: a, b, output
    */
   pyxnn_binary = 4,
@@ -138,7 +140,7 @@ enum pyxnn_kind {
    * XNNPACK's: kernel_w 3 or 5 and stride_w 1 or 2; anything else is pyxnn_unsupported.
    * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w channels min(f) max(f)
    * weights: kernel [channels, kernel_h, kernel_w]; bias [channels] or NULL
-   * dims: batch height width
+   * dims: batch height width in_pixel_stride out_pixel_stride
    * refs: input, output
    */
   pyxnn_depthwise = 13,

@@ -16,7 +16,7 @@ import numpy as np
 from pyxnn.engine import BinaryType, Element, FunctionType, Kind, ReduceType, ResizeType, UnaryType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
-from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.layout import Axis, Shape
 from pyxnn.xnnpack.steps import Label
 from pyxnn.xnnpack.values import Value
 
@@ -113,10 +113,10 @@ def convolution(
     """
     if kernel.shape[1] == kernel.shape[4] == 1 and window.has_depthwise_kernel:
         x = ctx.arrange(x, layout.channels_last(x.rank))
-        params = [*window.words[:8], groups, *bounds]
+        params, dims = [*window.words[:8], groups, *bounds], [*_image(x), groups, groups]
         output = ctx.new(shape, x.order)
         return ctx.step(
-            Kind.DEPTHWISE, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key
+            Kind.DEPTHWISE, params, dims, [x], output, kernel=kernel, bias=bias, key=key
         )
     return _convolution(ctx, Kind.CONVOLUTION, x, window, groups, kernel, bias, key, shape, bounds)
 
@@ -264,13 +264,26 @@ def binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
 
 
 def _binary(ctx: Lowering, type: BinaryType, a: Value, b: Value, output: Value) -> None:
-    extents_a, extents_b = layout.fold_broadcast(a.physical, b.physical)
-    if len(extents_a) <= MAX_DIMS:
-        dims = [len(extents_a), *extents_a, len(extents_b), *extents_b]
-        ctx.step(Kind.BINARY, [type], dims, [a, b], output)
+    strides = (_broadcast_strides(value) for value in (a, b, output))
+    axes = layout.fold_axes(zip(output.physical, *strides, strict=True), 3)
+    if len(axes) <= MAX_DIMS:
+        ctx.step(Kind.BINARY, [type], nest_words(axes), [a, b], output)
         return
     for index in range(output.physical[0]):
         _binary(ctx, type, *(outermost(value, index) for value in (a, b, output)))
+
+
+def _broadcast_strides(value: Value) -> list[int]:
+    """By axis as they lie in memory; 0 where it is broadcast."""
+    physical = value.physical
+    strides = layout.strides(physical, layout.row_major(value.rank))
+    return [0 if extent == 1 else stride for extent, stride in zip(physical, strides, strict=True)]
+
+
+def nest_words(axes: Sequence[Axis]) -> list[int]:
+    """The dims words of kinds that go through their tensors by any strides."""
+    columns = zip(*axes, strict=True)
+    return [len(axes), *(word & 0xFFFFFFFF for column in columns for word in column)]
 
 
 def outermost(value: Value, index: int) -> Value:
@@ -301,8 +314,7 @@ def copy(
     The values' offsets say where the first element lies.
     """
     axes = sorted(zip(extents, strides, out_strides, strict=True), key=lambda axis: -axis[2])
-    words = [word & 0xFFFFFFFF for column in zip(*axes, strict=True) for word in column]
-    ctx.step(Kind.COPY, [x.dtype.itemsize], [len(axes), *words], [x], output)
+    ctx.step(Kind.COPY, [x.dtype.itemsize], nest_words(axes), [x], output)
 
 
 def expand(ctx: Lowering, x: Value, shape: Shape) -> Value:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 
 Shape = tuple[int, ...]
 Order = tuple[int, ...]
+Axis = tuple[int, ...]
+"""An axis that several tensors are gone through by: its extent, and its stride in each, 0 where a tensor is broadcast."""
 
 
 def row_major(rank: int) -> Order:
@@ -147,6 +149,19 @@ def fold_broadcast(a: Shape, b: Shape) -> tuple[list[int], list[int]]:
             folded_b.append(y)
         previous = way
     return folded_a or [1], folded_b or [1]
+
+
+def fold_axes(axes: Iterable[Axis], tensors: int) -> list[Axis]:
+    """The same way through a number of tensors with as few axes as possible, but at least one."""
+    folded: list[Axis] = []
+    for extent, *strides in axes:
+        if extent == 1:
+            continue
+        if folded and list(folded[-1][1:]) == [extent * stride for stride in strides]:
+            folded[-1] = (folded[-1][0] * extent, *strides)
+        else:
+            folded.append((extent, *strides))
+    return folded or [(1,) * (1 + tensors)]
 
 
 def fold_reduce(extents: Shape, axes: Iterable[int]) -> tuple[list[int], list[int]]:

@@ -28,7 +28,7 @@ class Lowering:
 
     Attributes:
         steps: those of the nodes so far.
-        inputs: the buffers that are filled before a run, by name.
+        inputs: the tensors that are filled before a run, by name.
         known: arrays by name, initializers excepted.
         bounds: what the node at hand must clamp its result to; see `Operator.clamps`.
     """
@@ -40,7 +40,7 @@ class Lowering:
         known: Mapping[str, np.ndarray],
     ) -> None:
         self.steps: list[Step] = []
-        self.inputs: dict[str, Buffer] = {}
+        self.inputs: dict[str, Value] = {}
         self.known = dict(known)
         self.bounds: Bounds = NO_BOUNDS
         self._graph = graph
@@ -49,9 +49,7 @@ class Lowering:
         self._values: dict[str, Value] = {}
         for name, shape in shapes.items():
             value = self.new(shape, layout.row_major(len(shape)), graph.dtype(name) or FLOAT32)
-            assert isinstance(value.source, Buffer)
-            self.inputs[name] = value.source
-            self._values[name] = value
+            self.inputs[name] = self._values[name] = value
 
     def lower(self, work: Work) -> None:
         """Adds the steps of one node, or evaluates it when all that it depends on is known.

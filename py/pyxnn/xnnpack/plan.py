@@ -9,7 +9,7 @@ import numpy as np
 
 from pyxnn.engine import ABSOLUTE, ARENA, EnginePlan, Ref
 from pyxnn.graph import Graph
-from pyxnn.xnnpack import memory
+from pyxnn.xnnpack import memory, slabs
 from pyxnn.xnnpack.cost import Task
 from pyxnn.xnnpack.fusion import Work
 from pyxnn.xnnpack.layout import Shape
@@ -67,13 +67,18 @@ class Plan:
         lowering = Lowering(graph, shapes, known)
         for work in works:
             lowering.lower(work)
-        results = {name: lowering.result(name) for name in outputs}
+        given = {name: lowering.result(name) for name in outputs}
+        steps, inputs, results = slabs.join(lowering.steps, lowering.inputs, given)
         offsets, self.arena_size = memory.arrange(
-            lowering.steps, lowering.inputs.values(), _buffers(results.values())
+            steps, _buffers(inputs.values()), _buffers(results.values())
         )
-        used = _buffers(value for step in lowering.steps for value in step.inputs)
+        used = _buffers(value for step in steps for value in step.inputs)
         used |= _buffers(results.values())
-        self.inputs = [(name, offsets[b]) for name, b in lowering.inputs.items() if b in used]
+        self.inputs = [
+            (name, offsets[value.source] + value.offset)
+            for name, value in inputs.items()
+            if isinstance(value.source, Buffer) and value.source in used
+        ]
         self.outputs: dict[str, Place] = {}
         self.constants: dict[str, np.ndarray] = {}
         for name, value in results.items():
@@ -82,12 +87,12 @@ class Plan:
                 self.outputs[name] = Place(value.shape, value.dtype, offset)
             else:
                 self.constants[name] = np.ascontiguousarray(value.source).reshape(value.shape)
-        self.tasks = [Task.of(step) for step in lowering.steps]
+        self.tasks = [Task.of(step) for step in steps]
         self._home: tuple[int, int] | None = None
         self._resources = resources
         self._engine_plan = resources.engine.create_plan()
         try:
-            self._add(lowering.steps, offsets)
+            self._add(steps, offsets)
             self.workspace_size = self._engine_plan.reshape(num_threads)
         except Exception:
             self.close()

@@ -1,9 +1,11 @@
 """Our depthwise kernel against XNNPACK's convolution: same sums, other order, so within a few roundings."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyxnn import errors
 from pyxnn.engine import Kind
 from tests.support.steps import run_step
 
@@ -38,8 +40,16 @@ def test_equals_xnnpack(
     limits = [-0.5, 1.0] if clamped else [-INFINITY, INFINITY]
     window = [*pads, kernel_h, kernel_w, stride_h, stride_w]
     dims = [batch, height, width]
+    strides = [channels, channels]
     ours = run_step(
-        engine, Kind.DEPTHWISE, [*window, channels, *limits], dims, [image], out_shape, kernel, bias
+        engine,
+        Kind.DEPTHWISE,
+        [*window, channels, *limits],
+        [*dims, *strides],
+        [image],
+        out_shape,
+        kernel,
+        bias,
     )
     params = [*window, 1, 1, channels, 1, 1, channels, channels, *limits]
     theirs = run_step(engine, Kind.CONVOLUTION, params, dims, [image], out_shape, kernel, bias)
@@ -50,5 +60,30 @@ def test_nan_stays_nan(engine):
     image = np.full((1, 4, 4, 4), np.nan, np.float32)
     kernel = np.ones((4, 3, 3), np.float32)
     params = [1, 1, 1, 1, 3, 3, 1, 1, 4, -INFINITY, INFINITY]
-    out = run_step(engine, Kind.DEPTHWISE, params, [1, 4, 4], [image], (1, 4, 4, 4), kernel)
+    out = run_step(engine, Kind.DEPTHWISE, params, [1, 4, 4, 4, 4], [image], (1, 4, 4, 4), kernel)
     assert np.isnan(out).all()
+
+
+def test_pixels_that_lie_apart(engine):
+    """Channels of wider images; what is around the output stays as it was."""
+    random = np.random.default_rng(0)
+    wide = random.standard_normal((1, 6, 7, 20), np.float32)
+    kernel = random.standard_normal((10, 3, 3), np.float32)
+    params = [1, 1, 1, 1, 3, 3, 1, 1, 10, -INFINITY, INFINITY]
+    image = np.ascontiguousarray(wide[..., :10])
+    expected = run_step(
+        engine, Kind.DEPTHWISE, params, [1, 6, 7, 10, 10], [image], image.shape, kernel
+    )
+    out = run_step(engine, Kind.DEPTHWISE, params, [1, 6, 7, 20, 13], [wide], (1, 6, 7, 13), kernel)
+    np.testing.assert_array_equal(out[..., :10], expected)
+    assert np.isnan(out[:, :, :-1, 10:]).all()
+
+
+def test_refuses_pixels_that_overlap(engine):
+    params = [1, 1, 1, 1, 3, 3, 1, 1, 4, -INFINITY, INFINITY]
+    image, kernel = np.ones((1, 4, 4, 4), np.float32), np.ones((4, 3, 3), np.float32)
+    for strides in ([3, 4], [4, 3]):
+        with pytest.raises(errors.Fail):
+            run_step(
+                engine, Kind.DEPTHWISE, params, [1, 4, 4, *strides], [image], image.shape, kernel
+            )

@@ -60,8 +60,45 @@ def test_batch_matmul(engine, transpose_b):
 )
 def test_binary(engine, kind, function):
     a, b = normal(3, 1, 5), normal(4, 5)
-    out = run_step(engine, Kind.BINARY, [kind], [3, 3, 1, 5, 2, 4, 5], [a, b], (3, 4, 5))
+    out = run_step(
+        engine, Kind.BINARY, [kind], [3, 3, 4, 5, 5, 0, 1, 0, 5, 1, 20, 5, 1], [a, b], (3, 4, 5)
+    )
     np.testing.assert_array_equal(out, function(a, b))
+
+
+@pytest.mark.parametrize("broadcast", [(), (0,), (1,), (0, 1), (2,), (0, 2)])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_binary_of_rows_that_lie_apart(engine, broadcast, swapped):
+    """Parts of wider tensors, one of them broadcast along some axes; what is around the output stays as it was."""
+    extents, wide = (3, 4, 5), (3, 4, 9)
+    shape = tuple(1 if axis in broadcast else extent for axis, extent in enumerate(extents))
+    a, b = normal(*wide), normal(*shape[:2], 5 + shape[2])
+    strides_b = [0 if axis in broadcast else s // 4 for axis, s in enumerate(b.strides)]
+    strides = [[36, 9, 1], strides_b][:: -1 if swapped else 1]
+    dims = [3, *extents, *strides[0], *strides[1], 36, 9, 1]
+    inputs = [b, a] if swapped else [a, b]
+    out = run_step(engine, Kind.BINARY, [BinaryType.SUBTRACT], dims, inputs, wide)
+    first, second = (array[..., : 5 if array is a else shape[2]] for array in inputs)
+    np.testing.assert_array_equal(out[..., :5], first - second)
+    assert np.isnan(out[:-1, ..., 5:]).all()
+
+
+@pytest.mark.parametrize(
+    "dims",
+    [
+        [],
+        [0],
+        [1, 4, 1, 1],
+        [1, 4, 2, 1, 1],
+        [1, 4, 1, 1, 2],
+        [1, 4, 0, 0, 1],
+        [7, *[1] * 28],
+    ],
+)
+def test_binary_refuses(engine, dims):
+    x = normal(16)
+    with pytest.raises(errors.Fail):
+        run_step(engine, Kind.BINARY, [BinaryType.ADD], dims, [x, x], (16,))
 
 
 @pytest.mark.parametrize(

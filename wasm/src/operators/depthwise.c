@@ -29,6 +29,7 @@ struct depthwise_instance {
   size_t batch;
   size_t height, width;
   size_t out_height, out_width;
+  size_t in_pixel_stride, out_pixel_stride;
   const float* input;
   float* output;
 };
@@ -96,6 +97,11 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->batch = take(dims);
   instance->height = take(dims);
   instance->width = take(dims);
+  instance->in_pixel_stride = take(dims);
+  instance->out_pixel_stride = take(dims);
+  if (instance->in_pixel_stride < state->channels || instance->out_pixel_stride < state->channels) {
+    return xnn_status_invalid_parameter;
+  }
   const size_t padded_height = instance->height + state->window.pad_top + state->window.pad_bottom;
   const size_t padded_width = instance->width + state->window.pad_left + state->window.pad_right;
   if (padded_height < state->window.kernel_h || padded_width < state->window.kernel_w) {
@@ -117,7 +123,6 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 static void compute_row(void* context, size_t row, size_t channel, size_t count) {
   const struct depthwise_instance* instance = context;
   const struct depthwise_state* state = instance->state;
-  const size_t channels = state->channels;
   const size_t stride = state->window.stride_w;
   const size_t image = row / instance->out_height;
   const ptrdiff_t top =
@@ -129,28 +134,28 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
   const size_t row_vectors = (size_t)state->window.kernel_w * 4;
 
   struct depthwise_tile_arguments tile = {
-      .row_stride = instance->width * channels,
-      .pixel_stride = channels,
+      .row_stride = instance->width * instance->in_pixel_stride,
+      .pixel_stride = instance->in_pixel_stride,
       .weights = state->weights + channel / 4 * state->window.kernel_h * row_vectors + rows_above * row_vectors,
       .weights_stride = state->window.kernel_h * row_vectors,
       .rows = rows_end > rows_above ? rows_end - rows_above : 0,
       .bias = state->bias + channel,
-      .output_stride = channels,
+      .output_stride = instance->out_pixel_stride,
       .channels = count,
       .min = state->min,
       .max = state->max,
   };
   const float* input = instance->input + image * instance->height * tile.row_stride +
                        (top + (ptrdiff_t)rows_above) * (ptrdiff_t)tile.row_stride + channel;
-  float* output = instance->output + row * instance->out_width * channels + channel;
+  float* output = instance->output + row * instance->out_width * tile.output_stride + channel;
   const size_t num_columns = (depthwise_tile - 1) * stride + state->window.kernel_w;
 
   for (size_t x = 0; x < instance->out_width; x += depthwise_tile) {
     const ptrdiff_t left = (ptrdiff_t)(x * stride) - (ptrdiff_t)state->window.pad_left;
     const size_t pixels = instance->out_width - x;
-    tile.output = output + x * channels;
+    tile.output = output + x * tile.output_stride;
     if (left >= 0 && left + (ptrdiff_t)num_columns <= (ptrdiff_t)instance->width && pixels >= depthwise_tile) {
-      tile.input = input + (size_t)left * channels;
+      tile.input = input + (size_t)left * tile.pixel_stride;
       state->kernel->inner(&tile);
       continue;
     }
@@ -158,7 +163,7 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
     for (size_t c = 0; c < num_columns; c++) {
       const ptrdiff_t column = left + (ptrdiff_t)c;
       const bool inside = column >= 0 && column < (ptrdiff_t)instance->width;
-      columns[c] = inside ? column * (ptrdiff_t)channels : depthwise_outside;
+      columns[c] = inside ? column * (ptrdiff_t)tile.pixel_stride : depthwise_outside;
     }
     tile.input = input;
     state->kernel->border(&tile, columns, pixels < depthwise_tile ? pixels : depthwise_tile);
