@@ -33,7 +33,7 @@ PEERS: dict[str, Callable[[], Library]] = {
 }
 NUMPY_MODEL = "matmul_512"  # the one row for the fun of it
 QUICK_MODELS = ("mobilenet_v2", "matmul_512")
-ROUNDS, QUICK_ROUNDS = 4, 3
+ROUNDS, QUICK_ROUNDS = 12, 6
 PATIENCE, QUICK_PATIENCE = 90.0, 20.0  # seconds to wait for a quiet machine
 PROFILES = 5
 
@@ -71,7 +71,12 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--peers", type=names(PEERS), help=f"of {', '.join(PEERS)}", metavar="NAMES"
     )
-    parser.add_argument("--rounds", type=int, help="bursts of ten runs for each row", metavar="N")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help="bursts of ten runs for each row, a third of that for slow ones",
+        metavar="N",
+    )
     parser.add_argument("--quick", action="store_true", help="two models, in under three minutes")
     parser.add_argument("--layers", action="store_true", help="layers alone, and nothing else")
     parser.add_argument(

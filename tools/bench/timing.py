@@ -16,6 +16,7 @@ from tools.run import say
 BURST = 10
 WARM_RUNS, WARM_SECONDS = 5, 1.5
 SLOW = 2000  # milliseconds: what takes longer is timed once, and no more
+HEAVY, HEAVY_ROUNDS = 40, 3  # milliseconds: what takes longer joins every third round only
 HEADER = (
     f"{'model':22}  {'library':26}  threads  {'best':>8}  {'median':>8}  {'minimum':>8}  "
     f"{'GFLOP/s':>7}  {'session':>7}  {'error':>8}\n"
@@ -89,9 +90,11 @@ class Measured(NamedTuple):
 def measure(
     jobs: Iterable[tuple[Case, Sequence[Peer]]], rounds: int, quiet: Quiet
 ) -> list[Measured]:
-    """Times each case on its peers: a burst of every peer in turn, case by case, and all of that `rounds` times; prints a row for each.
+    """Times each case on its peers: a burst of every peer in turn, case by case, and all of that `rounds` times.
 
-    So the bursts of a row are spread over the whole benchmark. A peer that can't run a case is left out, with a line saying so.
+    So the bursts of a row are spread over the whole benchmark, which is what it takes for two runs of it to agree: a virtual
+    machine's two cores are at times two threads of one core. A peer that can't run a case is left out, with a line saying so.
+    At last a row for each is printed.
     """
     found = []
     turns: list[tuple[Peer, Timed]] = []
@@ -115,6 +118,8 @@ def measure(
         say(f"{case.name} is loaded")
     for number in range(rounds):
         for peer, timed in turns:
+            if number % HEAVY_ROUNDS and timed.best > HEAVY:
+                continue
             timed.bursts.append(quiet.run(lambda turn=(peer, timed): burst(*turn)))  # type: ignore[misc]
         say(f"round {number + 1} of {rounds}")
     say("\n".join([HEADER, *(str(timed) for measured in found for timed in measured.rows)]))
