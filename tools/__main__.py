@@ -88,6 +88,12 @@ def bench(arguments: Arguments) -> None:
         _module("bench", arguments)
 
 
+def operators(_: Arguments) -> None:
+    """The page of operators."""
+    with stage("operators"):
+        _module("operators", [])
+
+
 def check(_: Arguments) -> None:
     """Lint."""
     with stage("lint"):
@@ -144,6 +150,7 @@ VERBS = {
     "demo": Verb("run the main job in a headless browser, then serve the page [--headless]", demo),
     "test": Verb("run all checks and tests, or what pytest's arguments name", test),
     "bench": Verb("measure speed and memory beside other libraries [--quick; --help]", bench),
+    "operators": Verb("write docs/operators.md anew", operators),
     "lint": Verb("check style and types of Python, C and JavaScript", check),
     "format": Verb("lay out the code as lint wants it", repair),
     "lock": Verb("make third_party.lock anew after a change of versions", lock),
@@ -158,7 +165,7 @@ def main(arguments: Arguments) -> int:
             say(f"there is no verb {arguments[0]}")
         say("usage: ./build.sh VERB, where VERB is one of")
         for name, verb in VERBS.items():
-            say(f"  {name:8} {verb.help}")
+            say(f"  {name:9} {verb.help}")
         return 2 if arguments else 0
     return attempt(lambda: VERBS[arguments[0]].act(arguments[1:]))
 

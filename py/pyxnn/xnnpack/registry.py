@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyxnn.graph import Graph, Node
@@ -48,6 +48,11 @@ def register(
         return lower
 
     return decorate
+
+
+def operators() -> Mapping[tuple[str, str], Operator]:
+    """All operators, by domain and name."""
+    return _operators
 
 
 def find(node: Node) -> Operator | None:
