@@ -14,8 +14,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.browser.conftest import MODELS_FOLDER, Python
+from tests.browser.python import MODELS_FOLDER, Python
+from tests.browser.zoo import trial
 from tests.models import MODELS, digits
+from tests.models.zoo import ZOO
 
 FETCH = """
 from pyodide.http import pyfetch
@@ -45,12 +47,23 @@ def native(data: bytes, feeds: dict[str, np.ndarray]) -> np.ndarray:
     return output
 
 
+@pytest.mark.parametrize("name", ZOO)
+def test_zoo(pyodide_worker: Python, name: str) -> None:
+    entry = ZOO[name]
+    _, _, errors, found = trial(pyodide_worker, entry, **entry.small)
+    assert max(errors.values()) < entry.tolerance, errors
+    assert found["again"]
+    assert found["left"] == 0
+
+
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50"])
-def test_whole_models(pyodide: Python, served_model: Callable[[str], bytes], name: str) -> None:
+def test_whole_models(
+    pyodide_page: Python, served_model: Callable[[str], bytes], name: str
+) -> None:
     data = served_model(name)
     x = np.random.default_rng(1).standard_normal((1, 3, 224, 224), np.float32)
     feed = onnx.load_from_string(data).graph.input[0].name
-    y, again, nodes, used = pyodide.run(
+    y, again, nodes, used = pyodide_page.run(
         FETCH
         + """
 import numpy as np

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.browser.conftest import Python
+from tests.browser.python import Python
 from tests.support.recording import FOLDER_VARIABLE, Case, recorded
 from tools.run import ROOT
 

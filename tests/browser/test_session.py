@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from tests.browser.conftest import Python
+from tests.browser.python import Python
 from tests.support.onnx_models import FLOAT, build, node
 
 RNG = np.random.default_rng(7)

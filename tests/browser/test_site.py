@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import Python, PythonError
+from tests.browser.python import Python, PythonError
 
 NUMPY = """
 import numpy as np

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ class Cost(NamedTuple):
     """Of one node.
 
     Attributes:
-        flops: of Conv, Gemm and MatMul. The rest is left out, as the papers do.
+        flops: of convolutions, products and recurrent layers. The rest is left out, as the papers do.
         bytes: of all that goes in and comes out, once.
     """
 
@@ -33,6 +33,16 @@ def flops(model: onnx.ModelProto) -> int:
 def costs(model: onnx.ModelProto) -> Mapping[str, Cost]:
     """What each node costs, by its name."""
     return dict(_costs(model))
+
+
+def with_shapes(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
+    """The model with inputs of these shapes, which it may have left open."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for value in fixed.graph.input:
+        for dim, extent in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
+            dim.dim_value = extent
+    return fixed
 
 
 def _costs(model: onnx.ModelProto) -> list[tuple[str, Cost]]:
@@ -63,6 +73,13 @@ def _costs(model: onnx.ModelProto) -> list[tuple[str, Cost]]:
 def _multiply_adds(node: onnx.NodeProto, shapes: Shapes) -> int:
     if node.op_type == "Conv":  # per output element: a group's input channels times the kernel
         return math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
+    if (
+        node.op_type == "ConvTranspose"
+    ):  # per input element: a group's output channels times the kernel
+        return math.prod(shapes[node.input[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type in ("GRU", "LSTM", "RNN"):  # each step: all of both matrices, for each sequence
+        steps, sequences, _ = shapes[node.input[0]]
+        return steps * sequences * sum(math.prod(shapes[name]) for name in node.input[1:3])
     if node.op_type == "MatMul":
         return math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
     if node.op_type == "Gemm":

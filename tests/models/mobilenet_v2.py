@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
 
 from tests.models.builder import Builder
@@ -18,6 +17,8 @@ STAGES = (
     (6, 320, 1, 1),
 )
 
+FEATURES = 1280
+
 
 def mobilenet_v2(
     *,
@@ -29,36 +30,44 @@ def mobilenet_v2(
 ) -> onnx.ModelProto:
     """The model; `batch` may be a name, for a dynamic batch."""
     b = Builder("mobilenet_v2", seed=seed, batch_norm=batch_norm)
-    b.constant("zero", np.array(0, np.float32))
-    b.constant("six", np.array(6, np.float32))
+    x, _ = features(b, b.input("input", (batch, 3, size, size)))
+    return b.model(b.classifier(x, FEATURES, classes), (batch, classes))
 
-    def relu6(x: str, name: str) -> str:
-        return b.node("Clip", x, "zero", "six", name=name)
 
-    def block(x: str, name: str, channels: tuple[int, int], expansion: int, stride: int) -> str:
-        inputs, outputs = channels
-        hidden = inputs * expansion
-        residual = stride == 1 and inputs == outputs
-        y = x
-        if expansion != 1:
-            y = relu6(b.conv(y, (inputs, hidden), 1, name=f"{name}/expand"), f"{name}/expand/relu6")
-        y = b.conv(y, (hidden, hidden), 3, stride=stride, groups=hidden, name=f"{name}/depthwise")
-        y = relu6(y, f"{name}/depthwise/relu6")
-        # Halved where a shortcut is added, or the variance would double with every block.
-        gain = 0.5 if residual else 1.0
-        y = b.conv(y, (hidden, outputs), 1, gain=gain, name=f"{name}/project")
-        return b.node("Add", x, y, name=f"{name}/add") if residual else y
-
-    x = b.input("input", (batch, 3, size, size))
-    x = relu6(b.conv(x, (3, 32), 3, stride=2, name="features.0"), "features.0/relu6")
-    width, index = 32, 1
+def features(b: Builder, x: str) -> tuple[str, str]:
+    """All but the classifier: the last features, and the widest at a sixteenth of the size."""
+    x = relu6(b, b.conv(x, (3, 32), 3, stride=2, name="features.0"))
+    width, index, sixteenth = 32, 1, ""
     for expansion, channels, blocks, first_stride in STAGES:
         for i in range(blocks):
             stride = first_stride if i == 0 else 1
-            x = block(x, f"features.{index}", (width, channels), expansion, stride)
+            name, hidden = f"features.{index}", width * expansion
+            y = x
+            if expansion != 1:
+                y = relu6(b, b.conv(y, (width, hidden), 1, name=f"{name}/expand"))
+            if channels == 160 and i == 0:
+                sixteenth = y
+            x = rest(b, x, y, name, (width, hidden, channels), stride)
             width, index = channels, index + 1
-    x = relu6(b.conv(x, (width, 1280), 1, name=f"features.{index}"), f"features.{index}/relu6")
-    x = b.node("GlobalAveragePool", x, name="pool")
-    x = b.node("Flatten", x, name="flatten", axis=1)
-    x = b.linear(x, 1280, classes, name="classifier")
-    return b.model(x, (batch, classes))
+    return relu6(b, b.conv(x, (width, FEATURES), 1, name=f"features.{index}")), sixteenth
+
+
+def rest(b: Builder, x: str, y: str, name: str, channels: tuple[int, int, int], stride: int) -> str:
+    """An inverted residual from where its channels have been expanded.
+
+    Args:
+        x: what comes in.
+        y: the same, expanded.
+        channels: of the input, expanded, and of the output.
+    """
+    inputs, hidden, outputs = channels
+    residual = stride == 1 and inputs == outputs
+    y = b.conv(y, (hidden, hidden), 3, stride=stride, groups=hidden, name=f"{name}/depthwise")
+    y = relu6(b, y)
+    # Halved where a shortcut is added, or the variance would double with every block.
+    y = b.conv(y, (hidden, outputs), 1, gain=0.5 if residual else 1.0, name=f"{name}/project")
+    return b.node("Add", x, y, name=f"{name}/add") if residual else y
+
+
+def relu6(b: Builder, x: str) -> str:
+    return b.node("Clip", x, b.scalar(0), b.scalar(6))

@@ -1,6 +1,7 @@
 """The published figures of the models, and the digits classifier's accuracy."""
 
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -8,10 +9,12 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.models import digits, layers
+from tests.models import digits, layers, zoo
+from tests.models.builder import Builder
 from tests.models.flops import flops
 from tests.models.mobilenet_v2 import mobilenet_v2
 from tests.models.resnet50 import resnet50
+from tests.models.zoo import ZOO
 
 
 def outputs(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
@@ -21,12 +24,56 @@ def outputs(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
-@pytest.mark.parametrize(
-    ("build", "parameters"), [(mobilenet_v2, 3_504_872), (resnet50, 25_557_032)]
-)
-def test_published_parameter_counts(build: Callable[..., onnx.ModelProto], parameters: int) -> None:
-    weights = [w for w in build(batch_norm=True).graph.initializer if "running" not in w.name]
-    assert sum(math.prod(w.dims) for w in weights if w.dims) == parameters
+# Of torchvision 0.2x, timm, Ultralytics, PyTorch's examples, transformers, and those of the papers' authors.
+PARAMETERS = {
+    "mobilenet_v1": 4_231_976,
+    "mobilenet_v2": 3_504_872,
+    "mobilenet_v3": 5_483_032,
+    "efficientnet_b0": 5_288_548,
+    "resnet50": 25_557_032,
+    "densenet121": 7_978_856,
+    "inception_v3": 23_834_568,  # without the classifier that is for training alone
+    "shufflenet_v2": 2_278_604,
+    "squeezenet": 1_235_496,
+    "convnext_tiny": 28_589_128,
+    "unet": 7_763_041,
+    "yolov8n": 3_157_200,
+    "vit_small": 22_050_664,
+    "minilm_ids": 22_713_216,
+    "whisper_encoder": 8_208_384,
+    "style_transfer": 1_679_235,
+}
+NORMALIZED = {
+    *("mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "efficientnet_b0", "resnet50"),
+    *("densenet121", "inception_v3", "shufflenet_v2", "unet", "yolov8n"),
+}
+# What training doesn't learn: statistics, places of cells, factors.
+FIXED = re.compile(r"running|anchors|strides|scales|scalar|causal")
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_published_parameter_counts(name: str) -> None:
+    arguments = {"batch_norm": True} if name in NORMALIZED else {}
+    weights = [
+        weight
+        for weight in ZOO[name].make(**arguments).graph.initializer
+        if weight.data_type == onnx.TensorProto.FLOAT and not FIXED.search(weight.name)
+    ]
+    assert sum(math.prod(weight.dims) for weight in weights) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "gpt2", "ssd", "deep_speech"])
+def test_outputs_depend_on_inputs(name: str) -> None:
+    """And are neither vanishing nor exploding."""
+    entry = ZOO[name]
+    data = entry.make(**entry.small).SerializeToString()
+    first = next(zoo.runs(entry, data, seed=1))
+    second = next(zoo.runs(entry, data, seed=2))
+    for key, value in first.expected.items():
+        other = second.expected[key]
+        assert value.shape != other.shape or np.abs(value - other).max() > 0.01
+        if value.dtype == np.float32:
+            assert 0.05 < value.std() < 100
 
 
 def test_flops_by_hand() -> None:
@@ -42,6 +89,23 @@ def test_batch_norm_is_folded_exactly(build: Callable[..., onnx.ModelProto]) -> 
     folded, kept = (outputs(build(size=64, batch_norm=kept), x) for kept in (False, True))
     np.testing.assert_allclose(folded, kept, rtol=1e-3, atol=1e-3)
     assert 0.1 < kept.std() < 100
+
+
+def test_flops_of_other_layers() -> None:
+    b = Builder("layers")
+    x = b.up(b.input("x", (1, 8, 4, 4)), (8, 5), name="up")
+    assert flops(b.model(x, (1, 5, 8, 8))) == 2 * (4 * 4 * 8) * (5 * 2 * 2)
+    recurrent = onnx.helper.make_node("LSTM", ["x", "w", "r"], ["y"], name="lstm", hidden_size=3)
+    x, y = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("x", (7, 2, 5)), ("y", (7, 1, 2, 3)))
+    )
+    weights = [
+        onnx.numpy_helper.from_array(np.zeros((1, 4 * 3, columns), np.float32), name)
+        for name, columns in (("w", 5), ("r", 3))
+    ]
+    graph = onnx.helper.make_graph([recurrent], "lstm", [x], [y], weights)
+    assert flops(onnx.helper.make_model(graph)) == 2 * 7 * 2 * (4 * 3) * (5 + 3)
 
 
 def test_digits_accuracy() -> None:
