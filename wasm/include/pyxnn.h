@@ -169,14 +169,6 @@ enum pyxnn_kind {
    */
   pyxnn_function = 17,
   /*
-   * Normalization of each row, by a kernel of ours: (x - mean) / sqrt(variance + epsilon) * scale + bias.
-   * params: channels epsilon(f) centered (0: the mean counts as 0, as in RMS normalization)
-   * weights: scale [channels]; bias [channels] or NULL
-   * dims: rows
-   * refs: input, output
-   */
-  pyxnn_layer_norm = 18,
-  /*
    * Slices by their indices along one axis, by a kernel of ours: [outer, extent, inner] to [outer, count, inner]. Negative
    * indices count from the end. An index outside [-extent, extent) makes the run fail with
    * pyxnn_invalid_input before anything is read.
@@ -200,6 +192,40 @@ enum pyxnn_kind {
    * refs: query, key, value, mask, lengths (any tensor for what isn't there), output
    */
   pyxnn_attention = 42,
+  /*
+   * A recurrent layer over all time steps, by kernels of ours, without the product of its input: refs bring that.
+   * params: enum pyxnn_cell_type, hidden, enum pyxnn_direction_type, sequence (1: the state at every step is put out),
+   *         clip(f) (bound of what goes into the gates' activations), input_forget (1: an LSTM's forget gate is 1 - its
+   *         input gate), peepholes (1: an LSTM has them), then three times for each of two directions: enum
+   *         pyxnn_activation_type, alpha(f), beta(f); those that cell or direction don't have are ignored
+   * dims: steps batch step_stride batch_stride (in rows: the row of a step and a sequence is step * step_stride +
+   *       sequence * batch_stride)
+   * refs: inputs [rows, directions, gates, hidden]: what the input adds to the gates, biases included;
+   *       recurrent weights [directions, tiles, gates, hidden, 8]: a tile is 8 units, zeros for those beyond the hidden size;
+   *       extra: an LSTM's peepholes [directions, 3, hidden], of a GRU that resets after the product what is added to that
+   *       [directions, hidden], else ignored;
+   *       first state and, of an LSTM, first memory [directions, batch, hidden];
+   *       lengths [batch], int32: how many steps each sequence has; one outside [0, steps] is pyxnn_invalid_input;
+   *       output: if asked for, the states [rows, directions, hidden], zeros behind the end of a sequence; the last state
+   *       [directions, batch, hidden]; as much again, the last memory of an LSTM
+   */
+  pyxnn_recurrent = 48,
+  /*
+   * Normalization by moments, by kernels of ours. A tensor [outer, positions, groups, depth] is normalized over positions
+   * and depth, then scaled, shifted and clamped; of each [groups, depth], `block` elements that follow each other share a
+   * scale and a bias.
+   * params: enum pyxnn_normalize_type epsilon(f) min(f) max(f)
+   * dims: outer positions groups depth block
+   * refs: input, scale [groups * depth / block], bias [groups * depth / block], output
+   */
+  pyxnn_normalize = 49,
+  /*
+   * Normalization across channels, by kernels of ours: x / (bias + alpha * sum of squares of the channels near by) ^ beta.
+   * params: before after (how many channels on either side count) alpha(f) beta(f) bias(f)
+   * dims: outer channels inner
+   * refs: input, output
+   */
+  pyxnn_local_response = 50,
 };
 
 enum pyxnn_binary_type {
@@ -255,6 +281,44 @@ enum pyxnn_unary_type {
 enum pyxnn_function_type {
   pyxnn_erf = 0,
   pyxnn_gelu_tanh = 1, /* GELU's approximation by tanh */
+};
+
+/* GRUs: the reset gate is applied to the state before or after its product with the recurrent weights. */
+enum pyxnn_cell_type {
+  pyxnn_rnn = 0,
+  pyxnn_lstm = 1, /* gates i, o, f, c */
+  pyxnn_gru = 2,  /* gates z, r, h */
+  pyxnn_gru_reset_after = 3,
+};
+
+enum pyxnn_direction_type {
+  pyxnn_forward = 0,
+  pyxnn_reverse = 1,
+  pyxnn_bidirectional = 2,
+};
+
+/* The activations of recurrent cells. */
+enum pyxnn_activation_type {
+  pyxnn_activation_relu = 0,
+  pyxnn_activation_tanh = 1,
+  pyxnn_activation_sigmoid = 2,
+  pyxnn_activation_affine = 3,           /* alpha * x + beta */
+  pyxnn_activation_leaky_relu = 4,       /* x where x >= 0, else alpha * x */
+  pyxnn_activation_thresholded_relu = 5, /* x where x > alpha, else 0 */
+  pyxnn_activation_scaled_tanh = 6,      /* alpha * tanh(beta * x) */
+  pyxnn_activation_hard_sigmoid = 7,     /* alpha * x + beta within [0, 1] */
+  pyxnn_activation_elu = 8,              /* x where x >= 0, else alpha * (e^x - 1) */
+  pyxnn_activation_softsign = 9,         /* x / (1 + |x|) */
+  pyxnn_activation_softplus = 10,        /* log(1 + e^x) */
+};
+
+/* What the difference from the mean is divided by; it is taken for 0 but in the first and the third. */
+enum pyxnn_normalize_type {
+  pyxnn_normalize_variance = 0,    /* sqrt(variance + epsilon) */
+  pyxnn_normalize_mean_square = 1, /* sqrt(mean of squares + epsilon) */
+  pyxnn_normalize_deviation = 2,   /* sqrt(variance) + epsilon */
+  pyxnn_normalize_magnitude = 3,   /* the sum of magnitudes; by 0, the result is 0 */
+  pyxnn_normalize_euclidean = 4,   /* the root of the sum of squares; likewise */
 };
 
 enum pyxnn_reduce_type {

@@ -23,9 +23,11 @@ static const struct operator_type* const types[] = {
     [pyxnn_deconvolution] = &deconvolution_type,
     [pyxnn_resize_bilinear] = &resize_bilinear_type,
     [pyxnn_function] = &function_type,
-    [pyxnn_layer_norm] = &layer_norm_type,
     [pyxnn_gather] = &gather_type,
     [pyxnn_attention] = &attention_type,
+    [pyxnn_recurrent] = &recurrent_type,
+    [pyxnn_normalize] = &normalize_type,
+    [pyxnn_local_response] = &local_response_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -8,7 +8,7 @@
 #include <xnnpack.h>
 
 /* The most parameter words that any kind has, and the most tensors. */
-enum { max_params = 17, max_refs = 6 };
+enum { max_params = 25, max_refs = 7 };
 
 /* A cursor over words. Reading past the end yields zeros and is remembered in `exhausted`. */
 struct words {
@@ -107,9 +107,11 @@ extern const struct operator_type depthwise_type;
 extern const struct operator_type deconvolution_type;
 extern const struct operator_type resize_bilinear_type;
 extern const struct operator_type function_type;
-extern const struct operator_type layer_norm_type;
 extern const struct operator_type gather_type;
 extern const struct operator_type attention_type;
+extern const struct operator_type recurrent_type;
+extern const struct operator_type normalize_type;
+extern const struct operator_type local_response_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

@@ -38,9 +38,12 @@ class Kind(IntEnum):
     DECONVOLUTION = 14
     RESIZE_BILINEAR = 15
     FUNCTION = 17
-    LAYER_NORM = 18
     GATHER = 19
     ATTENTION = 42
+
+    RECURRENT = 48
+    NORMALIZE = 49
+    LOCAL_RESPONSE = 50
 
 
 class BinaryType(IntEnum):
@@ -103,6 +106,49 @@ class FunctionType(IntEnum):
 
     ERF = 0
     GELU_TANH = 1
+
+
+class CellType(IntEnum):
+    """Recurrent cells (``enum pyxnn_cell_type``)."""
+
+    RNN = 0
+    LSTM = 1
+    GRU = 2
+    GRU_RESET_AFTER = 3
+
+
+class DirectionType(IntEnum):
+    """The ways through time (``enum pyxnn_direction_type``)."""
+
+    FORWARD = 0
+    REVERSE = 1
+    BIDIRECTIONAL = 2
+
+
+class ActivationType(IntEnum):
+    """Activations of recurrent cells (``enum pyxnn_activation_type``)."""
+
+    ACTIVATION_RELU = 0
+    ACTIVATION_TANH = 1
+    ACTIVATION_SIGMOID = 2
+    ACTIVATION_AFFINE = 3
+    ACTIVATION_LEAKY_RELU = 4
+    ACTIVATION_THRESHOLDED_RELU = 5
+    ACTIVATION_SCALED_TANH = 6
+    ACTIVATION_HARD_SIGMOID = 7
+    ACTIVATION_ELU = 8
+    ACTIVATION_SOFTSIGN = 9
+    ACTIVATION_SOFTPLUS = 10
+
+
+class NormalizeType(IntEnum):
+    """What values are divided by (``enum pyxnn_normalize_type``)."""
+
+    NORMALIZE_VARIANCE = 0
+    NORMALIZE_MEAN_SQUARE = 1
+    NORMALIZE_DEVIATION = 2
+    NORMALIZE_MAGNITUDE = 3
+    NORMALIZE_EUCLIDEAN = 4
 
 
 class ReduceType(IntEnum):

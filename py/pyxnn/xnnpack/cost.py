@@ -71,6 +71,11 @@ def _attention(step: Step) -> int:
     return batch * heads * queries * keys * (head_size + value_size)
 
 
+def _recurrent(step: Step) -> int:
+    hidden = step.params[1]
+    return step.inputs[0].size * int(hidden)
+
+
 _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.ATTENTION: _attention,
     Kind.BATCH_MATMUL: _batch_matmul,
@@ -78,4 +83,5 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.DECONVOLUTION: _deconvolution,
     Kind.DEPTHWISE: _depthwise,
     Kind.FULLY_CONNECTED: _fully_connected,
+    Kind.RECURRENT: _recurrent,
 }

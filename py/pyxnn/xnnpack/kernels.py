@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyxnn.engine import BinaryType, Element, FunctionType, Kind, ReduceType, ResizeType, UnaryType
+from pyxnn.engine import (
+    BinaryType,
+    CellType,
+    DirectionType,
+    Element,
+    FunctionType,
+    Kind,
+    NormalizeType,
+    ReduceType,
+    ResizeType,
+    UnaryType,
+)
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.layout import Axis, Shape
@@ -446,34 +457,109 @@ def gather(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:
     )
 
 
-def layer_norm(
+def normalize(
     ctx: Lowering,
+    type: NormalizeType,
     x: Value,
-    axis: int,
-    scale: np.ndarray,
-    bias: np.ndarray | None,
+    sizes: tuple[int, int, int, int],
+    block: int,
+    scale: Value,
+    bias: Value,
     epsilon: float,
-    key: Hashable,
-    *,
-    centered: bool,
+    bounds: Bounds = NO_BOUNDS,
 ) -> Value:
-    """The normalization of each row, which the axes from `axis` on make up.
+    """Normalization by moments, of a tensor that lies as [outer, positions, groups, depth], over positions and depth.
 
     Args:
-        scale, bias: of the row's size.
-        centered: whether the mean is taken off.
+        sizes: these four.
+        block: how many elements of [groups, depth] that follow each other share an element of `scale` and `bias`.
+        scale, bias: dense.
     """
-    x = ctx.row_major(x)
-    channels = math.prod(x.shape[axis:])
-    return ctx.step(
-        Kind.LAYER_NORM,
-        [channels, float(epsilon), int(centered)],
-        [math.prod(x.shape[:axis])],
-        [x],
-        ctx.new(x.shape, x.order),
-        kernel=scale,
-        bias=bias,
-        key=key,
+    params = [type, float(epsilon), *bounds]
+    inputs, output = [x, scale, bias], ctx.new(x.shape, x.order)
+    return ctx.step(Kind.NORMALIZE, params, [*sizes, block], inputs, output)
+
+
+def local_response(
+    ctx: Lowering, x: Value, sides: tuple[int, int], alpha: float, beta: float, bias: float
+) -> Value:
+    """`x` (N, C, ...) / (bias + alpha * the sum of squares of the channels from `sides[0]` before to `sides[1]` behind) ^ beta."""
+    if not x.has_order(layout.channels_last(x.rank)):
+        x = ctx.row_major(x)
+        sizes = [x.shape[0], x.shape[1], math.prod(x.shape[2:])]
+    else:
+        sizes = [x.size // max(x.shape[1], 1), x.shape[1], 1]
+    params = [*sides, alpha, beta, bias]
+    return ctx.step(Kind.LOCAL_RESPONSE, params, sizes, [x], ctx.new(x.shape, x.order))
+
+
+RECURRENT_UNITS = 8
+"""How many hidden units the engine's recurrent kernels compute together."""
+
+
+def recurrent(
+    ctx: Lowering,
+    cell: CellType,
+    direction: DirectionType,
+    sizes: tuple[int, int, int],
+    time_first: bool,
+    inputs: Value,
+    weights: Value,
+    extra: Value,
+    initial: Sequence[Value],
+    lengths: Value,
+    activations: Sequence[tuple[int, float, float]],
+    *,
+    sequence: bool,
+    clip: float,
+    input_forget: bool,
+    peepholes: bool,
+) -> tuple[Value, Value, Value]:
+    """A recurrent layer, but for the product with its input.
+
+    Args:
+        sizes: steps, batch, hidden units.
+        time_first: whether a step's sequences lie together in `inputs`, else a sequence's steps; so they do in the output.
+        inputs: (steps and batch, directions * gates * hidden), what the input adds to the gates.
+        weights, extra: packed as `pyxnn.h` says.
+        initial: the first hidden and cell states (directions, batch, hidden).
+        lengths: (batch), int32.
+        activations: type, alpha and beta, three for each of two directions.
+        sequence: whether the state at each step is asked for.
+
+    Returns:
+        The states at all steps (steps, directions, batch, hidden), and the last hidden and cell states (directions, batch,
+        hidden); what wasn't asked for, or the cell doesn't have, is of no use.
+    """
+    steps, batch, hidden = sizes
+    directions = 2 if direction == DirectionType.BIDIRECTIONAL else 1
+    last = (directions, batch, hidden)
+    count = math.prod(last)
+    at_h = steps * count if sequence else 0
+    output = ctx.new((at_h + 2 * count,), (0,))
+    functions = [word for function in activations for word in function]
+    ctx.step(
+        Kind.RECURRENT,
+        [
+            cell,
+            hidden,
+            direction,
+            int(sequence),
+            clip,
+            int(input_forget),
+            int(peepholes),
+            *functions,
+        ],
+        [steps, batch, *((batch, 1) if time_first else (1, steps))],
+        [inputs, weights, extra, *initial, lengths],
+        output,
+    )
+    order = (0, 2, 1, 3) if time_first else (2, 0, 1, 3)
+    size = output.dtype.itemsize
+    return (
+        replace(output, shape=(steps, directions, batch, hidden), order=order),
+        replace(output, shape=last, order=(0, 1, 2), offset=at_h * size),
+        replace(output, shape=last, order=(0, 1, 2), offset=(at_h + count) * size),
     )
 
 

@@ -17,7 +17,7 @@ from pyxnn.xnnpack.values import Buffer, Value
 
 ALIGNMENT = 64
 
-IN_PLACE = frozenset({Kind.UNARY, Kind.BINARY, Kind.SOFTMAX, Kind.FUNCTION, Kind.LAYER_NORM})
+IN_PLACE = frozenset({Kind.UNARY, Kind.BINARY, Kind.SOFTMAX, Kind.FUNCTION, Kind.NORMALIZE})
 """Kinds whose output may be an operand of the same size."""
 
 

@@ -1,0 +1,63 @@
+#include "kernels/local_response.h"
+
+#include "kernels/elementary.h"
+
+/* x^-beta of four; roots where they do. */
+static inline v128_t power4(v128_t x, float beta) {
+  const v128_t one = wasm_f32x4_splat(1.0f);
+  if (beta == 0.75f) {
+    const v128_t root = wasm_f32x4_sqrt(x);
+    return wasm_f32x4_div(one, wasm_f32x4_mul(root, wasm_f32x4_sqrt(root)));
+  }
+  if (beta == 0.5f) {
+    return wasm_f32x4_div(one, wasm_f32x4_sqrt(x));
+  }
+  return simd_exp(wasm_f32x4_mul(simd_log(x), wasm_f32x4_splat(-beta)));
+}
+
+static inline v128_t result4(const struct local_response* norm, v128_t value, v128_t squares) {
+  const v128_t base = simd_madd(squares, wasm_f32x4_splat(norm->alpha), wasm_f32x4_splat(norm->bias));
+  return wasm_f32x4_mul(value, power4(base, norm->beta));
+}
+
+void local_response_row(const struct local_response* norm, const float* input, float* output, size_t channels) {
+  size_t channel = 0;
+  while (channel < channels) {
+    const size_t first = channel < norm->before ? 0 : channel - norm->before;
+    if (channel >= norm->before && channel + 4 + norm->after <= channels) {
+      v128_t squares = wasm_f32x4_splat(0.0f);
+      for (size_t i = first; i <= channel + norm->after; i++) {
+        const v128_t value = wasm_v128_load(input + i);
+        squares = simd_madd(value, value, squares);
+      }
+      wasm_v128_store(output + channel, result4(norm, wasm_v128_load(input + channel), squares));
+      channel += 4;
+      continue;
+    }
+    const size_t last = channel + norm->after < channels ? channel + norm->after : channels - 1;
+    float squares = 0.0f;
+    for (size_t i = first; i <= last; i++) {
+      squares += input[i] * input[i];
+    }
+    const v128_t result = result4(norm, wasm_f32x4_splat(input[channel]), wasm_f32x4_splat(squares));
+    output[channel] = wasm_f32x4_extract_lane(result, 0);
+    channel++;
+  }
+}
+
+void local_response_columns(const struct local_response* norm, const float* input, float* output, size_t channels,
+                            size_t stride, size_t count) {
+  for (size_t channel = 0; channel < channels; channel++) {
+    const size_t first = channel < norm->before ? 0 : channel - norm->before;
+    const size_t last = channel + norm->after < channels ? channel + norm->after : channels - 1;
+    for (size_t i = 0; i < count; i += 4) {
+      v128_t squares = wasm_f32x4_splat(0.0f);
+      for (size_t other = first; other <= last; other++) {
+        const v128_t value = simd_load(input + other * stride + i, count - i);
+        squares = simd_madd(value, value, squares);
+      }
+      const size_t place = channel * stride + i;
+      simd_store(output + place, result4(norm, simd_load(input + place, count - i), squares), count - i);
+    }
+  }
+}
