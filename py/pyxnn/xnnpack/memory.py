@@ -10,12 +10,18 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from pyxnn.engine import Kind
 from pyxnn.xnnpack.steps import Step
 from pyxnn.xnnpack.values import Buffer, Value
 
+Thing = TypeVar("Thing")
+
 ALIGNMENT = 64
+
+TRIES = 32
+"""How many orders are tried before more than the lower bound will do."""
 
 IN_PLACE = frozenset({Kind.UNARY, Kind.BINARY, Kind.SOFTMAX, Kind.FUNCTION, Kind.NORMALIZE})
 """Kinds whose output may be an operand of the same size."""
@@ -30,23 +36,36 @@ class Life:
     last: int
 
 
+class Arrangement(NamedTuple, Generic[Thing]):
+    """Where things lie.
+
+    Attributes:
+        offsets: of each, a multiple of ALIGNMENT.
+        size: bytes that all take.
+        bound: the largest sum of bytes that live at one time, which no arrangement can go below.
+    """
+
+    offsets: dict[Thing, int]
+    size: int
+    bound: int
+
+
 def arrange(
     steps: Sequence[Step], inputs: Iterable[Buffer], outputs: Iterable[Buffer]
-) -> tuple[dict[Buffer, int], int]:
+) -> Arrangement[Buffer]:
     """Finds a place for every buffer.
 
     Args:
         steps: in the order in which they run.
         inputs: buffers that are filled before the first step.
         outputs: buffers that are read after the last step.
-
-    Returns:
-        The offset of each buffer, a multiple of ALIGNMENT, and the size of the arena.
     """
     lives = _lives(steps, inputs, outputs)
     homes = _share(steps, lives)
-    offsets, size = place([lives[home] for home in dict.fromkeys(homes.values())])
-    return {buffer: offsets[lives[home]] for buffer, home in homes.items()}, size
+    offsets, size, bound = place([lives[home] for home in dict.fromkeys(homes.values())])
+    return Arrangement(
+        {buffer: offsets[lives[home]] for buffer, home in homes.items()}, size, bound
+    )
 
 
 def _lives(
@@ -97,17 +116,28 @@ def _fills(value: Value) -> bool:
     return isinstance(value.source, Buffer) and value.nbytes == value.source.nbytes
 
 
-def place(lives: Iterable[Life]) -> tuple[dict[Life, int], int]:
-    """Packs lives into few bytes: tries the largest sum of what lives at one time, then a little more, until they fit.
+def place(lives: Iterable[Life]) -> Arrangement[Life]:
+    """Packs lives into few bytes.
 
-    Returns:
-        The offset of each, a multiple of ALIGNMENT, and the bytes that all take.
+    Chains fit into the lower bound when their links are placed in sequence, at alternate ends. Where that fails, they are stacked:
+    in sequence; and the largest first, what ended up on top before all others in the next try.
     """
     in_sequence = sorted(lives, key=lambda life: (life.first, -life.nbytes))
-    capacity = least = _peak(in_sequence)
-    while (offsets := _fit(in_sequence, capacity)) is None:
-        capacity += max(_aligned(least // 64), ALIGNMENT)
-    return offsets, capacity
+    least = _peak(in_sequence)
+    offsets = _fit(in_sequence, least)
+    if offsets is not None:
+        return Arrangement(offsets, least, least)
+    best = _stack(in_sequence, least)
+    order = sorted(in_sequence, key=lambda life: -life.nbytes)
+    for _ in range(TRIES):
+        found = _stack(order, least)
+        best = min(found, best, key=lambda arrangement: arrangement.size)
+        top = max(order, key=lambda life: found.offsets[life] + life.nbytes)
+        if best.size == least or top is order[0]:
+            break
+        order.remove(top)
+        order.insert(0, top)
+    return best
 
 
 def _peak(in_sequence: Sequence[Life]) -> int:
@@ -148,6 +178,26 @@ def _fit(in_sequence: Sequence[Life], capacity: int) -> dict[Life, int] | None:
         offsets[life] = offset
         insort(alive, (offset, offset + needed, life), key=lambda entry: entry[0])
     return offsets
+
+
+def _stack(order: Sequence[Life], bound: int) -> Arrangement[Life]:
+    """Places lives one after the other, each as low as those before it that it meets let it."""
+    offsets: dict[Life, int] = {}
+    for life in order:
+        needed = _aligned(life.nbytes)
+        offset = 0
+        met = [
+            (start, start + _aligned(other.nbytes))
+            for other, start in offsets.items()
+            if other.first <= life.last and life.first <= other.last
+        ]
+        for start, stop in sorted(met):
+            if start - offset >= needed:
+                break
+            offset = max(offset, stop)
+        offsets[life] = offset
+    size = max(offset + _aligned(life.nbytes) for life, offset in offsets.items())
+    return Arrangement(offsets, size, bound)
 
 
 def _aligned(nbytes: int) -> int:

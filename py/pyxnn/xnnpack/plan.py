@@ -36,6 +36,7 @@ class Plan:
         constants: the results that don't depend on the values of inputs, by name.
         tasks: what each step does.
         arena_size, workspace_size: bytes that it must be bound to.
+        arena_bound: the largest sum of tensors that live at one time, which `arena_size` can't be below.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Plan:
             lowering.lower(work)
         given = {name: lowering.result(name) for name in outputs}
         steps, inputs, results = slabs.join(lowering.steps, lowering.inputs, given)
-        offsets, self.arena_size = memory.arrange(
+        offsets, self.arena_size, self.arena_bound = memory.arrange(
             steps, _buffers(inputs.values()), _buffers(results.values())
         )
         used = _buffers(value for step in steps for value in step.inputs)

@@ -137,6 +137,13 @@ class Subgraph:
         ]
         return self._read(plan, arena, self._outputs), steps_times
 
+    @property
+    def arena(self) -> tuple[int, int]:
+        """Bytes of the largest arena of its plans, and the lower bound of that."""
+        return max(
+            ((plan.arena_size, plan.arena_bound) for plan in self._plans.values()), default=(0, 0)
+        )
+
     def close(self) -> None:
         """Frees all that the subgraph has in the engine; it can't be run any more."""
         for plan in self._plans.values():

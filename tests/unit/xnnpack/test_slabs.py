@@ -152,6 +152,8 @@ class Network:
         data = native.build(self.nodes, {"x": self.x}, outputs, self.constants, opset=18)
         native.compare(data, {"x": self.x}, rtol=1e-4, atol=1e-4)
         part = native.subgraph(data)
+        size, bound = part.arena
+        assert bound <= size <= 1.05 * bound
         try:
             return [task.split()[0] for task in native.tasks(part, {"x": self.x})]
         finally:
