@@ -129,13 +129,6 @@ enum pyxnn_kind {
    */
   pyxnn_copy = 11,
   /*
-   * Pads with a constant.
-   * params: element_size in bytes (1, 2, 4), the bits of the value
-   * dims: num_dims, extents of the input, elements before on each axis, elements after on each axis
-   * refs: input, output
-   */
-  pyxnn_constant_pad = 12,
-  /*
    * Depthwise 2-D convolution with one output channel for each input channel, by a kernel of ours that is faster than
    * XNNPACK's: kernel_w 3 or 5 and stride_w 1 or 2; anything else is pyxnn_unsupported.
    * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w channels min(f) max(f)
@@ -155,13 +148,6 @@ enum pyxnn_kind {
    */
   pyxnn_deconvolution = 14,
   /*
-   * Bilinear interpolation between the four nearest pixels; pixels of the edge stand for those outside.
-   * params: out_height out_width enum pyxnn_resize_type
-   * dims: batch height width channels in_pixel_stride out_pixel_stride
-   * refs: input, output
-   */
-  pyxnn_resize_bilinear = 15,
-  /*
    * Elementwise function by a kernel of ours.
    * params: enum pyxnn_function_type
    * dims: elements
@@ -177,6 +163,23 @@ enum pyxnn_kind {
    * refs: data, indices, output
    */
   pyxnn_gather = 19,
+  /*
+   * Elements by lists of indices, one list an axis, by a kernel of ours: output[o, i, j, ...] is input[o, a[i], b[j], ...],
+   * or the fill where an index is negative; each is a piece of `inner` elements. At most 16 axes have lists.
+   * params: element_size in bytes (1, 2, 4, 8), fill (two words, the lower first)
+   * dims: outer inner in_stride out_stride (from piece to piece) num_axes, for each axis its extents in input and output
+   * refs: input, indices (int32; those of all axes, one after the other, and none beyond the extents), output
+   */
+  pyxnn_pick = 34,
+  /*
+   * Images resampled along both axes, by a kernel of ours: a row of the output is the weighted sum of `taps` neighbouring rows
+   * of the input, likewise a column. An axis whose taps are 0 stays as it is.
+   * params: none
+   * dims: outer inner in_pixel_stride out_pixel_stride, for rows and for columns: extent out_extent taps
+   * refs: input [outer, rows, columns, inner]; for rows and for columns a table: the first neighbour of each (int32
+   *       [out_extent]), the weights (float [out_extent, taps]); output
+   */
+  pyxnn_resample = 35,
   /*
    * Scaled dot-product attention by a kernel of ours: for each batch, head and query softmax(scores) * values with scores =
    * scale * query * keys, which softcap bounds to softcap * tanh(scores / softcap), + mask. Heads share the keys and values
@@ -332,13 +335,6 @@ enum pyxnn_reduce_type {
   pyxnn_l2 = 7, /* the root of the sum of squares */
   pyxnn_log_sum = 8,
   pyxnn_log_sum_exp = 9, /* none of the powers overflows */
-};
-
-/* Which place in the input a pixel of the output is, by axis: of pixel x of m, made of n. */
-enum pyxnn_resize_type {
-  pyxnn_half_pixel = 0,    /* (x + 1/2) * n / m - 1/2 */
-  pyxnn_align_corners = 1, /* x * (n - 1) / (m - 1) */
-  pyxnn_asymmetric = 2,    /* x * n / m */
 };
 
 /* Attributes and packed weights of one operator; shared by the steps that were made from it. */

@@ -17,7 +17,6 @@ from pyxnn.engine.abi import (
     NormalizeType,
     ReduceType,
     Ref,
-    ResizeType,
     UnaryType,
 )
 from pyxnn.engine.core import Engine, EngineOperator, EnginePlan, InvalidInput
@@ -41,7 +40,6 @@ __all__ = [
     "NormalizeType",
     "ReduceType",
     "Ref",
-    "ResizeType",
     "UnaryType",
     "configure",
     "get",

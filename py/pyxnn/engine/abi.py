@@ -33,12 +33,12 @@ class Kind(IntEnum):
     SOFTMAX = 9
     TRANSPOSE = 10
     COPY = 11
-    CONSTANT_PAD = 12
     DEPTHWISE = 13
     DECONVOLUTION = 14
-    RESIZE_BILINEAR = 15
     FUNCTION = 17
     GATHER = 19
+    PICK = 34
+    RESAMPLE = 35
     ATTENTION = 42
 
     RECURRENT = 48
@@ -164,14 +164,6 @@ class ReduceType(IntEnum):
     L2 = 7
     LOG_SUM = 8
     LOG_SUM_EXP = 9
-
-
-class ResizeType(IntEnum):
-    """Which place in the input a pixel of the output is (``enum pyxnn_resize_type``)."""
-
-    HALF_PIXEL = 0
-    ALIGN_CORNERS = 1
-    ASYMMETRIC = 2
 
 
 class Ref(NamedTuple):

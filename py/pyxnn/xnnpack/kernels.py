@@ -7,9 +7,9 @@ they can't do themselves: more than 6 dimensions, bounds after the fact.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from pyxnn.engine import (
     Kind,
     NormalizeType,
     ReduceType,
-    ResizeType,
     UnaryType,
 )
 from pyxnn.xnnpack import layout
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
 
 MAX_DIMS = 6
 """The most dimensions that XNNPACK's kernels take."""
+
+_LONG_PIECE = 256
+"""Elements in one piece from which on pieces are rows for `pick`."""
 
 MAX_REDUCE_DIMS = 8
 """The most that our reductions take, neighbours merged."""
@@ -196,15 +198,6 @@ def pad_pixels(ctx: Lowering, x: Value, window: Window, fill: float) -> Value:
     x = ctx.arrange(x, layout.channels_last(x.rank))
     amounts = list(zip(window.before, window.after, strict=True))[4 - x.rank :]
     return pad(ctx, x, [(0, 0), (0, 0), *amounts], fill)
-
-
-def resize_bilinear(ctx: Lowering, x: Value, type: ResizeType, pixels: tuple[int, int]) -> Value:
-    """Bilinear interpolation of (N, C, H, W) to (N, C, *pixels)."""
-    x = ctx.arrange(x, layout.channels_last(x.rank))
-    channels = x.shape[1]
-    output = ctx.new((*x.shape[:2], *pixels), x.order)
-    dims = [*_image(x), channels, channels, channels]
-    return ctx.step(Kind.RESIZE_BILINEAR, [*pixels, type], dims, [x], output)
 
 
 def fully_connected(
@@ -375,34 +368,106 @@ def cut(ctx: Lowering, x: Value, parts: Sequence[slice]) -> Value:
     return output
 
 
-def pad(ctx: Lowering, x: Value, amounts: Sequence[tuple[int, int]], fill: float) -> Value:
-    """`x` with elements `fill` before and after, as many as each axis has amounts."""
+def pad(
+    ctx: Lowering,
+    x: Value,
+    amounts: Sequence[tuple[int, int]],
+    fill: float | int = 0,
+    mode: str = "constant",
+) -> Value:
+    """`x` with elements before and after, as many as each axis has amounts: `fill`, or those that NumPy's modes name."""
     shape = tuple(b + extent + a for extent, (b, a) in zip(x.shape, amounts, strict=True))
-    filling = np.array(fill, x.dtype)
-    if shape == x.shape:
+    if x.size == 0 and mode == "constant":
+        return Value.constant(np.full(shape, fill, x.dtype))
+    more = {"constant_values": -1} if mode == "constant" else {}
+    indices = {
+        axis: np.pad(np.arange(extent), amount, mode, **more)  # type: ignore[call-overload]
+        for axis, (extent, amount) in enumerate(zip(x.shape, amounts, strict=True))
+        if any(amount)
+    }
+    return pick(ctx, x, indices, fill)
+
+
+def pick(
+    ctx: Lowering, x: Value, indices: Mapping[int, np.ndarray], fill: float | int = 0
+) -> Value:
+    """The elements of `x`, which has some, that lists of indices by axis name; those with a negative index are `fill`."""
+    extents = list(x.shape)
+    for axis, numbers in indices.items():
+        extents[axis] = len(numbers)
+    shape = tuple(extents)
+    places = [place for place, axis in enumerate(x.order) if axis in indices]
+    if not places:
         return x
-    if x.size == 0:
-        return Value.constant(np.full(shape, filling))
-    output = ctx.new(shape, x.order, x.dtype)
-    if x.dtype.itemsize == 8:  # XNNPACK has no such elements
-        strides = layout.strides(shape, x.order)
-        copy(ctx, shape, Value.constant(filling), [0] * x.rank, output, strides)
-        start = sum(stride * before for stride, (before, _) in zip(strides, amounts, strict=True))
-        inside = replace(output, shape=x.shape, offset=start * x.dtype.itemsize)
-        copy(ctx, x.shape, x, layout.strides(x.shape, x.order), inside, strides)
-        return output
-    before, after = zip(*(amounts[axis] for axis in x.order), strict=True)
-    changed = [b + a > 0 for b, a in zip(before, after, strict=True)]
-    folded = layout.fold_changes(x.physical, changed, before, after)
-    if len(folded) > MAX_DIMS:
-        half = [axis for axis in x.order if any(amounts[axis])][:3]
-        nothing = (0, 0)
-        inner = [nothing if axis in half else pair for axis, pair in enumerate(amounts)]
-        outer = [pair if axis in half else nothing for axis, pair in enumerate(amounts)]
-        return pad(ctx, pad(ctx, x, inner, fill), outer, fill)
-    words = [word for column in zip(*folded, strict=True) for word in column]
-    params = [x.dtype.itemsize, int.from_bytes(filling.tobytes(), "little")]
-    return ctx.step(Kind.CONSTANT_PAD, params, [len(folded), *words], [x], output)
+    outer, inner = math.prod(x.physical[: places[0]]), math.prod(x.physical[places[-1] + 1 :])
+    dims, lists = [], []
+    for place in range(places[0], places[-1] + 1):
+        axis = x.order[place]
+        numbers = indices.get(axis, np.arange(x.shape[axis]))
+        dims += [x.shape[axis], len(numbers)]
+        lists.append(numbers)
+    if inner >= _LONG_PIECE:  # each a row of its own, for the threads to share
+        dims += [1, 1]
+        lists.append(np.zeros(1, np.int32))
+    bits = np.zeros(8, np.uint8)
+    bits[: x.dtype.itemsize] = np.array([fill]).astype(x.dtype).view(np.uint8)
+    return ctx.step(
+        Kind.PICK,
+        [x.dtype.itemsize, *bits.view(np.uint32).tolist()],
+        [outer, inner, inner, inner, len(lists), *dims],
+        [x, Value.constant(np.concatenate(lists).astype(np.int32))],
+        ctx.new(shape, x.order, x.dtype),
+    )
+
+
+class Taps(NamedTuple):
+    """How the elements of an axis are made: each the weighted sum of neighbours.
+
+    Attributes:
+        firsts: of each element, the first of its neighbours.
+        weights: [elements, neighbours].
+    """
+
+    firsts: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def table(self) -> Value:
+        """As the kernel takes it."""
+        words = [self.firsts.astype(np.int32), self.weights.astype(np.float32).view(np.int32)]
+        return Value.constant(np.concatenate([part.reshape(-1) for part in words]))
+
+
+def resample(ctx: Lowering, x: Value, taps: Mapping[int, Taps]) -> Value:
+    """`x` with weighted sums of neighbours along some axes, two at a time where they lie side by side."""
+    places = [place for place, axis in enumerate(x.order) if axis in taps]
+    while places:
+        place = places.pop(0)
+        last = places.pop(0) if places and places[0] == place + 1 else place
+        x = _resample(ctx, x, taps, place, last)
+    return x
+
+
+def _resample(ctx: Lowering, x: Value, taps: Mapping[int, Taps], first: int, last: int) -> Value:
+    """The axes at two places in memory, which may be the same, resampled."""
+    extents = list(x.shape)
+    tables, dims = [], []
+    for axis in x.order[first : last + 1]:
+        firsts, weights = taps[axis]
+        dims.append([x.shape[axis], len(firsts), weights.shape[1]])
+        tables.append(taps[axis].table)
+        extents[axis] = len(firsts)
+    inner = math.prod(x.physical[last + 1 :])
+    if first == last:
+        tables *= 2
+        if inner == 1:
+            dims.insert(0, [1, 1, 0])
+        else:
+            dims.append([inner, inner, 0])
+            inner = 1
+    output = ctx.new(tuple(extents), x.order)
+    words = [math.prod(x.physical[:first]), inner, inner, inner, *dims[0], *dims[1]]
+    return ctx.step(Kind.RESAMPLE, [], words, [x, *tables], output)
 
 
 def unary(ctx: Lowering, type: UnaryType, x: Value, p0: float = 0.0, p1: float = 0.0) -> Value:

@@ -182,25 +182,3 @@ def fold_reduce(extents: Shape, axes: Iterable[int]) -> tuple[list[int], list[in
             folded.append(extent)
         previous = is_reduced
     return folded, reduced
-
-
-def fold_changes(
-    extents: Shape, changed: Iterable[bool], *words: Sequence[int]
-) -> list[tuple[int, ...]]:
-    """Axes from the outermost to the innermost, those that don't change merged into the one outside.
-
-    Args:
-        extents: of the axes.
-        changed: whether an axis is cut or padded.
-        words: numbers of elements by axis, such as those to put before; they grow with what is merged into the axis.
-
-    Returns:
-        The extent and the words of each axis that is left, at least one.
-    """
-    folded: list[tuple[int, ...]] = []
-    for extent, is_changed, *numbers in zip(extents, changed, *words, strict=True):
-        if is_changed or not folded:
-            folded.append((extent, *numbers))
-        else:
-            folded[-1] = tuple(number * extent for number in folded[-1])
-    return folded or [(1, *(1 for _ in words))]

@@ -143,13 +143,17 @@ def _rows(step: Step) -> list[_Rows | None]:
             lengths, place = (int(params[0]), int(params[1])), 2
         case Kind.DEPTHWISE:
             lengths, place = (int(params[8]),) * 2, len(params) + 3
-        case Kind.MAX_POOL | Kind.AVERAGE_POOL | Kind.RESIZE_BILINEAR:
+        case Kind.MAX_POOL | Kind.AVERAGE_POOL:
             lengths, place = (dims[3],) * 2, len(params) + 4
+        case Kind.PICK | Kind.RESAMPLE:
+            lengths, place = (dims[1],) * 2, len(params) + 2
         case Kind.SOFTMAX:
             lengths, place = (dims[1],) * 2, len(params) + 2
         case _:
             return [None] * (len(step.inputs) + 1)
-    return [_Rows(length, place + index) for index, length in enumerate(lengths)]
+    rows = [_Rows(length, place + index) for index, length in enumerate(lengths)]
+    tables = [None] * (len(step.inputs) - 1)
+    return [rows[0], *tables, rows[1]]
 
 
 def _moved(

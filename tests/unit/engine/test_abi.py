@@ -33,7 +33,6 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_activation_type", abi.ActivationType),
         ("pyxnn_normalize_type", abi.NormalizeType),
         ("pyxnn_reduce_type", abi.ReduceType),
-        ("pyxnn_resize_type", abi.ResizeType),
     ],
 )
 def test_enums(name, ours):

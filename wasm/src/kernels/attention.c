@@ -68,8 +68,8 @@ INLINE void products(size_t count, const float* const* rows, const float* panel,
 
 void attention_products(size_t count, const float* const* rows, const float* panel, size_t stride, size_t length,
                         const float* factors, float* const* outputs, size_t columns) {
-#define CASE(n)                                                                \
-  case n:                                                                      \
+#define CASE(n)                                                          \
+  case n:                                                                \
     products(n, rows, panel, stride, length, factors, outputs, columns); \
     break
   switch (count) {

@@ -32,7 +32,7 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 #define GATHER_4(in, stride) {(in)[0], (in)[stride], (in)[2 * (stride)], (in)[3 * (stride)]}
 #define GATHER_2(in, stride) {(in)[0], (in)[stride]}
 /* All lanes together in lane 0. */
-#define FOLD_4(vector, combine, v)                               \
+#define FOLD_4(vector, combine, v)                           \
   v = combine(v, __builtin_shufflevector(v, v, 2, 3, 0, 1)); \
   v = combine(v, __builtin_shufflevector(v, v, 1, 0, 3, 2))
 #define FOLD_2(vector, combine, v) v = combine(v, __builtin_shufflevector(v, v, 1, 0))
@@ -53,107 +53,107 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
  * @param lanes    of a vector: 2 or 4
  * @param nothing  the value that changes nothing when combined, before and after `map`
  */
-#define KERNEL(name, element, vector, lanes, nothing, map, combine)                                                 \
-  INLINE vector name##_load(const element* from, size_t count) {                                                    \
-    vector value = SPLAT_##lanes(nothing);                                                                          \
-    if (count >= lanes) {                                                                                           \
-      return *(const vector*)from;                                                                                  \
-    }                                                                                                               \
-    memcpy(&value, from, count * sizeof(element));                                                                  \
-    return value;                                                                                                   \
-  }                                                                                                                 \
-  static void name##_begin(struct reduce_sums* sums, size_t count) {                                                \
-    for (size_t i = 0; i < count; i++) {                                                                            \
-      ((element*)sums->sums)[i] = nothing;                                                                          \
-    }                                                                                                               \
-  }                                                                                                                 \
-  INLINE element name##_row(const element* in, size_t length, element sum) {                                        \
-    const vector begin = SPLAT_##lanes(nothing);                                                                    \
-    vector total = begin;                                                                                           \
-    size_t turns = length / (4 * lanes);                                                                            \
-    while (turns > 0) {                                                                                             \
-      vector a = begin, b = begin, c = begin, d = begin;                                                            \
-      const size_t now = least(turns, turns_per_block);                                                             \
-      for (size_t turn = 0; turn < now; turn++, in += 4 * lanes) {                                                  \
-        const vector* four = (const vector*)in;                                                                     \
-        a = combine(a, map(four[0]));                                                                               \
-        b = combine(b, map(four[1]));                                                                               \
-        c = combine(c, map(four[2]));                                                                               \
-        d = combine(d, map(four[3]));                                                                               \
-      }                                                                                                             \
-      const vector ab = combine(a, b), cd = combine(c, d), block = combine(ab, cd);                                 \
-      total = combine(total, block);                                                                                \
-      turns -= now;                                                                                                 \
-    }                                                                                                               \
-    for (size_t left = length % (4 * lanes); left > 0; left -= least(left, lanes), in += lanes) {                   \
-      const vector last = name##_load(in, left);                                                                    \
-      total = combine(total, map(last));                                                                            \
-    }                                                                                                               \
-    FOLD_##lanes(vector, combine, total);                                                                           \
-    const vector before = SPLAT_##lanes(sum);                                                                       \
-    return combine(before, total)[0];                                                                               \
-  }                                                                                                                 \
-  static void name##_rows(const void* input, size_t length, size_t stride, size_t count, struct reduce_sums* all) { \
-    const element* in = input;                                                                                      \
-    element* sums = (element*)all->sums;                                                                            \
-    size_t i = 0;                                                                                                   \
-    for (; length < short_row && i + lanes <= count; i += lanes, in += lanes * stride) {                            \
-      vector sum = *(vector*)(sums + i);                                                                            \
-      for (size_t j = 0; j < length; j++) {                                                                         \
-        const vector one = GATHER_##lanes(in + j, stride);                                                          \
-        sum = combine(sum, map(one));                                                                               \
-      }                                                                                                             \
-      *(vector*)(sums + i) = sum;                                                                                   \
-    }                                                                                                               \
-    for (; i < count; i++, in += stride) {                                                                          \
-      sums[i] = name##_row(in, length, sums[i]);                                                                    \
-    }                                                                                                               \
-  }                                                                                                                 \
-  INLINE void name##_turn(const element* in, size_t length, size_t stride, size_t left, element* sum) { \
-    vector turn[rows_per_turn]; \
-    for (size_t j = 0; j < length; j++) { \
-      const vector one = name##_load(in + j * stride, left); \
-      turn[j] = map(one); \
-    } \
-    for (size_t half = length / 2; half > 0; half /= 2) { \
-      for (size_t j = 0; j < half; j++) { \
-        turn[j] = combine(turn[j], turn[j + half]); \
-      } \
-    } \
-    *(vector*)sum = combine(*(vector*)sum, turn[0]); \
-  } \
-  INLINE void name##_turns(const element* in, size_t length, size_t stride, size_t count, element* sums) { \
-    size_t i = 0; \
-    for (; i + lanes <= count; i += lanes) { \
-      name##_turn(in + i, length, stride, lanes, sums + i); \
-    } \
-    if (i < count) { \
-      name##_turn(in + i, length, stride, count - i, sums + i); \
-    } \
-  } \
+#define KERNEL(name, element, vector, lanes, nothing, map, combine)                                                    \
+  INLINE vector name##_load(const element* from, size_t count) {                                                       \
+    vector value = SPLAT_##lanes(nothing);                                                                             \
+    if (count >= lanes) {                                                                                              \
+      return *(const vector*)from;                                                                                     \
+    }                                                                                                                  \
+    memcpy(&value, from, count * sizeof(element));                                                                     \
+    return value;                                                                                                      \
+  }                                                                                                                    \
+  static void name##_begin(struct reduce_sums* sums, size_t count) {                                                   \
+    for (size_t i = 0; i < count; i++) {                                                                               \
+      ((element*)sums->sums)[i] = nothing;                                                                             \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  INLINE element name##_row(const element* in, size_t length, element sum) {                                           \
+    const vector begin = SPLAT_##lanes(nothing);                                                                       \
+    vector total = begin;                                                                                              \
+    size_t turns = length / (4 * lanes);                                                                               \
+    while (turns > 0) {                                                                                                \
+      vector a = begin, b = begin, c = begin, d = begin;                                                               \
+      const size_t now = least(turns, turns_per_block);                                                                \
+      for (size_t turn = 0; turn < now; turn++, in += 4 * lanes) {                                                     \
+        const vector* four = (const vector*)in;                                                                        \
+        a = combine(a, map(four[0]));                                                                                  \
+        b = combine(b, map(four[1]));                                                                                  \
+        c = combine(c, map(four[2]));                                                                                  \
+        d = combine(d, map(four[3]));                                                                                  \
+      }                                                                                                                \
+      const vector ab = combine(a, b), cd = combine(c, d), block = combine(ab, cd);                                    \
+      total = combine(total, block);                                                                                   \
+      turns -= now;                                                                                                    \
+    }                                                                                                                  \
+    for (size_t left = length % (4 * lanes); left > 0; left -= least(left, lanes), in += lanes) {                      \
+      const vector last = name##_load(in, left);                                                                       \
+      total = combine(total, map(last));                                                                               \
+    }                                                                                                                  \
+    FOLD_##lanes(vector, combine, total);                                                                              \
+    const vector before = SPLAT_##lanes(sum);                                                                          \
+    return combine(before, total)[0];                                                                                  \
+  }                                                                                                                    \
+  static void name##_rows(const void* input, size_t length, size_t stride, size_t count, struct reduce_sums* all) {    \
+    const element* in = input;                                                                                         \
+    element* sums = (element*)all->sums;                                                                               \
+    size_t i = 0;                                                                                                      \
+    for (; length < short_row && i + lanes <= count; i += lanes, in += lanes * stride) {                               \
+      vector sum = *(vector*)(sums + i);                                                                               \
+      for (size_t j = 0; j < length; j++) {                                                                            \
+        const vector one = GATHER_##lanes(in + j, stride);                                                             \
+        sum = combine(sum, map(one));                                                                                  \
+      }                                                                                                                \
+      *(vector*)(sums + i) = sum;                                                                                      \
+    }                                                                                                                  \
+    for (; i < count; i++, in += stride) {                                                                             \
+      sums[i] = name##_row(in, length, sums[i]);                                                                       \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  INLINE void name##_turn(const element* in, size_t length, size_t stride, size_t left, element* sum) {                \
+    vector turn[rows_per_turn];                                                                                        \
+    for (size_t j = 0; j < length; j++) {                                                                              \
+      const vector one = name##_load(in + j * stride, left);                                                           \
+      turn[j] = map(one);                                                                                              \
+    }                                                                                                                  \
+    for (size_t half = length / 2; half > 0; half /= 2) {                                                              \
+      for (size_t j = 0; j < half; j++) {                                                                              \
+        turn[j] = combine(turn[j], turn[j + half]);                                                                    \
+      }                                                                                                                \
+    }                                                                                                                  \
+    *(vector*)sum = combine(*(vector*)sum, turn[0]);                                                                   \
+  }                                                                                                                    \
+  INLINE void name##_turns(const element* in, size_t length, size_t stride, size_t count, element* sums) {             \
+    size_t i = 0;                                                                                                      \
+    for (; i + lanes <= count; i += lanes) {                                                                           \
+      name##_turn(in + i, length, stride, lanes, sums + i);                                                            \
+    }                                                                                                                  \
+    if (i < count) {                                                                                                   \
+      name##_turn(in + i, length, stride, count - i, sums + i);                                                        \
+    }                                                                                                                  \
+  }                                                                                                                    \
   static void name##_columns(const void* input, size_t length, size_t stride, size_t count, struct reduce_sums* all) { \
-    const element* in = input; \
-    element* sums = (element*)all->sums; \
-    for (; length >= rows_per_turn; length -= rows_per_turn, in += rows_per_turn * stride) { \
-      name##_turns(in, rows_per_turn, stride, count, sums); \
-    } \
-    for (; length > 0; length--, in += stride) { \
-      name##_turns(in, 1, stride, count, sums); \
-    } \
-  } \
-  static void name##_merge(struct reduce_sums* all, const struct reduce_sums* other, size_t first, size_t count) {  \
-    element* sums = (element*)all->sums;                                                                            \
-    const element* others = (const element*)other->sums + first;                                                    \
-    for (size_t i = 0; i < count; i += lanes) {                                                                     \
-      *(vector*)(sums + i) = combine(*(vector*)(sums + i), *(const vector*)(others + i));                           \
-    }                                                                                                               \
-  }                                                                                                                 \
-  const struct reduce_kernel name = {                                                                               \
-      .element_size = sizeof(element),                                                                              \
-      .begin = name##_begin,                                                                                        \
-      .rows = name##_rows,                                                                                          \
-      .columns = name##_columns,                                                                                    \
-      .merge = name##_merge,                                                                                        \
+    const element* in = input;                                                                                         \
+    element* sums = (element*)all->sums;                                                                               \
+    for (; length >= rows_per_turn; length -= rows_per_turn, in += rows_per_turn * stride) {                           \
+      name##_turns(in, rows_per_turn, stride, count, sums);                                                            \
+    }                                                                                                                  \
+    for (; length > 0; length--, in += stride) {                                                                       \
+      name##_turns(in, 1, stride, count, sums);                                                                        \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  static void name##_merge(struct reduce_sums* all, const struct reduce_sums* other, size_t first, size_t count) {     \
+    element* sums = (element*)all->sums;                                                                               \
+    const element* others = (const element*)other->sums + first;                                                       \
+    for (size_t i = 0; i < count; i += lanes) {                                                                        \
+      *(vector*)(sums + i) = combine(*(vector*)(sums + i), *(const vector*)(others + i));                              \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  const struct reduce_kernel name = {                                                                                  \
+      .element_size = sizeof(element),                                                                                 \
+      .begin = name##_begin,                                                                                           \
+      .rows = name##_rows,                                                                                             \
+      .columns = name##_columns,                                                                                       \
+      .merge = name##_merge,                                                                                           \
   };
 
 KERNEL(reduce_sum_f32, float, f32x4, 4, 0, ITSELF, ADD)

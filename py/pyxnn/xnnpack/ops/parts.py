@@ -50,14 +50,17 @@ def lower_split(node: Node, ctx: Lowering) -> None:
 
 def supports_pad(node: Node, graph: Graph) -> str | None:
     mode = node.attribute("mode", "constant")
-    if mode != "constant":
-        return f"its mode is '{mode}', not 'constant'"
+    if mode not in ("constant", "edge", "reflect", "wrap"):
+        return f"its mode is '{mode}'"
     return conditions.movable_data(node, graph)
 
 
 @register("Pad", supports=supports_pad, planned=(1, 2, 3))
 def lower_pad(node: Node, ctx: Lowering) -> None:
-    """Pad (opsets 11 to 25): data with `constant_value` before and after along `axes`; negative pads take elements away."""
+    """Pad (opsets 11 to 25): data with elements before and after along `axes`; negative pads take elements away first.
+
+    Those put there are `constant_value`, or data's own by `mode`.
+    """
     x = ctx.value(node.input(0))
     pads = ctx.array(node.input(1)).reshape(2, -1).T.tolist()
     value, axes = (ctx.constant(node.input(position)) for position in (2, 3))
@@ -70,7 +73,8 @@ def lower_pad(node: Node, ctx: Lowering) -> None:
     ]
     added = [(max(before, 0), max(after, 0)) for before, after in amounts]
     fill = 0 if value is None else value.reshape(-1)[0]
-    ctx.define(node.output(0), kernels.pad(ctx, kernels.cut(ctx, x, kept), added, fill))
+    mode = node.attribute("mode", "constant")
+    ctx.define(node.output(0), kernels.pad(ctx, kernels.cut(ctx, x, kept), added, fill, mode))
 
 
 @register("Expand", supports=conditions.movable_data, planned=(1,))

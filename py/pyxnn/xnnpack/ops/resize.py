@@ -1,134 +1,146 @@
-"""Resize of images: bilinear, and nearest by whole factors."""
+"""Resize."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from pyxnn import errors
-from pyxnn.engine import ResizeType
 from pyxnn.graph import Graph, Node
-from pyxnn.xnnpack import kernels, layout
-from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack import kernels, sampling
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
+from pyxnn.xnnpack.sampling import Axis
 from pyxnn.xnnpack.values import Value
 
-_RANK = 4
-_TYPES = {
-    "align_corners": ResizeType.ALIGN_CORNERS,
-    "asymmetric": ResizeType.ASYMMETRIC,
-    "half_pixel": ResizeType.HALF_PIXEL,
-    "half_pixel_symmetric": ResizeType.HALF_PIXEL,
-    "pytorch_half_pixel": ResizeType.HALF_PIXEL,
-}
-_REPEATS = {
-    ("asymmetric", "floor"),
-    *(
-        (place, rounding)
-        for place in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
-        for rounding in ("round_prefer_floor", "round_prefer_ceil")
-    ),
-}
-"""Where a whole factor makes each pixel that many: (coordinate_transformation_mode, nearest_mode)."""
+_POLICIES = {"not_larger": min, "not_smaller": max}
+_CROP = "tf_crop_and_resize"
 
 
 def supports_resize(node: Node, graph: Graph) -> str | None:
-    mode, place = node.attribute("mode", "nearest"), _place(node)
-    rounding = node.attribute("nearest_mode", "round_prefer_floor")
-    if mode not in ("linear", "nearest"):
-        return f"its mode is '{mode}', not 'linear' or 'nearest'"
-    if mode == "linear" and place not in _TYPES:
-        return f"its coordinate_transformation_mode is '{place}'"
-    if mode == "nearest" and (place, rounding) not in _REPEATS:
-        return f"it takes the nearest pixel by '{place}' and '{rounding}'"
-    if node.attribute("antialias", 0):
-        return "antialias is set"
-    if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
-        return "keep_aspect_ratio_policy is not 'stretch'"
-    return (
-        conditions.floating(node, graph, [0])
-        or conditions.rank(node, graph, 0, _RANK)
-        or _supports_extents(node, graph, mode)
-    )
-
-
-def _place(node: Node) -> str:
-    place: str = node.attribute("coordinate_transformation_mode", "half_pixel")
-    return place
-
-
-def _supports_extents(node: Node, graph: Graph, mode: str) -> str | None:
-    """Whether the factors, as far as they are known, are of the image only, and whole where they must be."""
-    shape = graph.type(node.input(0)).shape or (None,) * _RANK
-    sizes = node.input(3)
-    if sizes:
-        wanted = graph.constant(sizes)
-        if wanted is None:
-            return f"input '{sizes}' is computed, not constant" if mode == "nearest" else None
-        for axis, size in _by_axis(node, wanted).items():
-            extent = shape[axis]
-            if axis < 2 and size != extent:
-                return f"sizes change axis {axis}"
-            if mode == "nearest" and not (
-                isinstance(extent, int) and extent and size % extent == 0
-            ):
-                return f"sizes don't multiply axis {axis} by a whole number"
-        return None
-    factors = graph.constant(node.input(2))
-    if factors is None:
-        return f"input '{node.input(2)}' is computed, not constant"
-    for axis, factor in _by_axis(node, factors).items():
-        extent = shape[axis]
-        if axis < 2 and factor != 1:
-            return f"scales change axis {axis}"
-        if factor % 1 and mode == "nearest":
-            return f"scales don't multiply axis {axis} by a whole number"
-        if factor % 1 and (not isinstance(extent, int) or extent * factor % 1):
-            return f"scales don't make a whole number of pixels along axis {axis}"
-    return None
-
-
-def _by_axis(node: Node, array: np.ndarray) -> dict[int, float]:
-    """Sizes or scales by axis, of those that `axes` names."""
-    axes = node.attribute("axes") or range(_RANK)
-    numbers = array.reshape(-1).tolist()
-    return {axis % _RANK: number for axis, number in zip(axes, numbers, strict=True)}
-
-
-@register("Resize", supports=supports_resize, planned=(2, 3))
-def lower_resize(node: Node, ctx: Lowering) -> None:
-    """Resize (opsets 11 to 19): X (N, C, H, W) to Y (N, C, oH, oW), of extents `sizes` or `scales` times those of X."""
-    x = ctx.value(node.input(0))
-    height, width = _pixels(node, ctx, x.shape)
+    for name, default, known in (
+        ("mode", "nearest", ("cubic", "linear", "nearest")),
+        ("coordinate_transformation_mode", "half_pixel", sampling.PLACES),
+        ("nearest_mode", "round_prefer_floor", sampling.ROUNDINGS),
+    ):
+        value = node.attribute(name, default)
+        if value not in known:
+            return f"its {name} is '{value}'"
     if node.attribute("mode", "nearest") == "nearest":
-        counts = (1, 1, height // x.shape[2], width // x.shape[3])
-        pixels = ctx.arrange(x, layout.channels_last(_RANK))
-        ctx.define(node.output(0), kernels.repeat(ctx, pixels, counts, whole=False))
+        return conditions.movable_data(node, graph)
+    return conditions.floating(node, graph, [0])
+
+
+@register("Resize", supports=supports_resize, planned=(1, 2, 3))
+def lower_resize(node: Node, ctx: Lowering) -> None:
+    """Resize (opsets 11 to 19): X of any rank, roi, scales, sizes to Y, of extents `sizes` or `scales` times those of X.
+
+    Along each axis an element is one of X, or the weighted sum of neighbours in X. Which they are follows from the extents
+    alone; where `tf_crop_and_resize` looks outside X there is `extrapolation_value` instead.
+    """
+    x = ctx.value(node.input(0))
+    place = node.attribute("coordinate_transformation_mode", "half_pixel")
+    resized = {
+        number: axis
+        for number, axis in _axes(node, ctx, x).items()
+        if place == _CROP or axis.extent != axis.out_extent or axis.scale != 1
+    }
+    shape = tuple(
+        resized[number].out_extent if number in resized else extent
+        for number, extent in enumerate(x.shape)
+    )
+    if 0 in shape:
+        ctx.define(node.output(0), ctx.new(shape, x.order, x.dtype))
         return
-    if _place(node) == "pytorch_half_pixel" and 1 in (height, width):
-        # Along an axis of one pixel that is the first, not the one in the middle.
-        first = (1 if height == 1 else x.shape[2], 1 if width == 1 else x.shape[3])
-        x = _bilinear(ctx, x, ResizeType.ASYMMETRIC, first)
-    ctx.define(node.output(0), _bilinear(ctx, x, _TYPES[_place(node)], (height, width)))
-
-
-def _bilinear(ctx: Lowering, x: Value, type: ResizeType, pixels: tuple[int, int]) -> Value:
-    return x if x.shape[2:] == pixels else kernels.resize_bilinear(ctx, x, type, pixels)
-
-
-def _pixels(node: Node, ctx: Lowering, shape: Shape) -> tuple[int, int]:
-    """(height, width) of the output."""
-    sizes = ctx.constant(node.input(3))
-    out = list(shape)
-    if sizes is not None:
-        for axis, size in _by_axis(node, sizes).items():
-            out[axis] = int(size)
+    if x.size == 0:
+        raise ValueError(f"there is nothing to make {shape} of")
+    at = {number: sampling.places(place, axis) for number, axis in resized.items()}
+    inside = {
+        number: (at[number] >= 0) & (at[number] <= axis.extent - 1) | (place != _CROP)
+        for number, axis in resized.items()
+    }
+    if node.attribute("mode", "nearest") == "nearest":
+        rounding = node.attribute("nearest_mode", "round_prefer_floor")
+        indices = {
+            number: sampling.nearest(rounding, at[number], axis.extent)
+            for number, axis in resized.items()
+        }
     else:
-        for axis, factor in _by_axis(node, ctx.array(node.input(2))).items():
-            out[axis] = math.floor(shape[axis] * factor)
-    if tuple(out[:2]) != shape[:2]:
-        raise errors.NotImplemented(f"{node}: XNNPACK resizes images, not {shape} to {out}")
-    return out[2], out[3]
+        seen = {number: places[inside[number]] for number, places in at.items()}
+        if all(map(len, seen.values())):
+            x = _resampled(node, ctx, x, resized, seen)
+        indices = {number: np.cumsum(within) - 1 for number, within in inside.items()}
+    picked = {
+        number: np.where(inside[number], numbers, -1)
+        for number, numbers in indices.items()
+        if len(numbers) != x.shape[number]
+        or (numbers != np.arange(len(numbers))).any()
+        or not inside[number].all()
+    }
+    fill = node.attribute("extrapolation_value", 0.0)
+    ctx.define(node.output(0), kernels.pick(ctx, x, picked, fill))
+
+
+def _resampled(
+    node: Node,
+    ctx: Lowering,
+    x: Value,
+    axes: Mapping[int, Axis],
+    at: Mapping[int, np.ndarray],
+) -> Value:
+    """The weighted sums for places along axes."""
+    is_cubic = node.attributes["mode"] == "cubic"
+    weight = sampling.cubic(node.attribute("cubic_coeff_a", -0.75)) if is_cubic else sampling.linear
+    taps = {
+        number: sampling.taps(
+            weight,
+            2 if is_cubic else 1,
+            at[number],
+            axis.extent,
+            min(float(axis.scale), 1.0) if node.attribute("antialias", 0) else 1.0,
+            exclude_outside=bool(node.attribute("exclude_outside", 0)),
+        )
+        for number, axis in axes.items()
+    }
+    return kernels.resample(ctx, x, taps)
+
+
+def _axes(node: Node, ctx: Lowering, x: Value) -> dict[int, Axis]:
+    """The axes that sizes or scales are given for."""
+    numbers = [axis % x.rank for axis in node.attribute("axes") or range(x.rank)]
+    extents = [x.shape[number] for number in numbers]
+    roi, scales, sizes = (_given(node, ctx, position) for position in (1, 2, 3))
+    if sizes is not None:
+        out, factors = _by_sizes(node, extents, sizes)
+        lengths = [np.float32(size) for size in out]
+    elif scales is not None:
+        factors = list(scales.astype(np.float32))
+        lengths = [np.float32(e) * factor for e, factor in zip(extents, factors, strict=True)]
+        out = [math.floor(length) for length in lengths]
+    else:
+        raise ValueError("it has neither scales nor sizes")
+    if roi is None:
+        roi = np.repeat([0, 1], len(numbers))
+    regions = map(tuple, roi.astype(np.float32).reshape(2, -1).T)
+    axes = map(Axis, extents, out, lengths, factors, regions)
+    return dict(zip(numbers, axes, strict=True))
+
+
+def _given(node: Node, ctx: Lowering, position: int) -> np.ndarray | None:
+    """An input, None when it is absent or empty."""
+    array = ctx.constant(node.input(position))
+    return None if array is None or array.size == 0 else array.reshape(-1)
+
+
+def _by_sizes(
+    node: Node, extents: list[int], sizes: np.ndarray
+) -> tuple[list[int], list[np.float32]]:
+    """The extents of the output, and by what those of the input are multiplied."""
+    factors = [np.float32(s) / np.float32(max(e, 1)) for s, e in zip(sizes, extents, strict=True)]
+    policy = _POLICIES.get(node.attribute("keep_aspect_ratio_policy", "stretch"))
+    if policy is None:
+        return sizes.tolist(), factors
+    factor = policy(factors)
+    return [math.floor(factor * extent + 0.5) for extent in extents], [factor] * len(extents)

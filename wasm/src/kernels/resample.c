@@ -1,0 +1,102 @@
+#include "kernels/resample.h"
+
+#include "kernels/simd.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Vectors that are summed side by side, so that additions need not wait for each other. */
+enum { num_sums = 4 };
+
+INLINE void add_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count) {
+  size_t i = 0;
+  for (; i + num_sums * 4 <= count; i += num_sums * 4) {
+    v128_t sums[num_sums] = {0};
+    for (size_t t = 0; t < taps; t++) {
+      const v128_t weight = wasm_v128_load32_splat(weights + t);
+      const float* from = rows + t * stride + i;
+      for (size_t s = 0; s < num_sums; s++) {
+        sums[s] = simd_madd(wasm_v128_load(from + s * 4), weight, sums[s]);
+      }
+    }
+    for (size_t s = 0; s < num_sums; s++) {
+      wasm_v128_store(output + i + s * 4, sums[s]);
+    }
+  }
+  for (; i < count; i += 4) {
+    v128_t sum = wasm_f32x4_const_splat(0.0f);
+    for (size_t t = 0; t < taps; t++) {
+      sum = simd_madd(simd_load(rows + t * stride + i, count - i), wasm_v128_load32_splat(weights + t), sum);
+    }
+    simd_store(output + i, sum, count - i);
+  }
+}
+
+void resample_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count) {
+  if (taps == 2) {
+    add_rows(rows, stride, weights, 2, output, count);
+  } else {
+    add_rows(rows, stride, weights, taps, output, count);
+  }
+}
+
+INLINE void make_pixels(const float* row, size_t stride, size_t inner, const int32_t* firsts, const float* weights,
+                        size_t taps, float* output, size_t to, size_t columns) {
+  for (size_t x = 0; x < columns; x++) {
+    add_rows(row + (size_t)firsts[x] * stride, stride, weights + x * taps, taps, output + x * to, inner);
+  }
+}
+
+/* The sums of neighbouring lanes, of `a` first. */
+static inline v128_t add_pairs(v128_t a, v128_t b) {
+  return wasm_f32x4_add(wasm_i32x4_shuffle(a, b, 0, 2, 4, 6), wasm_i32x4_shuffle(a, b, 1, 3, 5, 7));
+}
+
+/* Two neighbours of one column, two of the next. */
+static inline v128_t two_pairs(const float* row, const int32_t* firsts) {
+  return wasm_v128_load64_lane(row + firsts[1], wasm_v128_load64_zero(row + firsts[0]), 1);
+}
+
+/* The products of one column, four to be added. */
+static inline v128_t products(const float* row, const float* weights, size_t taps) {
+  v128_t sum = wasm_f32x4_const_splat(0.0f);
+  for (size_t t = 0; t < taps; t += 4) {
+    sum = simd_madd(simd_load(row + t, taps - t), simd_load(weights + t, taps - t), sum);
+  }
+  return sum;
+}
+
+/* Pixels of one float. */
+static void make_floats(const float* row, const int32_t* firsts, const float* weights, size_t taps, float* output,
+                        size_t columns) {
+  size_t x = 0;
+  for (; taps == 2 && x + 4 <= columns; x += 4) {
+    const v128_t low = wasm_f32x4_mul(two_pairs(row, firsts + x), wasm_v128_load(weights + x * 2));
+    const v128_t high = wasm_f32x4_mul(two_pairs(row, firsts + x + 2), wasm_v128_load(weights + x * 2 + 4));
+    wasm_v128_store(output + x, add_pairs(low, high));
+  }
+  for (; x + 4 <= columns; x += 4) {
+    v128_t sums[4];
+    for (size_t i = 0; i < 4; i++) {
+      sums[i] = products(row + firsts[x + i], weights + (x + i) * taps, taps);
+    }
+    wasm_v128_store(output + x, add_pairs(add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])));
+  }
+  for (; x < columns; x++) {
+    float sum = 0.0f;
+    for (size_t t = 0; t < taps; t++) {
+      sum += row[(size_t)firsts[x] + t] * weights[x * taps + t];
+    }
+    output[x] = sum;
+  }
+}
+
+void resample_columns(const float* row, size_t stride, size_t inner, const int32_t* firsts, const float* weights,
+                      size_t taps, float* output, size_t to, size_t columns) {
+  if (inner == 1 && stride == 1 && to == 1) {
+    make_floats(row, firsts, weights, taps, output, columns);
+  } else if (taps == 2) {
+    make_pixels(row, stride, inner, firsts, weights, 2, output, to, columns);
+  } else {
+    make_pixels(row, stride, inner, firsts, weights, taps, output, to, columns);
+  }
+}

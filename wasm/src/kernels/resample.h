@@ -1,0 +1,30 @@
+/* Weighted sums of neighbours along one axis, float32. */
+#ifndef PYXNN_KERNELS_RESAMPLE_H
+#define PYXNN_KERNELS_RESAMPLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Adds up `taps` rows of `count` floats by their weights.
+ * @param rows     the first of them
+ * @param stride   floats between rows
+ * @param weights  one a row
+ * @param output   `count` floats
+ */
+void resample_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count);
+
+/*
+ * Makes each of `columns` pixels of neighbours in a row.
+ * @param row      the input
+ * @param stride   floats between its pixels
+ * @param inner    floats of a pixel
+ * @param firsts   by column of the output, the first of its neighbours
+ * @param weights  [columns, taps]
+ * @param output   the pixels
+ * @param to       floats between them
+ */
+void resample_columns(const float* row, size_t stride, size_t inner, const int32_t* firsts, const float* weights,
+                      size_t taps, float* output, size_t to, size_t columns);
+
+#endif

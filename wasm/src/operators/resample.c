@@ -1,0 +1,191 @@
+/*
+ * Images resampled along both axes, on our own kernel (kernels/resample.c).
+ *
+ * A row of the output is made of `taps` rows of the input whose columns have been resampled. Each thread keeps as many of
+ * these in scratch memory, row r in place r % taps, so that the next row of the output finds most of them there.
+ */
+#include "kernels/resample.h"
+
+#include <string.h>
+
+#include "memory.h"
+#include "operator.h"
+
+/* Rows of about so many elements are one task, and no fewer rows: each task begins with nothing in scratch memory. */
+enum { elements_per_task = 16384, least_rows_per_task = 16 };
+
+/* How the elements of an axis are made; `taps` is 0 for an axis that stays as it is. */
+struct axis {
+  size_t extent, out_extent, taps;
+  const int32_t* firsts;
+  const float* weights;
+};
+
+struct resample_instance {
+  const void* state;
+  size_t outer, inner, in_stride, out_stride;
+  struct axis rows, columns;
+  size_t rows_per_task;
+  const float* input;
+  char* scratch;
+  float* output;
+};
+
+/* It has nothing that doesn't depend on shapes. */
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+  *state = NULL;
+  return xnn_status_success;
+}
+
+static enum xnn_status instantiate(const void* state, void** instance) {
+  return own_instantiate(state, sizeof(struct resample_instance), instance);
+}
+
+static struct axis take_axis(struct words* dims) {
+  struct axis axis = {.extent = take(dims)};
+  axis.out_extent = take(dims);
+  axis.taps = take(dims);
+  return axis;
+}
+
+static bool is_valid(const struct axis* axis) {
+  return axis->taps <= axis->extent && (axis->taps > 0 || axis->extent == axis->out_extent);
+}
+
+/* What a thread keeps: rows, the number of each, weights in their order. */
+static size_t scratch_size(const struct resample_instance* instance) {
+  const size_t row = instance->columns.out_extent * instance->inner;
+  return instance->rows.taps * (row * sizeof(float) + sizeof(size_t) + sizeof(float));
+}
+
+static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct resample_instance* instance = opaque;
+  instance->outer = take(dims);
+  instance->inner = take(dims);
+  instance->in_stride = take(dims);
+  instance->out_stride = take(dims);
+  instance->rows = take_axis(dims);
+  instance->columns = take_axis(dims);
+  if (!is_valid(&instance->rows) || !is_valid(&instance->columns)) {
+    return xnn_status_invalid_parameter;
+  }
+  const size_t row = instance->columns.out_extent * instance->inner;
+  const bool is_kept = instance->rows.taps > 0 && instance->columns.taps > 0;
+  instance->rows_per_task = elements_per_task / (row + 1) + (is_kept ? least_rows_per_task : 1);
+  if (is_kept) {
+    *workspace = pthreadpool_get_threads_count(pool) * scratch_size(instance);
+  }
+  return xnn_status_success;
+}
+
+/* The firsts and weights of an axis lie one after the other. */
+static void bind_axis(struct axis* axis, const void* table) {
+  axis->firsts = table;
+  axis->weights = (const float*)(axis->firsts + axis->out_extent);
+}
+
+static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
+  struct resample_instance* instance = opaque;
+  instance->input = tensors[0];
+  bind_axis(&instance->rows, tensors[1]);
+  bind_axis(&instance->columns, tensors[2]);
+  instance->output = tensors[3];
+  instance->scratch = workspace;
+  return xnn_status_success;
+}
+
+/* Resamples the columns of row `number` of the input, into pixels that are `stride` floats apart. */
+static void compute_columns(const struct resample_instance* instance, size_t number, float* output, size_t stride) {
+  const struct axis* columns = &instance->columns;
+  resample_columns(instance->input + number * columns->extent * instance->in_stride, instance->in_stride,
+                   instance->inner, columns->firsts, columns->weights, columns->taps, output, stride,
+                   columns->out_extent);
+}
+
+/*
+ * Makes a row of the output of rows.
+ * @param rows    the first of them
+ * @param row     floats between them
+ * @param stride  floats between their pixels
+ */
+static void compute_rows(const struct resample_instance* instance, const float* rows, size_t row, size_t stride,
+                         const float* weights, float* output) {
+  const size_t taps = instance->rows.taps, pixels = instance->columns.out_extent, inner = instance->inner;
+  if (stride == inner && instance->out_stride == inner) {
+    resample_rows(rows, row, weights, taps, output, pixels * inner);
+    return;
+  }
+  for (size_t x = 0; x < pixels; x++) {
+    resample_rows(rows + x * stride, row, weights, taps, output + x * instance->out_stride, inner);
+  }
+}
+
+/*
+ * Makes row `y` of an image of rows that are kept.
+ * @param image    the number of its first row
+ * @param scratch  the thread's
+ */
+static void compute_both(const struct resample_instance* instance, size_t image, size_t y, char* scratch,
+                         float* output) {
+  const struct axis* rows = &instance->rows;
+  const size_t taps = rows->taps, row_size = instance->columns.out_extent * instance->inner;
+  float* kept = (float*)scratch;
+  size_t* numbers = (size_t*)(kept + taps * row_size);
+  float* weights = (float*)(numbers + taps);
+  for (size_t t = 0; t < taps; t++) {
+    const size_t number = image + (size_t)rows->firsts[y] + t;
+    const size_t place = number % taps;
+    weights[place] = rows->weights[y * taps + t];
+    if (numbers[place] != number) {
+      numbers[place] = number;
+      compute_columns(instance, number, kept + place * row_size, instance->inner);
+    }
+  }
+  compute_rows(instance, kept, row_size, instance->inner, weights, output);
+}
+
+static void compute(void* context, size_t thread, size_t task) {
+  const struct resample_instance* instance = context;
+  const struct axis *rows = &instance->rows, *columns = &instance->columns;
+  const size_t begin = task * instance->rows_per_task, all = instance->outer * rows->out_extent;
+  const size_t end = begin + instance->rows_per_task < all ? begin + instance->rows_per_task : all;
+  char* scratch = instance->scratch + thread * scratch_size(instance);
+  if (rows->taps > 0 && columns->taps > 0) {
+    memset(scratch + rows->taps * columns->out_extent * instance->inner * sizeof(float), 0xFF,
+           rows->taps * sizeof(size_t));
+  }
+  for (size_t row = begin; row < end; row++) {
+    float* output = instance->output + row * columns->out_extent * instance->out_stride;
+    const size_t image = row / rows->out_extent * rows->extent, y = row % rows->out_extent;
+    if (rows->taps == 0) {
+      compute_columns(instance, image + y, output, instance->out_stride);
+    } else if (columns->taps == 0) {
+      const size_t in_row = columns->extent * instance->in_stride;
+      compute_rows(instance, instance->input + (image + (size_t)rows->firsts[y]) * in_row, in_row, instance->in_stride,
+                   rows->weights + y * rows->taps, output);
+    } else {
+      compute_both(instance, image, y, scratch, output);
+    }
+  }
+}
+
+static enum xnn_status run(void* opaque, pthreadpool_t pool) {
+  const struct resample_instance* instance = opaque;
+  const size_t rows = instance->outer * instance->rows.out_extent;
+  const size_t tasks = (rows + instance->rows_per_task - 1) / instance->rows_per_task;
+  pthreadpool_parallelize_1d_with_thread(pool, compute, opaque, tasks, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  return xnn_status_success;
+}
+
+const struct operator_type resample_type = {
+    .name = "resampling",
+    .num_params = 0,
+    .num_refs = 4,
+    .create = create,
+    .destroy = pyxnn_release,
+    .instantiate = instantiate,
+    .release = own_release,
+    .reshape = reshape,
+    .setup = setup,
+    .run = run,
+};
