@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pyxnn.partition import XNNPACK, Partition
+from pyxnn.cpu import control_flow
+from pyxnn.partition import XNNPACK
+from pyxnn.program import Program
 
 
 @dataclass(frozen=True)
@@ -15,11 +18,11 @@ class NodePlacement:
     """Where one node of the optimized graph runs.
 
     Attributes:
-        name: as in the model; may be empty.
+        name: as in the model; may be empty. That of a node in a body follows those of the node around it and of the attribute.
         op_type: the operator, with its domain unless that is ONNX's own.
         inputs, outputs: names of values.
         provider: "XnnpackExecutionProvider" or "CPUExecutionProvider".
-        segment: number of its segment, in execution order.
+        segment: number of its segment, in execution order; those of bodies follow the one of the node that has them.
         planned: whether XNNPACK evaluates it once per plan, not at each run.
         reason: why it is not on XNNPACK; None if it is.
     """
@@ -45,23 +48,9 @@ class Placement:
         self.nodes = list(nodes)
 
     @classmethod
-    def of(cls, partition: Partition) -> Placement:
-        return cls(
-            [
-                NodePlacement(
-                    node.name,
-                    f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
-                    list(node.inputs),
-                    list(node.outputs),
-                    segment.provider,
-                    number,
-                    segment.provider == XNNPACK and node in partition.planned,
-                    partition.reasons.get(node),
-                )
-                for number, segment in enumerate(partition.segments)
-                for node in segment.nodes
-            ]
-        )
+    def of(cls, program: Program) -> Placement:
+        """That of a program's nodes; those of bodies follow the node that has them."""
+        return cls(list(_placed(program, "", itertools.count())))
 
     def summary(self) -> str:
         """One sentence: how many nodes and subgraphs each provider has."""
@@ -99,7 +88,9 @@ class Placement:
             (
                 str(node.segment),
                 node.op_type,
-                node.name or f"-> {next(filter(None, node.outputs), '')}",
+                node.name
+                if node.name and not node.name.endswith("/")
+                else f"{node.name}-> {next(filter(None, node.outputs), '')}",
                 node.provider.removesuffix("ExecutionProvider"),
                 node.reason or ("evaluated while planning" if node.planned else ""),
             )
@@ -108,3 +99,24 @@ class Placement:
 
 
 _HEADER = ("subgraph", "operator", "node", "provider", "why")
+
+
+def _placed(program: Program, prefix: str, numbers: Iterator[int]) -> Iterator[NodePlacement]:
+    """The nodes of a program, their names behind a prefix, their segments numbered on."""
+    split = program.split
+    for segment in split.segments:
+        number = next(numbers)
+        for node in segment.nodes:
+            yield NodePlacement(
+                prefix + node.name,
+                f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
+                list(node.inputs),
+                list(node.outputs),
+                segment.provider,
+                number,
+                segment.provider == XNNPACK and node in split.planned,
+                split.reasons.get(node),
+            )
+            for attribute, body in program.bodies.get(node, {}).items():
+                inner = control_flow.path(node, attribute, "")
+                yield from _placed(body, prefix + inner, numbers)

@@ -31,7 +31,7 @@ def nodes(
             proto.domain,
             proto.name,
             opsets.get(proto.domain, 0),
-            tuple(sorted({name for body in _bodies(proto) for name in _captures(body)})),
+            tuple(sorted({name for body in _bodies(proto) for name in captures(body)})),
         )
 
 
@@ -71,7 +71,7 @@ def _bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
             yield from attribute.graphs
 
 
-def _captures(body: onnx.GraphProto) -> set[str]:
+def captures(body: onnx.GraphProto) -> set[str]:
     """The names that a body uses and does not define."""
     own = {value.name for value in (*body.input, *body.initializer)}
     own |= {sparse.values.name for sparse in body.sparse_initializer}
@@ -80,7 +80,7 @@ def _captures(body: onnx.GraphProto) -> set[str]:
         own.update(node.output)
         used.update(node.input)
         for inner in _bodies(node):
-            used |= _captures(inner)
+            used |= captures(inner)
     return used - own - {""}
 
 

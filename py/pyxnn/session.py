@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
-from pyxnn import engine, model, partition, passes, xnnpack
-from pyxnn.cpu import CpuSegment
+from pyxnn import model, partition, passes, xnnpack
 from pyxnn.errors import Fail, InvalidArgument, NoModel
 from pyxnn.feeds import Feeds
-from pyxnn.graph import Graph, dead_after
 from pyxnn.options import NO_CPU_FALLBACK, SPIN, GraphOptimizationLevel, RunOptions, SessionOptions
-from pyxnn.partition import CPU, XNNPACK, Segment
+from pyxnn.partition import CPU, XNNPACK
 from pyxnn.placement import Placement
 from pyxnn.profile import Profile, StepTime
+from pyxnn.program import Program, Settings
 from pyxnn.providers import Provider, num_threads, resolve
-
-
-class Runner(Protocol):
-    """A segment that its provider has made ready."""
-
-    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Computes the segment's outputs from its inputs, both by name."""
-        ...
-
-    def profile(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[StepTime]]:
-        """Like `run`, with the time of each step."""
-        ...
-
-    def close(self) -> None:
-        """Gives its memory back."""
-        ...
-
-
-class _Step(NamedTuple):
-    runner: Runner
-    inputs: list[str]
-    dead: list[str]
-    """Values that nothing needs after the step."""
 
 
 class InferenceSession:
@@ -93,22 +68,20 @@ class InferenceSession:
         _refuse_conflict(options, providers)
         loaded = model.load(path_or_bytes, options.free_dimensions())
         self._inputs, self._outputs, self._metadata = loaded.inputs, loaded.outputs, loaded.metadata
-        graph = loaded.graph
         level = options.graph_optimization_level
-        passes.run(
-            graph, passes.FORMS if level == GraphOptimizationLevel.ORT_DISABLE_ALL else passes.ALL
+        settings = Settings(
+            passes.FORMS if level == GraphOptimizationLevel.ORT_DISABLE_ALL else passes.ALL,
+            _supports(self._providers),
+            num_threads(self._providers) or max(options.intra_op_num_threads, 0),
+            options.config(SPIN, "1") == "1",
         )
-        split = partition.partition(graph, _supports(self._providers))
-        self._placement = Placement.of(split)
-        _refuse_cpu(options, split)
-        self._feeds = Feeds(loaded.inputs, graph)
+        self._program = Program(loaded.graph, settings)
+        self._placement = Placement.of(self._program)
+        _refuse_cpu(options, self._program.split)
+        self._feeds = Feeds(loaded.inputs, loaded.graph)
         self._output_names = [output.name for output in loaded.outputs]
-        # Outputs that no segment makes: constants, and inputs handed through.
-        self._constants = {
-            name: graph.initializers[name] for name in graph.outputs if name in graph.initializers
-        }
-        self._steps, close = _start(split.segments, graph, self._num_threads(), self._spins())
-        self._finalizer = weakref.finalize(self, close)
+        self._program.start()
+        self._finalizer = weakref.finalize(self, self._program.close)
 
     def run(
         self,
@@ -136,7 +109,7 @@ class InferenceSession:
             RuntimeException: out of memory.
             NoModel: the session is closed.
         """
-        return self._run(output_names, input_feed, run_options, _run_step)
+        return self._run(output_names, input_feed, run_options, None)
 
     def profile(
         self,
@@ -146,14 +119,8 @@ class InferenceSession:
     ) -> Profile:
         """Runs the model as `run` does, and tells how long each step took."""
         steps: list[StepTime] = []
-
-        def profile_step(runner: Runner, inputs: dict[str, Any]) -> dict[str, Any]:
-            results, times = runner.profile(inputs)
-            steps.extend(times)
-            return results
-
         start = perf_counter()
-        self._run(output_names, input_feed, run_options, profile_step)
+        self._run(output_names, input_feed, run_options, steps)
         return Profile(steps, (perf_counter() - start) * 1e3)
 
     def explain(self) -> None:
@@ -196,7 +163,6 @@ class InferenceSession:
     def close(self) -> None:
         """Gives the session's memory back; it can't be run any more. Safe to call again."""
         self._finalizer()
-        self._steps = []
 
     def __enter__(self) -> InferenceSession:
         return self
@@ -214,7 +180,7 @@ class InferenceSession:
         output_names: Sequence[str] | None,
         input_feed: Mapping[str, Any],
         run_options: RunOptions | None,
-        run_step: Callable[[Runner, dict[str, Any]], dict[str, Any]],
+        times: list[StepTime] | None,
     ) -> list[Any]:
         if not self._finalizer.alive:
             raise NoModel("The session is closed")
@@ -222,11 +188,7 @@ class InferenceSession:
         if run_options is not None and _terminates(run_options):
             raise Fail("Exiting due to terminate flag being set to true.")
         feeds = self._feeds.check(input_feed)
-        values = {**self._constants, **feeds}
-        for runner, inputs, dead in self._steps:
-            values.update(run_step(runner, {name: values[name] for name in inputs}))
-            for name in dead:
-                del values[name]
+        values = self._program.run(feeds, times)
         return _own((values[name] for name in names), feeds.values())
 
     def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
@@ -238,17 +200,6 @@ class InferenceSession:
             if name not in self._output_names:
                 raise InvalidArgument(f"Invalid output name:{name}")
         return output_names
-
-    def _num_threads(self) -> int:
-        """The most threads of a run; 0 for all that there are."""
-        return num_threads(self._providers) or max(self._options.intra_op_num_threads, 0)
-
-    def _spins(self) -> bool:
-        return self._options.config(SPIN, "1") == "1"
-
-
-def _run_step(runner: Runner, inputs: dict[str, Any]) -> dict[str, Any]:
-    return runner.run(inputs)
 
 
 def _own(values: Iterable[Any], others: Iterable[Any]) -> list[Any]:
@@ -304,31 +255,3 @@ def _refuse_cpu(options: SessionOptions, split: partition.Partition) -> None:
             "fallback to CPU EP has been explicitly disabled by the user. "
             + "; ".join(f"{node}: {split.reasons[node]}" for node in nodes[:5])
         )
-
-
-def _start(
-    segments: Sequence[Segment], graph: Graph, num_threads: int, spin: bool
-) -> tuple[list[_Step], Callable[[], None]]:
-    """Makes all segments ready; gives the steps of a run and what closes them.
-
-    Nothing stays behind when one fails.
-    """
-    dead = dead_after([(segment.inputs, segment.outputs) for segment in segments], graph.outputs)
-    with ExitStack() as stack:
-        steps = []
-        for segment, names in zip(segments, dead, strict=True):
-            runner = _runner(segment, graph, num_threads, spin)
-            stack.callback(runner.close)
-            steps.append(_Step(runner, segment.inputs, names))
-        return steps, stack.pop_all().close
-
-
-def _runner(segment: Segment, graph: Graph, num_threads: int, spin: bool) -> Runner:
-    if segment.provider == CPU:
-        return CpuSegment(segment.nodes, segment.outputs, graph)
-    host_engine = engine.get()
-    host_engine.host.wait_ready()
-    available = host_engine.max_threads
-    return xnnpack.Subgraph(
-        segment, graph, host_engine, min(num_threads or available, available), spin
-    )

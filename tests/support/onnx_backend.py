@@ -29,7 +29,6 @@ FAILURES = {
     "test_bernoulli_seed_expanded": RANDOM,
     "test_gradient_of_add": TRAINING,
     "test_gradient_of_add_and_mul": TRAINING,
-    "test_scan_sum": "onnx.reference has no Scan of opset 8, with its batches",
     "test_if_opt": "the sequence comes within another one; onnx.reference gives it so too",
     "test_loop16_seq_none": "equal, but ONNX's runner can't compare an optional that is a sequence",
 }

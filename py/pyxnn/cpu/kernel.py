@@ -10,10 +10,13 @@ import numpy as np
 from pyxnn.cpu import quick
 from pyxnn.errors import Fail
 from pyxnn.graph import Graph, Node
+from pyxnn.profile import StepTime
 
-Kernel = Callable[[Sequence[Any], Mapping[str, Any]], Sequence[Any]]
-"""Takes the node's inputs (None where absent) and the values that its bodies capture, by name;
-gives its outputs in order. A value is an array, or what onnx.reference has for sequences (list) and
+Times = list[StepTime] | None
+
+Kernel = Callable[[Sequence[Any], Mapping[str, Any], Times], Sequence[Any]]
+"""Takes the node's inputs (None where absent), the values that its bodies capture, by name, and a list that receives the
+times of its bodies' steps, if they are wanted; gives its outputs in order. A value is an array, or what onnx.reference has for sequences (list) and
 optionals (None).
 """
 
@@ -26,7 +29,7 @@ def kernel(node: Node, graph: Graph) -> Kernel:
     """
     function = quick.find(node)
     if function is not None:
-        return lambda inputs, captures: [function(node, *inputs)]
+        return lambda inputs, captures, times: [function(node, *inputs)]
     from pyxnn.cpu import reference
 
     return reference.kernel(node, graph)
@@ -44,15 +47,15 @@ def evaluate(node: Node, graph: Graph, inputs: Sequence[np.ndarray | None]) -> l
         NotImplemented: there is no kernel for it.
         Fail: its inputs don't fit.
     """
-    return list(run(kernel(node, graph), node, inputs, {}))
+    return list(run(kernel(node, graph), node, inputs, {}, None))
 
 
 def run(
-    kernel: Kernel, node: Node, inputs: Sequence[Any], captures: Mapping[str, Any]
+    kernel: Kernel, node: Node, inputs: Sequence[Any], captures: Mapping[str, Any], times: Times
 ) -> Sequence[Any]:
     """Calls a kernel; what goes wrong in it is a Fail that names the node."""
     try:
-        return kernel(inputs, captures)
+        return kernel(inputs, captures, times)
     except (
         Exception
     ) as error:  # the kernels' own checks are NumPy's and onnx.reference's, of any class

@@ -5,56 +5,15 @@ Importing this costs 0.6 s in Pyodide; import it when a node needs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.ops import op_loop
 
 from pyxnn import errors, protos
-from pyxnn.cpu.kernel import Kernel
+from pyxnn.cpu.kernel import Kernel, Times
 from pyxnn.graph import Graph, Node
-from pyxnn.tensor_types import tensor_type
-
-
-class Loop(op_loop.Loop):
-    """Loop; onnx.reference's takes an absent condition for false and stacks scalars as rows."""
-
-    body: ReferenceEvaluator
-    _run_body: Callable[..., list[Any]]
-
-    def _run(
-        self,
-        M: np.ndarray | None,  # noqa: N803
-        cond: np.ndarray | None,
-        *state: Any,
-        context: Mapping[str, Any] | None = None,
-        attributes: Any = None,
-        **_: Any,
-    ) -> tuple[Any, ...]:
-        body = self.body
-        names, carried = body.input_names, len(state)
-        most = None if M is None else M.item()
-        goes_on = np.array(cond is None or cond.item())
-        rows: list[list[Any]] = []
-        while goes_on.item() and len(rows) != most:
-            values = (np.array(len(rows), np.int64), goes_on, *state)
-            feeds = {**(context or {}), **dict(zip(names, values, strict=True))}
-            goes_on, *results = self._run_body(feeds, attributes=attributes)
-            state = tuple(results[:carried])
-            rows.append(results[carried:])
-        scans = zip(*rows, strict=True) if rows else map(_no_rows, body.output_types[1 + carried :])
-        return (*state, *map(np.asarray, scans))
-
-
-def _no_rows(type: onnx.TypeProto) -> np.ndarray:
-    """What a Loop that never ran has of an output that collects rows of a type."""
-    row = tensor_type(type)
-    return np.empty(
-        (0, *(extent if isinstance(extent, int) else 0 for extent in row.shape or ())), row.dtype
-    )
 
 
 def kernel(node: Node, graph: Graph) -> Kernel:
@@ -68,7 +27,6 @@ def kernel(node: Node, graph: Graph) -> Kernel:
         evaluator = ReferenceEvaluator(
             _model_of(node, graph),
             opsets={**graph.opsets, node.domain: node.since},
-            new_ops=[Loop],
         )
     except (NotImplementedError, RuntimeError, TypeError) as error:
         domain = node.domain or "ai.onnx"
@@ -77,7 +35,7 @@ def kernel(node: Node, graph: Graph) -> Kernel:
             f"'{node.name}' of domain '{domain}': {str(error).splitlines()[0]}"
         ) from error
 
-    def run(inputs: Sequence[Any], captures: Mapping[str, Any]) -> Sequence[Any]:
+    def run(inputs: Sequence[Any], captures: Mapping[str, Any], times: Times) -> Sequence[Any]:
         feeds = {name: value for name, value in zip(node.inputs, inputs, strict=True) if name}
         results = dict(zip(outputs, evaluator.run(outputs, {**captures, **feeds}), strict=True))
         return [results.get(name) for name in node.outputs]

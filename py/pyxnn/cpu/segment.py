@@ -6,21 +6,19 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
-from pyxnn.cpu.kernel import Kernel, kernel, run
+from pyxnn.cpu.kernel import Kernel, run
 from pyxnn.graph import Graph, Node, dead_after
 from pyxnn.partition import CPU
 from pyxnn.profile import StepTime
 
 
 class CpuSegment:
-    """Nodes with their kernels and the constants that they use.
+    """Nodes with their kernels, in execution order, and the constants that they use."""
 
-    Raises:
-        NotImplemented: there is no kernel for one of the nodes.
-    """
-
-    def __init__(self, nodes: Iterable[Node], outputs: Iterable[str], graph: Graph) -> None:
-        self._steps: list[tuple[Node, Kernel]] = [(node, kernel(node, graph)) for node in nodes]
+    def __init__(
+        self, kernels: Mapping[Node, Kernel], outputs: Iterable[str], graph: Graph
+    ) -> None:
+        self._steps = list(kernels.items())
         self._outputs = list(outputs)
         used = {name for node, _ in self._steps for name in node.uses()}
         self._constants = {
@@ -51,9 +49,11 @@ class CpuSegment:
         for (node, function), dead in zip(self._steps, self._dead, strict=True):
             start = perf_counter()
             captures = {name: values[name] for name in node.captures}
-            results = run(function, node, [values[name] for name in node.inputs], captures)
-            if times is not None:
-                milliseconds = (perf_counter() - start) * 1e3
+            inner: list[StepTime] | None = None if times is None else []
+            results = run(function, node, [values[name] for name in node.inputs], captures, inner)
+            if times is not None and inner is not None:
+                times.extend(inner)
+                milliseconds = (perf_counter() - start) * 1e3 - sum(step.ms for step in inner)
                 shape = getattr(results[0], "shape", None)
                 arrays = [*(values[name] for name in node.uses()), *results]
                 moved = sum(getattr(array, "nbytes", 0) for array in arrays)

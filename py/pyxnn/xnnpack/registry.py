@@ -58,3 +58,10 @@ def operators() -> Mapping[tuple[str, str], Operator]:
 def find(node: Node) -> Operator | None:
     """The operator of a node, None when the provider doesn't have it."""
     return _operators.get((node.domain, node.op_type))
+
+
+def planned_inputs(node: Node) -> list[str]:
+    """The inputs of a node whose values a plan is made for."""
+    operator = find(node)
+    positions = () if operator is None else operator.planned
+    return list(filter(None, map(node.input, positions)))

@@ -212,9 +212,7 @@ def _deciding(nodes: Sequence[Node]) -> set[str]:
     """The values that must be known when a plan is made: those that decide shapes, and those that such values are made of."""
     deciding: set[str] = set()
     for node in reversed(nodes):
-        operator = registry.find(node)
-        if operator is not None:
-            deciding.update(filter(None, map(node.input, operator.planned)))
+        deciding.update(registry.planned_inputs(node))
         if not node.is_op("Shape", "Size") and any(name in deciding for name in node.defines()):
             deciding.update(node.uses())
     return deciding

@@ -46,6 +46,8 @@ __all__ = [
 def supports(node: Node, graph: Graph) -> str | None:
     """None when XNNPACK takes the node, else the reason why not, a sentence."""
     operator = registry.find(node)
+    if node.is_op("If", "Loop", "Scan"):
+        return "it runs from Python; its bodies are split by themselves"
     if operator is None:
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         return f"XNNPACK has no {name} here"
