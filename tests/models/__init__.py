@@ -10,10 +10,13 @@ from pathlib import Path
 import onnx
 
 from tests.models import digits, layers
+from tests.models.densenet import densenet121
+from tests.models.efficientnet import efficientnet_b0
 from tests.models.minilm import minilm
 from tests.models.mobilenet_v2 import mobilenet_v2
 from tests.models.quantized import quantized
 from tests.models.resnet50 import resnet50
+from tests.models.yolov8 import yolov8n
 
 Make = Callable[[], onnx.ModelProto]
 
@@ -26,6 +29,9 @@ BENCHMARK: dict[str, Make] = {
     "mobilenet_v2_int8": lambda: quantized(QUANTIZED["mobilenet_v2_int8"]()),
     "resnet50": resnet50,
     "minilm": minilm,
+    "efficientnet_b0": efficientnet_b0,
+    "densenet121": densenet121,
+    "yolov8n": yolov8n,
     "matmul_512": partial(layers.matmul, rows=512, inner=512, columns=512),
     "matmul_512_computed": partial(layers.matmul_computed, size=512),
     "matmul_1024": layers.matmul,
