@@ -115,9 +115,16 @@ const STEPS = {
   div: (_, a, b) => tf.div(a, b),
   relu: (_, x) => tf.relu(x),
   relu6: (_, x) => tf.relu6(x),
+  sigmoid: (_, x) => tf.sigmoid(x),
+  affine(step, x, scale, shift) {
+    const y = tf.add(tf.mul(x, scale), shift);
+    return step.activation ? tf[step.activation](y) : y;
+  },
+  concat: (_, ...parts) => tf.concat(parts, 3),
   gelu: (_, x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
   softmax: (_, x) => tf.softmax(x),
-  mean: (_, x) => tf.mean(x, [1, 2]),
+  mean: (step, x) => tf.mean(x, [1, 2], step.keep),
+  avgpool: (step, x) => tf.avgPool(x, step.size, step.stride, 0),
   maxpool: (step, x) => tf.maxPool(x, step.size, step.stride, step.pad, "floor"),
   reshape: (step, x) => tf.reshape(x, step.shape),
   transpose: (step, x) => tf.transpose(x, step.order),

@@ -150,14 +150,16 @@ class _Translator:
         kernel = node.input[1]
         weights = self._arrays[kernel]
         groups, pads = attributes.get("group", 1), attributes["pads"]
-        if groups not in (1, len(weights)) or len(set(pads)) != 1 or len(node.input) != 3:
-            raise UntranslatableError(f"Conv {node.name}: groups, uneven padding or no bias")
+        if groups not in (1, len(weights)) or len(set(pads)) != 1:
+            raise UntranslatableError(f"Conv {node.name}: groups or uneven padding")
+        bias = node.input[2] if len(node.input) == 3 else f"{node.name}.zeros"
+        self._arrays.setdefault(bias, np.zeros(len(weights), np.float32))
         depthwise = groups != 1
         self._constant(kernel, weights.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0)))
         step = self._step(
             "depthwise" if depthwise else "conv",
             node,
-            node.input,
+            [node.input[0], kernel, bias],
             stride=attributes["strides"][0],
             pad=pads[0],
             activation=None,
@@ -210,12 +212,33 @@ class _Translator:
         size, stride = attributes["kernel_shape"][0], attributes["strides"][0]
         self._step("maxpool", node, node.input, size=size, stride=stride, pad=attributes["pads"][0])
 
+    def _averagepool(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+        if any(attributes.get("pads", [])):
+            raise UntranslatableError("AveragePool with padding")
+        size, stride = attributes["kernel_shape"][0], attributes["strides"][0]
+        self._step("avgpool", node, node.input, size=size, stride=stride)
+
     def _globalaveragepool(self, node: onnx.NodeProto, _: dict[str, Any]) -> None:
-        self._step("mean", node, node.input)
         flatten = self._next(node, "Flatten")
-        if flatten is None:
-            raise UntranslatableError("GlobalAveragePool without Flatten")
-        self._fuse(flatten, self.program.steps[-1])
+        step = self._step("mean", node, node.input, keep=flatten is None)
+        if flatten:
+            self._fuse(flatten, step)
+
+    def _batchnormalization(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+        x, *names = node.input
+        scale, shift, mean, variance = (self._arrays[name].astype(np.float64) for name in names)
+        scale /= np.sqrt(variance + attributes.get("epsilon", 1e-5))
+        self._constant(names[0], scale)
+        self._constant(names[1], shift - mean * scale)
+        self._activate(node, self._step("affine", node, [x, *names[:2]], activation=None))
+
+    def _concat(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+        if attributes["axis"] != 1 or len(self._shapes[node.output[0]]) != 4:
+            raise UntranslatableError("Concat of other things than channels")
+        self._step("concat", node, node.input)
+
+    def _sigmoid(self, node: onnx.NodeProto, _: dict[str, Any]) -> None:
+        self._step("sigmoid", node, node.input)
 
     def _reshape(self, node: onnx.NodeProto, _: dict[str, Any]) -> None:
         self._step("reshape", node, node.input[:1], shape=self._shapes[node.output[0]])
