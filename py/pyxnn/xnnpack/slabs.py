@@ -13,8 +13,9 @@ splits off are read where they are. What has to hold:
 from __future__ import annotations
 
 from collections import ChainMap, Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 from pyxnn.engine import Kind
@@ -92,7 +93,7 @@ class _Copy(NamedTuple):
     target: _Part | None
 
 
-def _parts(step: Step) -> _Copy | None:
+def _copy_of(step: Step) -> _Copy | None:
     """A step as a copy of parts of rows; None when it is something else."""
     if step.kind is not Kind.COPY:
         return None
@@ -134,11 +135,13 @@ def join(
         The same, some of them in other buffers.
     """
     steps, inputs, results = list(steps), dict(inputs), dict(results)
+    copy_of = cache(_copy_of)
+    copies = filter(None, map(copy_of, steps))
     # A concatenation of pixels may hold one of channels, not the other way round.
-    copies = filter(None, map(_parts, steps))
     for rows in sorted({copy.rows for copy in copies}, reverse=True):
-        slabs = _Joining(steps, inputs.values(), results.values(), rows).slabs
-        steps = [moved for step in steps if not _is_idle(moved := _restrided(step, slabs))]
+        joining = _Joining(steps, inputs.values(), results.values(), rows, copy_of)
+        slabs = joining.slabs
+        steps = [_restrided(step, slabs) for step in steps if not joining.is_idle(step)]
         for values in (inputs, results):
             values.update((name, _moved(value, slabs)) for name, value in values.items())
     return steps, inputs, results
@@ -148,18 +151,6 @@ def _restrided(step: Step, slabs: Mapping[Buffer, Slab]) -> Step:
     moved = restrided(step, slabs)
     assert moved is not None, "was tried before"
     return moved
-
-
-def _is_idle(step: Step) -> bool:
-    """Whether a step copies a tensor to where it is."""
-    if step.kind is not Kind.COPY:
-        return False
-    (source,), target = step.inputs, step.output
-    return (
-        source.source is target.source
-        and source.offset == target.offset
-        and all(stride == out_stride for _, stride, out_stride in strides.nest(step))
-    )
 
 
 def _moved(value: Value, slabs: Mapping[Buffer, Slab]) -> Value:
@@ -174,9 +165,15 @@ class _Joining:
     """Which tensors share their bytes, going by the copies of one number of rows."""
 
     def __init__(
-        self, steps: Sequence[Step], inputs: Iterable[Value], results: Iterable[Value], rows: int
+        self,
+        steps: Sequence[Step],
+        inputs: Iterable[Value],
+        results: Iterable[Value],
+        rows: int,
+        copy_of: Callable[[Step], _Copy | None],
     ) -> None:
         self._rows = rows
+        self._copy_of = copy_of
         self._steps: defaultdict[Buffer, list[Step]] = defaultdict(list)
         self._writers: defaultdict[Buffer, list[Step]] = defaultdict(list)
         written = Counter({buffer: buffer.nbytes for buffer in _buffers(inputs)})
@@ -196,7 +193,7 @@ class _Joining:
 
     def _copy(self, step: Step) -> _Copy | None:
         """A step as a copy of parts of so many rows."""
-        copy = _parts(step)
+        copy = self._copy_of(step)
         return copy if copy is not None and copy.rows == self._rows else None
 
     def _content(self, buffer: Buffer) -> list[_Columns]:
@@ -225,16 +222,37 @@ class _Joining:
             if columns.start < source.stop and source.start < columns.stop
         ]
 
+    def _ends(self, step: Step) -> tuple[_Part, _Part] | None:
+        """Source and target of a copy that both are parts of so many rows."""
+        copy = self._copy(step)
+        if copy is None or copy.source is None or copy.target is None:
+            return None
+        return copy.source, copy.target
+
+    def is_idle(self, step: Step) -> bool:
+        """Whether a step copies a tensor to where it is."""
+        ends = self._ends(step)
+        if ends is None:
+            return False
+        source, target = ends
+        group = self._groups.get(source.buffer)
+        return (
+            group is not None
+            and target.buffer in group.places
+            and group.places[source.buffer][0] + source.start
+            == group.places[target.buffer][0] + target.start
+        )
+
     def _group(self, part: _Part) -> _Group:
         group = self._groups.get(part.buffer)
         return group or _Group({part.buffer: (0, part.row)}, self._content(part.buffer))
 
     def _join(self, step: Step) -> None:
         """Lets source and target of a copy share bytes, if they can."""
-        copy = self._copy(step)
-        if copy is None or copy.source is None or copy.target is None:
+        ends = self._ends(step)
+        if ends is None:
             return
-        source, target = copy.source, copy.target
+        source, target = ends
         if source.buffer in self._rewritten or target.buffer in self._rewritten:
             return
         first, second = self._group(source), self._group(target)
@@ -259,7 +277,8 @@ class _Joining:
             if _is_apart(slab) and not _is_apart(self.slabs.get(buffer)):
                 if buffer in self._fixed:
                     return False
-                if any(restrided(step, places) is None for step in self._steps[buffer]):
+                others = (step for step in self._steps[buffer] if not self._ends(step))
+                if any(restrided(step, places) is None for step in others):
                     return False
         return True
 
