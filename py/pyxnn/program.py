@@ -80,7 +80,7 @@ class Program:
         self.graph = graph
         changing = _changing(graph, varying)
         supports = settings.supports and _without_replanning(settings.supports, changing)
-        self.split: Partition = partition.partition(graph, supports)
+        self.split: Partition = partition.partition(graph, supports, cpu.is_cheap)
         self.bodies = {
             node: {
                 name: Body(body, graph, settings, changing)

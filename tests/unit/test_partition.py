@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnn.graph import Graph, Node
+from pyxnn import cpu
+from pyxnn.graph import Graph, Node, TensorType
 from pyxnn.partition import CPU, XNNPACK, Home, Segment, partition, planned_nodes, split
 from tests.support.onnx_models import graph, node
 
@@ -156,3 +157,56 @@ def test_random_numbers_are_not_planned() -> None:
 
 def test_empty_graph() -> None:
     assert partition(Graph([], ["x"], ["x"]), None).segments == []
+
+
+def chain_of(homes: str) -> tuple[Graph, list[Node]]:
+    """A chain of nodes, each named after its home: x for XNNPACK, c for the CPU provider."""
+    names = ["x", *(f"v{index}" for index in range(len(homes)))]
+    nodes = [Node(home, [names[i]], [names[i + 1]]) for i, home in enumerate(homes)]
+    return Graph(nodes, ["x"], [names[-1]]), nodes
+
+
+def providers(homes: str, cheap: bool | None = True) -> tuple[str, dict[Node, str]]:
+    """Where the nodes of a chain run, in the letters of `chain_of`, and the reasons."""
+    graph, nodes = chain_of(homes)
+    parts = partition(
+        graph,
+        lambda node, graph: None if node.op_type == "x" else "it is no x",
+        None if cheap is None else lambda node, graph: bool(cheap),
+    )
+    provider = {node: part.provider for part in parts.segments for node in part.nodes}
+    return "".join("x" if provider[node] == XNNPACK else "c" for node in nodes), parts.reasons
+
+
+def test_small_segments_go_to_the_cpu_provider() -> None:
+    found, reasons = providers("xxxxxcxxxcxcxxxxc")
+    assert found == "xxxxxcccccccxxxxc"
+    assert list(reasons.values()).count("its subgraph is so small that calling it costs more") == 4
+
+
+def test_small_segments_that_stay() -> None:
+    for homes in ("x", "xxx", "cxc", "ccxx"):
+        assert providers(homes)[0] == homes  # the only one
+    for homes in ("xxxxxcxxxxc", "xxxxcxxxxxcc"):
+        assert providers(homes)[0] == homes  # too large
+    assert providers("xxxxcx", cheap=False)[0] == "xxxxcx"
+    assert providers("xxxxcx", cheap=None)[0] == "xxxxcx"
+
+
+def test_what_is_cheap_on_the_cpu_provider() -> None:
+    types = {
+        "small": TensorType(np.dtype(np.float32), (64, 64)),
+        "large": TensorType(np.dtype(np.float32), (64, 65)),
+        "dynamic": TensorType(np.dtype(np.float32), ("n", 64)),
+    }
+
+    def is_cheap(op_type: str, *inputs: str) -> bool:
+        each = Node(op_type, list(inputs), ["small"], since=13)
+        return cpu.is_cheap(each, Graph([each], inputs, ["small"], types=types))
+
+    assert is_cheap("Add", "small", "small")
+    assert not is_cheap("Add", "small", "large")
+    assert not is_cheap("Add", "small", "dynamic")
+    assert not is_cheap("Add", "small", "unknown")
+    assert not is_cheap("Conv", "small", "small")
+    assert not is_cheap("ConvTranspose", "small", "small")

@@ -5,6 +5,7 @@ capture.
 """
 
 from pyxnn.cpu.kernel import Kernel, evaluate, kernel
+from pyxnn.cpu.quick import is_cheap
 from pyxnn.cpu.segment import CpuSegment
 
-__all__ = ["CpuSegment", "Kernel", "evaluate", "kernel"]
+__all__ = ["CpuSegment", "Kernel", "evaluate", "is_cheap", "kernel"]

@@ -7,13 +7,14 @@ the one output.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pyxnn.cpu.conv_transpose import conv_transpose
-from pyxnn.graph import Node
+from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import dtype_of
 
 Function = Callable[..., np.ndarray]
@@ -27,6 +28,19 @@ def find(node: Node) -> Function | None:
         return _cast if node.since >= 6 and node.attributes["to"] in _CASTS else None
     since, function = _KERNELS.get(node.op_type, (0, None))
     return function if node.since >= since else None
+
+
+def is_cheap(node: Node, graph: Graph) -> bool:
+    """Whether a node takes a kernel of this module a few microseconds, as it is known to have small tensors only."""
+    if find(node) is None or node.op_type in _COSTLY:
+        return False
+    shapes = [graph.type(name).static_shape for name in (*node.uses(), *node.defines())]
+    return all(shape is not None and math.prod(shape) <= _SMALL for shape in shapes)
+
+
+_COSTLY = {"ConvTranspose"}
+_SMALL = 4096
+"""So many elements NumPy goes through about as fast as it is called."""
 
 
 def _plain(function: Callable[..., Any]) -> Function:
