@@ -94,6 +94,22 @@ def operators(_: Arguments) -> None:
         _module("operators", [])
 
 
+def models(arguments: Arguments) -> None:
+    """The zoo's table."""
+    setup([])
+    build_site([])
+    with stage("models"):
+        _module("models", arguments)
+
+
+def backend(_: Arguments) -> None:
+    """ONNX's backend tests."""
+    setup([])
+    build_site([])
+    with stage("ONNX's backend tests"):
+        _module("backend", [])
+
+
 def check(_: Arguments) -> None:
     """Lint."""
     with stage("lint"):
@@ -151,6 +167,10 @@ VERBS = {
     "test": Verb("run all checks and tests, or what pytest's arguments name", test),
     "bench": Verb("measure speed and memory beside other libraries [--quick; --help]", bench),
     "operators": Verb("write docs/operators.md anew", operators),
+    "models": Verb("run the zoo in Chromium, and write docs/models.md [NAMES]", models),
+    "backend": Verb(
+        "run ONNX's backend tests in Chromium, and write docs/backend-tests.md", backend
+    ),
     "lint": Verb("check style and types of Python, C and JavaScript", check),
     "format": Verb("lay out the code as lint wants it", repair),
     "lock": Verb("make third_party.lock anew after a change of versions", lock),

@@ -12,6 +12,7 @@ from pyodide.http import pyfetch
 
 import pyxnn
 from pyxnn import engine
+from pyxnn.xnnpack import Subgraph
 
 
 async def trial(address: str, feeds: Sequence[dict[str, NDArray[Any]]]) -> dict[str, Any]:
@@ -21,6 +22,7 @@ async def trial(address: str, feeds: Sequence[dict[str, NDArray[Any]]]) -> dict[
         outputs: of each run, by name.
         again: whether the last gave the same to the bit.
         nodes: where each runs, as in NodePlacement.
+        arena: bytes of the largest one, and the least that it could have.
         peak, left: bytes of the engine's memory, at most meanwhile and in use afterwards, beyond those in use before.
         creation, run: seconds, of the session and of the last run.
     """
@@ -37,12 +39,16 @@ async def trial(address: str, feeds: Sequence[dict[str, NDArray[Any]]]) -> dict[
         again = session.run(None, feeds[-1])
         seconds = time.perf_counter() - start
         nodes = [vars(node) for node in session.placement.nodes]
+        runners = [step.runner for step in session._steps]
+        subgraphs = [runner for runner in runners if isinstance(runner, Subgraph)]
+        arena = max((subgraph.arena for subgraph in subgraphs), default=(0, 0))
         peak = running.memory_peak() - before
     return {
         "outputs": [dict(zip(names, values, strict=True)) for values in outputs],
         "again": all(map(np.array_equal, outputs[-1], again)),
         "nodes": nodes,
         "peak": peak,
+        "arena": arena,
         "left": running.memory_used() - before,
         "creation": creation,
         "run": seconds,

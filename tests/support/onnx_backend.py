@@ -67,15 +67,16 @@ def _loaded(kind: str) -> list[TestCase]:
 
 def _case(kind: str, case: TestCase) -> Case:
     model = case.model or onnx.load(_path(case))
-    names = [value.name for value in model.graph.input]
+    constants = {tensor.name for tensor in model.graph.initializer} if case.url else set()
+    wanted = [value for value in model.graph.input if value.name not in constants]
     return Case(
         kind,
         case.name,
         _operator(case) if kind == "node" else "",
         model.SerializeToString(),
         [
-            (dict(zip(names, inputs, strict=False)), outputs)
-            for inputs, outputs in _data_sets(case, model)
+            ({value.name: given for value, given in zip(wanted, inputs, strict=False)}, outputs)
+            for inputs, outputs in _data_sets(case, wanted)
         ],
         case.rtol,
         case.atol,
@@ -106,7 +107,9 @@ def _operator(case: TestCase) -> str:
     return names.get(base) or names.get(case.name) or base
 
 
-def _data_sets(case: TestCase, model: onnx.ModelProto) -> Iterator[tuple[list[Any], list[Any]]]:
+def _data_sets(
+    case: TestCase, wanted: list[onnx.ValueInfoProto]
+) -> Iterator[tuple[list[Any], list[Any]]]:
     """Inputs and outputs of a case, which are in memory or in files, or made up."""
     for inputs, outputs in case.data_sets or ():
         yield [_array(value) for value in inputs], [_array(value) for value in outputs]
@@ -117,12 +120,7 @@ def _data_sets(case: TestCase, model: onnx.ModelProto) -> Iterator[tuple[list[An
         )
     if case.url:
         path = _path(case)
-        constants = {tensor.name for tensor in model.graph.initializer}
-        inputs = [
-            Runner.generate_dummy_data(value)
-            for value in model.graph.input
-            if value.name not in constants
-        ]
+        inputs = [Runner.generate_dummy_data(value) for value in wanted]
         yield inputs, [_tensor(path.with_name(f"{path.stem}_output_0.pb"))]
 
 
