@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/elementary.h"
@@ -38,48 +39,51 @@ void attention_pack_rows(const float* rows, size_t stride, size_t count, size_t 
   }
 }
 
-INLINE void products(size_t count, const float* const* rows, const float* panel, size_t stride, size_t length,
-                     const float* factors, float* const* outputs, size_t columns) {
-  v128_t sums[attention_rows][2];
-#pragma unroll
-  for (size_t r = 0; r < count; r++) {
-    sums[r][0] = sums[r][1] = wasm_f32x4_const_splat(0.0f);
-  }
-  for (size_t i = 0; i < length; i++) {
-    const v128_t left = wasm_v128_load(panel);
-    const v128_t right = wasm_v128_load(panel + 4);
-    panel += stride;
+INLINE void products(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
+                     size_t length, const float* factors, float* const* outputs, size_t columns) {
+  for (size_t column = 0; column < columns; column += attention_columns) {
+    const size_t wanted = columns - column;
+    const float* from = panel;
+    v128_t sums[attention_rows][2];
 #pragma unroll
     for (size_t r = 0; r < count; r++) {
-      const v128_t element = wasm_v128_load32_splat(rows[r] + i);
-      sums[r][0] = simd_madd(element, left, sums[r][0]);
-      sums[r][1] = simd_madd(element, right, sums[r][1]);
+      sums[r][0] = sums[r][1] = wasm_f32x4_splat(0.0f);
     }
-  }
+    for (size_t i = 0; i < length; i++) {
+      const v128_t left = wasm_v128_load(from);
+      const v128_t right = wasm_v128_load(from + 4);
+      from += stride;
 #pragma unroll
-  for (size_t r = 0; r < count; r++) {
-    const v128_t factor = wasm_f32x4_splat(factors[r]);
-    simd_store(outputs[r], wasm_f32x4_mul(sums[r][0], factor), columns);
-    if (columns > 4) {
-      simd_store(outputs[r] + 4, wasm_f32x4_mul(sums[r][1], factor), columns - 4);
+      for (size_t r = 0; r < count; r++) {
+        const v128_t element = wasm_v128_load32_splat(rows[r] + i);
+        sums[r][0] = simd_madd(element, left, sums[r][0]);
+        sums[r][1] = simd_madd(element, right, sums[r][1]);
+      }
     }
+#pragma unroll
+    for (size_t r = 0; r < count; r++) {
+      const v128_t factor = wasm_f32x4_splat(factors[r]);
+      float* to = outputs[r] + column;
+      simd_store(to, wasm_f32x4_mul(sums[r][0], factor), wanted);
+      if (wanted > 4) {
+        simd_store(to + 4, wasm_f32x4_mul(sums[r][1], factor), wanted - 4);
+      }
+    }
+    panel += panel_stride;
   }
 }
 
-void attention_products(size_t count, const float* const* rows, const float* panel, size_t stride, size_t length,
-                        const float* factors, float* const* outputs, size_t columns) {
-#define CASE(n)                                                          \
-  case n:                                                                \
-    products(n, rows, panel, stride, length, factors, outputs, columns); \
+void attention_products(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
+                        size_t length, const float* factors, float* const* outputs, size_t columns) {
+#define CASE(n)                                                                        \
+  case n:                                                                              \
+    products(n, rows, panel, panel_stride, stride, length, factors, outputs, columns); \
     break
   switch (count) {
     CASE(1);
     CASE(2);
     CASE(3);
     CASE(4);
-    CASE(5);
-    default:
-      products(attention_rows, rows, panel, stride, length, factors, outputs, columns);
   }
 #undef CASE
 }
@@ -90,7 +94,8 @@ static inline float sum_lanes(v128_t a) {
 }
 
 /* Dot products with `count` rows, 1 or 4. */
-INLINE void dots(size_t count, const float* row, const float* others, size_t stride, size_t length, float* output) {
+INLINE void dots(size_t count, const float* row, const float* others, size_t stride, size_t length, float factor,
+                 float* output) {
   v128_t sums[4];
 #pragma unroll
   for (size_t j = 0; j < count; j++) {
@@ -106,17 +111,18 @@ INLINE void dots(size_t count, const float* row, const float* others, size_t str
   }
 #pragma unroll
   for (size_t j = 0; j < count; j++) {
-    output[j] = sum_lanes(sums[j]);
+    output[j] = sum_lanes(sums[j]) * factor;
   }
 }
 
-void attention_dots(const float* row, const float* others, size_t stride, size_t count, size_t length, float* output) {
+void attention_dots(const float* row, const float* others, size_t stride, size_t count, size_t length, float factor,
+                    float* output) {
   size_t j = 0;
   for (; j + 4 <= count; j += 4) {
-    dots(4, row, others + j * stride, stride, length, output + j);
+    dots(4, row, others + j * stride, stride, length, factor, output + j);
   }
   for (; j < count; j++) {
-    dots(1, row, others + j * stride, stride, length, output + j);
+    dots(1, row, others + j * stride, stride, length, factor, output + j);
   }
 }
 
@@ -133,44 +139,82 @@ static inline v128_t lanes_of(const uint8_t* bits, size_t count) {
   return wasm_i32x4_ne(wide, wasm_i32x4_const_splat(0));
 }
 
-float attention_weights(float* scores, size_t count, const struct attention_scoring* scoring, const float* mask,
+/* What scores become before the softmax; `left` of them are there, at most four count. */
+INLINE v128_t scored(v128_t score, bool capped, float softcap, const float* mask, const uint8_t* mask_bits,
+                     size_t left) {
+  if (capped) {
+    const v128_t cap = wasm_f32x4_splat(softcap);
+    score = wasm_f32x4_mul(simd_tanh(wasm_f32x4_div(score, cap)), cap);
+  }
+  if (mask != NULL) {
+    score = wasm_f32x4_add(score, simd_load(mask, left));
+  }
+  if (mask_bits != NULL) {
+    score = wasm_v128_bitselect(score, wasm_f32x4_splat(-INFINITY), lanes_of(mask_bits, left));
+  }
+  return score;
+}
+
+/* Applies `scored` to all; returns the greatest in each lane. */
+INLINE v128_t score_all(float* scores, size_t count, bool capped, float softcap, const float* mask,
                         const uint8_t* mask_bits) {
-  const v128_t lowest = wasm_f32x4_const_splat(-INFINITY);
-  const v128_t scale = wasm_f32x4_splat(scoring->scale);
-  const v128_t cap = wasm_f32x4_splat(scoring->softcap);
+  const v128_t lowest = wasm_f32x4_splat(-INFINITY);
   v128_t greatest = lowest;
-  for (size_t i = 0; i < count; i += 4) {
-    const size_t left = count - i;
-    v128_t score = wasm_f32x4_mul(wasm_v128_load(scores + i), scale);
-    if (scoring->softcap != 0.0f) {
-      score = wasm_f32x4_mul(simd_tanh(wasm_f32x4_div(score, cap)), cap);
-    }
-    if (mask != NULL) {
-      score = wasm_f32x4_add(score, simd_load(mask + i, left));
-    }
-    if (mask_bits != NULL) {
-      score = wasm_v128_bitselect(score, lowest, lanes_of(mask_bits + i, left));
-    }
-    if (left < 4) {
-      score = wasm_v128_bitselect(score, lowest, first_lanes(left));
-    }
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const v128_t score = scored(wasm_v128_load(scores + i), capped, softcap, mask == NULL ? NULL : mask + i,
+                                mask_bits == NULL ? NULL : mask_bits + i, 4);
     wasm_v128_store(scores + i, score);
     greatest = wasm_f32x4_pmax(greatest, score);
   }
+  if (i < count) {
+    v128_t score = scored(wasm_v128_load(scores + i), capped, softcap, mask == NULL ? NULL : mask + i,
+                          mask_bits == NULL ? NULL : mask_bits + i, count - i);
+    score = wasm_v128_bitselect(score, lowest, first_lanes(count - i));
+    wasm_v128_store(scores + i, score);
+    greatest = wasm_f32x4_pmax(greatest, score);
+  }
+  return greatest;
+}
+
+static v128_t score_any(float* scores, size_t count, float softcap, const float* mask, const uint8_t* mask_bits) {
+  const bool capped = softcap != 0.0f;
+  if (mask != NULL) {
+    return capped ? score_all(scores, count, true, softcap, mask, NULL)
+                  : score_all(scores, count, false, 0.0f, mask, NULL);
+  }
+  if (mask_bits != NULL) {
+    return capped ? score_all(scores, count, true, softcap, NULL, mask_bits)
+                  : score_all(scores, count, false, 0.0f, NULL, mask_bits);
+  }
+  return capped ? score_all(scores, count, true, softcap, NULL, NULL)
+                : score_all(scores, count, false, 0.0f, NULL, NULL);
+}
+
+float attention_weights(float* scores, size_t count, float softcap, const float* mask, const uint8_t* mask_bits) {
+  v128_t greatest = score_any(scores, count, softcap, mask, mask_bits);
   greatest = wasm_f32x4_pmax(greatest, wasm_i64x2_shuffle(greatest, greatest, 1, 0));
   greatest = wasm_f32x4_pmax(greatest, wasm_i32x4_shuffle(greatest, greatest, 1, 0, 3, 2));
   if (wasm_f32x4_extract_lane(greatest, 0) == -INFINITY) {
     memset(scores, 0, (count + 3) / 4 * 4 * sizeof(*scores));
     return 0.0f;
   }
-  v128_t sum = wasm_f32x4_const_splat(0.0f);
-  for (size_t i = 0; i < count; i += 4) {
-    v128_t weight = simd_exp(wasm_f32x4_sub(wasm_v128_load(scores + i), greatest));
-    if (count - i < 4) {
-      weight = wasm_v128_and(weight, first_lanes(count - i));
+  v128_t sums[2] = {wasm_f32x4_splat(0.0f), wasm_f32x4_splat(0.0f)};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+#pragma unroll
+    for (size_t j = 0; j < 2; j++) {
+      float* place = scores + i + 4 * j;
+      const v128_t weight = simd_exp(wasm_f32x4_sub(wasm_v128_load(place), greatest));
+      wasm_v128_store(place, weight);
+      sums[j] = wasm_f32x4_add(sums[j], weight);
     }
-    wasm_v128_store(scores + i, weight);
-    sum = wasm_f32x4_add(sum, weight);
   }
-  return 1.0f / sum_lanes(sum);
+  for (; i < count; i += 4) {
+    const v128_t weight = simd_exp(wasm_f32x4_sub(wasm_v128_load(scores + i), greatest));
+    const v128_t counting = wasm_v128_and(weight, first_lanes(count - i));
+    wasm_v128_store(scores + i, counting);
+    sums[0] = wasm_f32x4_add(sums[0], counting);
+  }
+  return 1.0f / sum_lanes(wasm_f32x4_add(sums[0], sums[1]));
 }

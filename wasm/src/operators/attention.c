@@ -22,7 +22,7 @@ struct strides {
 };
 
 struct attention_state {
-  struct attention_scoring scoring;
+  float scale, softcap;
   size_t mask_size, length_size;
 };
 
@@ -65,8 +65,8 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
   if (state == NULL) {
     return xnn_status_out_of_memory;
   }
-  state->scoring.scale = take_float(params);
-  state->scoring.softcap = take_float(params);
+  state->scale = take_float(params);
+  state->softcap = take_float(params);
   state->mask_size = take(params);
   state->length_size = take(params);
   *out = state;
@@ -232,25 +232,19 @@ static void fill_tile(const struct attention_instance* instance, size_t index, s
 
 /* Scores of the tile's rows with the keys that any of them sees; score 0 is of key `base`. */
 static void score(const struct attention_instance* instance, size_t index, const struct tile* tile, size_t base) {
-  static const float ones[attention_rows] = {1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f};
+  const float scale = instance->state->scale;
   if (!instance->packed) {
     const float* keys = instance->key + place(&instance->key_strides, tile->batch, tile->kv_head, base);
     for (size_t r = 0; r < tile->count; r++) {
       attention_dots(tile->queries[r], keys, instance->key_strides.row, tile->all.end - base, instance->head_size,
-                     tile->scores[r]);
+                     scale, tile->scores[r]);
     }
     return;
   }
   const float* panel = instance->packed_keys + index * packed_keys_size(instance) + base * instance->head_size;
-  float* outputs[attention_rows];
-  for (size_t key = base; key < tile->all.end; key += attention_columns) {
-    for (size_t r = 0; r < tile->count; r++) {
-      outputs[r] = tile->scores[r] + key - base;
-    }
-    attention_products(tile->count, tile->queries, panel, attention_columns, instance->head_size, ones, outputs,
-                       attention_columns);
-    panel += attention_columns * instance->head_size;
-  }
+  const float factors[attention_rows] = {scale, scale, scale, scale};
+  attention_products(tile->count, tile->queries, panel, attention_columns * instance->head_size, attention_columns,
+                     instance->head_size, factors, tile->scores, tile->all.end - base);
 }
 
 /* Turns the scores into weights, zero for the keys that a row doesn't see. */
@@ -266,7 +260,7 @@ static void weigh(const struct attention_instance* instance, struct tile* tile, 
       const float* mask = state->mask_size == sizeof(float) ? (const float*)instance->mask + place : NULL;
       const uint8_t* bits = state->mask_size == 1 ? (const uint8_t*)instance->mask + place : NULL;
       tile->factors[r] =
-          attention_weights(scores + seen.begin - base, seen.end - seen.begin, &state->scoring, mask, bits);
+          attention_weights(scores + seen.begin - base, seen.end - seen.begin, state->softcap, mask, bits);
     }
     const size_t begin = seen.begin < seen.end ? seen.begin : tile->all.end;
     const size_t end = seen.begin < seen.end ? seen.end : tile->all.end;
@@ -276,7 +270,7 @@ static void weigh(const struct attention_instance* instance, struct tile* tile, 
 }
 
 /* Sums the values under the tile's weights. */
-static void sum(const struct attention_instance* instance, size_t index, struct tile* tile, size_t base) {
+static void sum(const struct attention_instance* instance, size_t index, const struct tile* tile, size_t base) {
   const size_t keys = tile->all.end - tile->all.begin;
   const float* weights[attention_rows];
   for (size_t r = 0; r < tile->count; r++) {
@@ -293,15 +287,8 @@ static void sum(const struct attention_instance* instance, size_t index, struct 
     next = attention_columns;
     panel = instance->value + place(&instance->value_strides, tile->batch, tile->kv_head, tile->all.begin);
   }
-  for (size_t column = 0; column < instance->value_size; column += attention_columns) {
-    const size_t left = instance->value_size - column;
-    attention_products(tile->count, weights, panel, stride, keys, tile->factors, tile->outputs,
-                       left < attention_columns ? left : attention_columns);
-    panel += next;
-    for (size_t r = 0; r < tile->count; r++) {
-      tile->outputs[r] += attention_columns;
-    }
-  }
+  attention_products(tile->count, weights, panel, next, stride, keys, tile->factors, tile->outputs,
+                     instance->value_size);
 }
 
 static void attend(void* context, size_t thread, size_t index, size_t number) {
