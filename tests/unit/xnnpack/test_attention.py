@@ -120,6 +120,25 @@ def test_layout_of_heads_costs_nothing():
     part.close()
 
 
+def test_from_primitives_with_symbolic_extents():
+    """A mask whose extents aren't known is brought to all keys when they are."""
+    shapes = {"q": (2, 3, 5, 8), "k": (2, 3, 8, 6), "v": (2, 3, 6, 4), "mask": (2, 1, 1, 6)}
+    feeds = {name: random(seed, shape) for seed, (name, shape) in enumerate(shapes.items())}
+    nodes = [
+        helper.make_node("MatMul", ["q", "k"], ["p"]),
+        helper.make_node("Div", ["p", "root"], ["d"]),
+        helper.make_node("Add", ["d", "mask"], ["s"]),
+        helper.make_node("Softmax", ["s"], ["w"], axis=-1),
+        helper.make_node("MatMul", ["w", "v"], ["y"]),
+    ]
+    root = {"root": np.array(8**0.5, np.float32)}
+    data = native.build(nodes, feeds, ["y"], root, dynamic=True)
+    native.compare(data, feeds, **TOLERANCE)
+    part = native.subgraph(data)
+    assert [step.kind for step in part.profile(feeds)[1]] == ["Transpose", "Attention"]
+    part.close()
+
+
 def test_memory_is_linear_in_the_rows():
     """The workspace holds keys, values and a few rows of scores, not all of them."""
     sizes = []

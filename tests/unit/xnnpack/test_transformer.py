@@ -30,6 +30,7 @@ def test_minilm():
     counts = kinds(data, feeds)
     assert counts["MatMul+Add"] == 2 * 6
     assert counts["Gelu"] == 2 and counts["LayerNormalization"] == 2 * 2
+    assert counts["Attention"] == 2 and not counts["Transpose"]
     assert counts["Add"] == 2 * 2 and not counts["Erf"] and not counts["Mul"]
 
 
