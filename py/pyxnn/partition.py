@@ -134,14 +134,17 @@ def planned_nodes(graph: Graph) -> set[Node]:
     planned: set[Node] = set()
     known = set(graph.initializers)
     for node in graph.nodes:
-        if _is_shape(node) or (is_pure(node) and all(name in known for name in node.uses())):
+        if only_shapes_matter(node) or (
+            is_pure(node) and all(name in known for name in node.uses())
+        ):
             planned.add(node)
             known.update(node.defines())
     return planned
 
 
-def _is_shape(node: Node) -> bool:
-    return node.is_op("Shape", "Size")
+def only_shapes_matter(node: Node) -> bool:
+    """Whether a node's result depends on the shape of its input alone."""
+    return node.is_op("Shape", "Size", "EyeLike")
 
 
 def is_pure(node: Node) -> bool:
@@ -226,7 +229,7 @@ def _phase(
         for node in ready
         if homes[node] is home
         or any(name in needed for name in node.defines())
-        or (_is_shape(node) and node.input(0) in own)
+        or (only_shapes_matter(node) and node.input(0) in own)
     ]
 
 

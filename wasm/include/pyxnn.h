@@ -164,6 +164,32 @@ enum pyxnn_kind {
    */
   pyxnn_gather = 19,
   /*
+   * Elementwise operation on two tensors of one type, by kernels of ours. Integers wrap; a quotient by zero is zero.
+   * params: enum pyxnn_binary_type (pyxnn_add to pyxnn_power for integers, pyxnn_equal to pyxnn_less_equal, the others for
+   *         integers), enum pyxnn_element (float32, int32, int64; uint8 for the comparisons and bitwise operations)
+   * dims: num_dims, extents, strides of a, strides of b, strides of the output; signed, 0 repeats; those of the output are
+   *       dense
+   * refs: a, b, output (of the same type, or bool of comparisons)
+   */
+  pyxnn_typed_binary = 20,
+  /*
+   * Elements of one tensor or of another, as a third of bool says, by a kernel of ours.
+   * params: element_size in bytes (1, 2, 4, 8)
+   * dims: num_dims, extents, strides of the condition, of a, of b, of the output; signed, 0 repeats; those of the output
+   *       are dense
+   * refs: condition, a (where it is true), b, output
+   */
+  pyxnn_select = 21,
+  /*
+   * Elements of one type from those of another. Integers wrap. Floats are cut to integers; those outside of int32 (for
+   * targets of up to 32 bits but uint32) or of int64 become the lowest number of that, before they wrap. Floats are rounded
+   * to nearest, ties to even. uint64 counts as int64 where the other is a float.
+   * params: enum pyxnn_element of the input, of the output
+   * dims: elements
+   * refs: input, output
+   */
+  pyxnn_cast = 22,
+  /*
    * Elements by lists of indices, one list an axis, by a kernel of ours: output[o, i, j, ...] is input[o, a[i], b[j], ...],
    * or the fill where an index is negative; each is a piece of `inner` elements. At most 16 axes have lists.
    * params: element_size in bytes (1, 2, 4, 8), fill (two words, the lower first)
@@ -240,6 +266,17 @@ enum pyxnn_binary_type {
   pyxnn_minimum = 5,
   pyxnn_power = 6,
   pyxnn_prelu = 7, /* a where a >= 0, else a * b */
+  /* Those of pyxnn_typed_binary only. */
+  pyxnn_equal = 8,
+  pyxnn_less = 9,
+  pyxnn_less_equal = 10,
+  pyxnn_and = 11,
+  pyxnn_or = 12,
+  pyxnn_xor = 13,
+  pyxnn_modulo = 14,      /* of the sign of b */
+  pyxnn_remainder = 15,   /* of the sign of a */
+  pyxnn_shift_left = 16,  /* b from 0 on; bits that fall out are lost */
+  pyxnn_shift_right = 17, /* zeros come in */
 };
 
 /* Types of elements. */

@@ -37,6 +37,9 @@ class Kind(IntEnum):
     DECONVOLUTION = 14
     FUNCTION = 17
     GATHER = 19
+    TYPED_BINARY = 20
+    SELECT = 21
+    CAST = 22
     PICK = 34
     RESAMPLE = 35
     ATTENTION = 42
@@ -57,6 +60,16 @@ class BinaryType(IntEnum):
     MINIMUM = 5
     POWER = 6
     PRELU = 7
+    EQUAL = 8
+    LESS = 9
+    LESS_EQUAL = 10
+    AND = 11
+    OR = 12
+    XOR = 13
+    MODULO = 14
+    REMAINDER = 15
+    SHIFT_LEFT = 16
+    SHIFT_RIGHT = 17
 
 
 class Element(IntEnum):

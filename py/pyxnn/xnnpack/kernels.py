@@ -28,7 +28,7 @@ from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.layout import Axis, Shape
 from pyxnn.xnnpack.steps import Label
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import FLOAT32, Value
 
 if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
@@ -41,13 +41,6 @@ _LONG_PIECE = 256
 
 MAX_REDUCE_DIMS = 8
 """The most that our reductions take, neighbours merged."""
-
-ELEMENTS = {
-    np.dtype(np.float32): Element.FLOAT32,
-    np.dtype(np.int32): Element.INT32,
-    np.dtype(np.int64): Element.INT64,
-}
-"""How the engine names the types that our kernels compute with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,18 +251,78 @@ def _batch_products(
     return output
 
 
+COMPARISONS = {BinaryType.EQUAL, BinaryType.LESS, BinaryType.LESS_EQUAL}
+
+BITWISE = {BinaryType.AND, BinaryType.OR, BinaryType.XOR}
+
+
 def binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
-    """An elementwise operation on two tensors, broadcast as in NumPy; row by row where it doesn't fold to few dimensions."""
-    rank = max(a.rank, b.rank)
-    a, b = ctx.arranged_alike([a.expanded(rank), b.expanded(rank)])
+    """An elementwise operation on two tensors of one type, broadcast as in NumPy; a comparison gives bool."""
+    if a.dtype != FLOAT32 or type in COMPARISONS:
+        return _typed_binary(ctx, type, a, b)
+    a, b = _aligned(ctx, a, b)
     output = ctx.new(np.broadcast_shapes(a.shape, b.shape), a.order)
     _binary(ctx, type, a, b, output)
     return output
 
 
+def _typed_binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
+    """On kernels of ours, which know few types: narrow integers are computed in wider ones."""
+    compares, dtype = type in COMPARISONS, a.dtype
+    working = dtype
+    if dtype.itemsize == 1 and (type in BITWISE or type == BinaryType.EQUAL or dtype.kind == "b"):
+        working = np.dtype(np.uint8)
+    elif dtype.kind in "iu":
+        is_wide = dtype.itemsize == 8 or dtype == np.uint32
+        working = np.dtype(np.int64 if is_wide else np.int32)
+    a, b = _aligned(ctx, cast(ctx, a, working), cast(ctx, b, working))
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    made = np.dtype(np.bool_) if compares else working if dtype.kind in "iu" else dtype
+    output = ctx.new(shape, a.order, made)
+    dims = nest_words(_nest(a, b, output))
+    ctx.step(Kind.TYPED_BINARY, [type, _element(working)], dims, [a, b], output)
+    return output if compares else cast(ctx, output, dtype)
+
+
+def _aligned(ctx: Lowering, *values: Value) -> list[Value]:
+    """Values of equal rank and in a common order, for broadcasting."""
+    rank = max(value.rank for value in values)
+    return ctx.arranged_alike([value.expanded(rank) for value in values])
+
+
+def _nest(*values: Value) -> list[Axis]:
+    """The way through inputs and an output of one rank and order, inputs broadcast."""
+    strides = (_broadcast_strides(value) for value in values)
+    return layout.fold_axes(zip(values[-1].physical, *strides, strict=True), len(values))
+
+
+def _element(dtype: np.dtype) -> Element:
+    return Element[dtype.name.upper()]
+
+
+def cast(ctx: Lowering, x: Value, dtype: np.dtype) -> Value:
+    """`x` converted to another type."""
+    if x.dtype == dtype:
+        return x
+    if isinstance(x.source, np.ndarray):
+        return replace(x, source=x.source.astype(dtype), dtype=dtype)
+    if x.dtype.itemsize == dtype.itemsize and x.dtype.kind in "biu" and dtype.kind in "iu":
+        return replace(x, dtype=dtype)
+    output = ctx.new(x.shape, x.order, dtype)
+    return ctx.step(Kind.CAST, [_element(x.dtype), _element(dtype)], [x.size], [x], output)
+
+
+def select(ctx: Lowering, condition: Value, a: Value, b: Value) -> Value:
+    """The elements of `a` where the condition is true, else those of `b`; broadcast as in NumPy."""
+    condition, a, b = _aligned(ctx, condition, a, b)
+    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    output = ctx.new(shape, a.order, a.dtype)
+    dims = nest_words(_nest(condition, a, b, output))
+    return ctx.step(Kind.SELECT, [a.dtype.itemsize], dims, [condition, a, b], output)
+
+
 def _binary(ctx: Lowering, type: BinaryType, a: Value, b: Value, output: Value) -> None:
-    strides = (_broadcast_strides(value) for value in (a, b, output))
-    axes = layout.fold_axes(zip(output.physical, *strides, strict=True), 3)
+    axes = _nest(a, b, output)
     if len(axes) <= MAX_DIMS:
         ctx.step(Kind.BINARY, [type], nest_words(axes), [a, b], output)
         return
@@ -495,7 +548,7 @@ def reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Va
     if len(extents) > MAX_REDUCE_DIMS:
         order = sorted(x.order, key=lambda axis: axis in axes)
         return reduce(ctx, type, ctx.arrange(x, tuple(order)), axes)
-    params = [type, ELEMENTS[x.dtype]]
+    params = [type, _element(x.dtype)]
     dims = [int(0 in reduced), len(extents), *extents]
     return ctx.step(Kind.REDUCE, params, dims, [x], ctx.new(shape, x.order, x.dtype))
 

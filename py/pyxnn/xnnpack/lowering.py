@@ -10,15 +10,13 @@ import numpy as np
 from pyxnn import cpu, errors
 from pyxnn.engine import Kind
 from pyxnn.graph import Graph, Node
+from pyxnn.partition import only_shapes_matter
 from pyxnn.xnnpack import kernels, layout, registry
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
 from pyxnn.xnnpack.steps import Label, Step
 from pyxnn.xnnpack.values import FLOAT32, Buffer, Value
-
-_ANYTHING = np.zeros((), np.float32)
-"""Stands for a tensor of which only the shape matters."""
 
 
 class Lowering:
@@ -79,9 +77,10 @@ class Lowering:
         """Evaluates a node that depends on constants and shapes only; False when it doesn't."""
         if node.captures:
             return False
-        if node.is_op("Shape", "Size"):
-            shape = self.value(node.input(0)).shape
-            arrays: list[np.ndarray | None] = [np.broadcast_to(_ANYTHING, shape)]
+        if only_shapes_matter(node):
+            x = self.value(node.input(0))
+            anything = np.zeros((), x.dtype)
+            arrays: list[np.ndarray | None] = [np.broadcast_to(anything, x.shape)]
         else:
             arrays = [self.constant(name) for name in node.inputs]
             if any(name and array is None for name, array in zip(node.inputs, arrays, strict=True)):

@@ -23,8 +23,19 @@ ALIGNMENT = 64
 TRIES = 32
 """How many orders are tried before more than the lower bound will do."""
 
-IN_PLACE = frozenset({Kind.UNARY, Kind.BINARY, Kind.SOFTMAX, Kind.FUNCTION, Kind.NORMALIZE})
-"""Kinds whose output may be an operand of the same size."""
+IN_PLACE = frozenset(
+    {
+        Kind.UNARY,
+        Kind.BINARY,
+        Kind.SOFTMAX,
+        Kind.FUNCTION,
+        Kind.NORMALIZE,
+        Kind.TYPED_BINARY,
+        Kind.SELECT,
+        Kind.CAST,
+    }
+)
+"""Kinds whose output may be an operand of as many elements of the same size."""
 
 
 @dataclass(eq=False, slots=True)
@@ -103,6 +114,7 @@ def _share(steps: Sequence[Step], lives: dict[Buffer, Life]) -> dict[Buffer, Buf
             if (
                 lives[home].last == index
                 and home.nbytes == result.nbytes
+                and operand.dtype.itemsize == step.output.dtype.itemsize
                 and all(_fills(value) for value in users)
             ):
                 homes[result] = home

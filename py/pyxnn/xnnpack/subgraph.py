@@ -10,7 +10,7 @@ import numpy as np
 from pyxnn import errors
 from pyxnn.engine import Engine, EnginePlan, InvalidInput
 from pyxnn.graph import Graph, Node
-from pyxnn.partition import XNNPACK, Segment
+from pyxnn.partition import XNNPACK, Segment, only_shapes_matter
 from pyxnn.profile import StepTime
 from pyxnn.xnnpack import fusion, registry
 from pyxnn.xnnpack.layout import Shape
@@ -213,6 +213,6 @@ def _deciding(nodes: Sequence[Node]) -> set[str]:
     deciding: set[str] = set()
     for node in reversed(nodes):
         deciding.update(registry.planned_inputs(node))
-        if not node.is_op("Shape", "Size") and any(name in deciding for name in node.defines()):
+        if not only_shapes_matter(node) and any(name in deciding for name in node.defines()):
             deciding.update(node.uses())
     return deciding

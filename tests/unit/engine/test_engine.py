@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnn import errors
-from pyxnn.engine import ARENA, BinaryType, Engine, Kind, ReduceType, Ref, UnaryType
+from pyxnn.engine import ARENA, BinaryType, Element, Engine, Kind, ReduceType, Ref, UnaryType
 from tests.support.steps import run_step
 from tests.support.wasmtime_host import WasmtimeHost
 
@@ -138,13 +138,14 @@ def test_pool(engine, kind):
     np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1, 2)])
-@pytest.mark.parametrize("kind", list(ReduceType))
-def test_reduce(engine, kind, axes):
+@pytest.mark.parametrize("kind", [ReduceType.SUM, ReduceType.MEAN])
+@pytest.mark.parametrize("outer", [0, 1])
+def test_reduce(engine, kind, outer):
     x = normal(5, 6, 7)
+    axes = (0, 2) if outer else (1,)
     expected = x.sum(axes) if kind == ReduceType.SUM else x.mean(axes)
-    dims = [len(axes), *axes, 3, 5, 6, 7]
-    out = run_step(engine, Kind.REDUCE, [kind], dims, [x], expected.shape)
+    dims = [outer, 3, 5, 6, 7]
+    out = run_step(engine, Kind.REDUCE, [kind, Element.FLOAT32], dims, [x], expected.shape)
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -301,13 +302,12 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         ("kind", "params", "words"),
-        [(Kind.TRANSPOSE, [4], 2), (Kind.REDUCE, [0], 1)],
+        [(Kind.TRANSPOSE, [4], 2)],
     )
     def test_number_of_dimensions(self, engine, kind, params, words):
         op = engine.create_operator(kind, params)
         plan = engine.create_plan()
-        axes = [1, 0] if kind == Kind.REDUCE else []
-        plan.add(op, [*axes, 7, *[1] * 7 * words], [Ref(ARENA, 0), Ref(ARENA, 64)])
+        plan.add(op, [7, *[1] * 7 * words], [Ref(ARENA, 0), Ref(ARENA, 64)])
         with pytest.raises(errors.Fail, match="invalid parameter"):
             plan.reshape(1)
 

@@ -62,4 +62,4 @@ def test_a_wide_index_is_not_cut_to_32_bits():
 
 def test_refusals():
     model, _ = lookup(np.zeros((2, 3), np.complex64), np.zeros(1, np.int64), 0, dtype=np.complex64)
-    assert native.refusal(model) == "input 't' is complex64, which no kernel moves"
+    assert native.refusal(model) == "input 't' is complex64, not of a type that kernels move"

@@ -203,4 +203,4 @@ def test_refusals():
     feeds = {"x": np.ones((2, 3), np.complex64)}
     node = helper.make_node("Transpose", ["x"], ["y"])
     data = native.build([node], feeds, ["y"], dtype=np.complex64)
-    assert native.refusal(data) == "input 'x' is complex64, which no kernel moves"
+    assert native.refusal(data) == "input 'x' is complex64, not of a type that kernels move"

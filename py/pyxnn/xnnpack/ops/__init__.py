@@ -4,15 +4,18 @@ Lowerings see the form of ONNX's newest opset: `passes` has brought older models
 """
 
 from pyxnn.graph import Graph, Node
+from pyxnn.partition import only_shapes_matter
 from pyxnn.xnnpack import registry
 from pyxnn.xnnpack.ops import (
     activation,
     attention,
+    cast,
     convolution,
     deconvolution,
     elementwise,
     gather,
     gelu,
+    logic,
     matmul,
     normalization,
     parts,
@@ -26,11 +29,13 @@ from pyxnn.xnnpack.ops import (
 __all__ = [
     "activation",
     "attention",
+    "cast",
     "convolution",
     "deconvolution",
     "elementwise",
     "gather",
     "gelu",
+    "logic",
     "matmul",
     "normalization",
     "parts",
@@ -51,4 +56,28 @@ def supports(node: Node, graph: Graph) -> str | None:
     if operator is None:
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         return f"XNNPACK has no {name} here"
-    return operator.supports(node, graph)
+    reason = operator.supports(node, graph)
+    if reason is None and _decides_shapes(node, graph):
+        reason = "plans are made by its result, so it is computed before them"
+    return reason
+
+
+def _decides_shapes(node: Node, graph: Graph) -> bool:
+    """Whether a plan depends on the node's result: directly, or by way of other small tensors and of integers."""
+    seen = {node}
+    makers = [node]
+    while makers:
+        for name in makers.pop().defines():
+            for user in graph.consumers(name):
+                if name in registry.planned_inputs(user):
+                    return True
+                if user not in seen and not only_shapes_matter(user) and _may_decide(name, graph):
+                    seen.add(user)
+                    makers.append(user)
+    return False
+
+
+def _may_decide(name: str, graph: Graph) -> bool:
+    """Whether shapes may be computed from a value: integers, or numbers in one row."""
+    dtype, rank = graph.dtype(name), graph.rank(name)
+    return (dtype is not None and dtype.kind in "biu") or rank in (0, 1)

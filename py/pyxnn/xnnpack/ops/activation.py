@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from pyxnn.engine import BinaryType, ReduceType, UnaryType
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
@@ -11,7 +13,7 @@ from pyxnn.xnnpack.fusion import Bounds, clip_bounds
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import FLOAT32, Value
 
 _UNARY = {
     "HardSwish": UnaryType.HARDSWISH,
@@ -27,19 +29,23 @@ def lower_unary(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.unary(ctx, _UNARY[node.op_type], x))
 
 
-@register("Relu", supports=conditions.floating)
+@register("Relu", supports=conditions.ordered)
 def lower_relu(node: Node, ctx: Lowering) -> None:
     """Relu (opsets 6 to 14): X of any shape to max(X, 0)."""
     x = ctx.value(node.input(0))
+    if x.dtype != FLOAT32:
+        zero = Value.constant(np.zeros((), x.dtype))
+        ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MAXIMUM, x, zero))
+        return
     ctx.define(node.output(0), kernels.clamp(ctx, x, Bounds(0.0, math.inf)))
 
 
-@register("Clip", supports=conditions.floating)
+@register("Clip", supports=conditions.ordered)
 def lower_clip(node: Node, ctx: Lowering) -> None:
     """Clip (opsets 11 to 13): input of any shape, min and max scalars or absent, to min(max(input, min), max)."""
     x = ctx.value(node.input(0))
     bounds = clip_bounds(node, ctx.constant)
-    if bounds is not None:
+    if bounds is not None and x.dtype == FLOAT32:
         ctx.define(node.output(0), kernels.clamp(ctx, x, bounds))
         return
     for name, type in zip(node.inputs[1:], (BinaryType.MAXIMUM, BinaryType.MINIMUM), strict=False):

@@ -2,45 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import numpy as np
 
 from pyxnn.graph import Graph, Node
 
+_INTEGERS = {np.dtype(f"{kind}{8 * size}") for kind in ("int", "uint") for size in (1, 2, 4, 8)}
+_FLOATS = {np.dtype(np.float32)}
 
-def floating(node: Node, graph: Graph, positions: Iterable[int] | None = None) -> str | None:
+MOVABLE = {*_INTEGERS, *_FLOATS, np.dtype(np.bool_), np.dtype(np.float64)}
+"""Types whose elements kernels copy and convert."""
+
+COMPUTABLE = MOVABLE - {np.dtype(np.float64)}
+"""Types that kernels compute with; of uint64 they know neither order nor quotient."""
+
+Positions = Iterable[int] | None
+
+
+def floating(node: Node, graph: Graph, positions: Positions = None) -> str | None:
     """That inputs (all, unless positions are given) are float32; absent ones are."""
-    names = node.inputs if positions is None else [node.input(position) for position in positions]
-    for name in filter(None, names):
-        dtype = graph.dtype(name)
-        if dtype is None:
-            return f"the type of input '{name}' is unknown"
-        if dtype != np.float32:
-            return f"input '{name}' is {dtype}, not float32"
-    return None
+    return _of_types(node, graph, positions, _FLOATS, "float32")
 
 
-_MOVABLE = {np.dtype(name) for name in ("bool", "float32", "float64")} | {
-    np.dtype(f"{kind}{8 * size}") for kind in ("int", "uint") for size in (1, 2, 4, 8)
-}
-
-
-def movable(node: Node, graph: Graph, positions: Iterable[int] | None = None) -> str | None:
-    """That inputs (all, unless positions are given) are of types that kernels can move; absent ones are."""
-    names = node.inputs if positions is None else [node.input(position) for position in positions]
-    for name in filter(None, names):
-        dtype = graph.dtype(name)
-        if dtype is None:
-            return f"the type of input '{name}' is unknown"
-        if dtype not in _MOVABLE:
-            return f"input '{name}' is {dtype}, which no kernel moves"
-    return None
+def movable(node: Node, graph: Graph, positions: Positions = None) -> str | None:
+    """That inputs (all, unless positions are given) are of types that kernels move; absent ones are."""
+    return _of_types(node, graph, positions, MOVABLE, "of a type that kernels move")
 
 
 def movable_data(node: Node, graph: Graph) -> str | None:
-    """That the first input is of a type that kernels can move."""
+    """That the first input is of a type that kernels move."""
     return movable(node, graph, [0])
+
+
+def computable(node: Node, graph: Graph) -> str | None:
+    """That all inputs are of types that kernels compute with."""
+    return _of_types(node, graph, None, COMPUTABLE, "of a type that kernels compute with")
+
+
+def ordered(node: Node, graph: Graph, positions: Positions = None) -> str | None:
+    """That inputs (all, unless positions are given) are of types that kernels compare and divide."""
+    types = COMPUTABLE - {np.dtype(np.uint64)}
+    return _of_types(node, graph, positions, types, "of a type that kernels compare")
+
+
+def integral(node: Node, graph: Graph) -> str | None:
+    """That all inputs are integers that kernels compare and divide."""
+    types = _INTEGERS - {np.dtype(np.uint64)}
+    return _of_types(node, graph, None, types, "an integer of a type that kernels divide")
+
+
+def _of_types(
+    node: Node, graph: Graph, positions: Positions, allowed: Container[np.dtype], wanted: str
+) -> str | None:
+    names = node.inputs if positions is None else [node.input(position) for position in positions]
+    for name in filter(None, names):
+        dtype = graph.dtype(name)
+        if dtype is None:
+            return f"the type of input '{name}' is unknown"
+        if dtype not in allowed:
+            return f"input '{name}' is {dtype}, not {wanted}"
+    return None
 
 
 def constant(node: Node, graph: Graph, *positions: int) -> str | None:

@@ -12,20 +12,23 @@ from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import FLOAT32, Value
 
 _UNARY = {
-    "Abs": UnaryType.ABS,
     "Ceil": UnaryType.CEILING,
     "Cos": UnaryType.COSINE,
     "Exp": UnaryType.EXP,
     "Floor": UnaryType.FLOOR,
     "Log": UnaryType.LOG,
-    "Neg": UnaryType.NEGATE,
     "Round": UnaryType.ROUND,
-    "Sign": UnaryType.SIGN,
     "Sin": UnaryType.SINE,
     "Sqrt": UnaryType.SQUARE_ROOT,
+}
+
+_SIGNED = {
+    "Abs": UnaryType.ABS,
+    "Neg": UnaryType.NEGATE,
+    "Sign": UnaryType.SIGN,
 }
 
 _BINARY = {
@@ -46,10 +49,31 @@ _VARIADIC = {
 
 @register(*_UNARY, supports=conditions.floating)
 def lower_unary(node: Node, ctx: Lowering) -> None:
-    """Abs, Ceil, Exp, Floor, Log, Neg, Sqrt (opsets 6, 13), Cos, Sin (7, 22), Round (11, 22), Sign (9, 13): X of any shape to Y
-    of the same."""
+    """Ceil, Exp, Floor, Log, Sqrt (opsets 6, 13), Cos, Sin (7, 22), Round (11, 22): X of any shape to Y of the same."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), kernels.unary(ctx, _UNARY[node.op_type], x))
+
+
+@register(*_SIGNED, supports=conditions.ordered)
+def lower_signed(node: Node, ctx: Lowering) -> None:
+    """Abs, Neg (opsets 6, 13), Sign (9, 13): X of any shape to Y of the same; integers wrap."""
+    x = ctx.value(node.input(0))
+    if x.dtype == FLOAT32:
+        y = kernels.unary(ctx, _SIGNED[node.op_type], x)
+    elif node.op_type == "Sign":
+        y = kernels.binary(ctx, BinaryType.MINIMUM, x, _integer(1, x))
+        if x.dtype.kind == "i":
+            y = kernels.binary(ctx, BinaryType.MAXIMUM, y, _integer(-1, x))
+    else:
+        y = kernels.binary(ctx, BinaryType.SUBTRACT, _integer(0, x), x)
+        if node.op_type == "Abs":
+            y = x if x.dtype.kind == "u" else kernels.binary(ctx, BinaryType.MAXIMUM, x, y)
+    ctx.define(node.output(0), y)
+
+
+def _integer(number: int, x: Value) -> Value:
+    """A scalar of the type of `x`."""
+    return Value.constant(np.array(number, x.dtype))
 
 
 @register("Reciprocal", supports=conditions.floating)
@@ -59,14 +83,28 @@ def lower_reciprocal(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.DIVIDE, Value.scalar(1.0), x))
 
 
-@register(*_BINARY, supports=conditions.floating)
+@register("PRelu", supports=conditions.floating)
+@register("Add", "Mul", "Sub", supports=conditions.computable)
+@register("Div", supports=conditions.ordered)
 def lower_binary(node: Node, ctx: Lowering) -> None:
-    """Add, Div, Mul, Sub (opsets 7 to 14), PRelu (7 to 16; A is X, B its slope): A and B, broadcast as in NumPy, to C."""
+    """Add, Div, Mul, Sub (opsets 7 to 14), PRelu (7 to 16; A is X, B its slope): A and B, broadcast as in NumPy, to C.
+
+    Integers wrap; their quotients are rounded towards zero, and zero where B is.
+    """
     a, b = (ctx.value(name) for name in node.inputs)
     ctx.define(node.output(0), kernels.binary(ctx, _BINARY[node.op_type], a, b))
 
 
-@register(*_VARIADIC, supports=conditions.floating)
+@register("Mod", supports=conditions.integral)
+def lower_mod(node: Node, ctx: Lowering) -> None:
+    """Mod (opsets 10, 13): A and B, broadcast as in NumPy, to what division leaves: of B's sign, or of A's with `fmod`."""
+    a, b = (ctx.value(name) for name in node.inputs)
+    type = BinaryType.REMAINDER if node.attribute("fmod", 0) else BinaryType.MODULO
+    ctx.define(node.output(0), kernels.binary(ctx, type, a, b))
+
+
+@register("Mean", "Sum", supports=conditions.floating)
+@register("Max", "Min", supports=conditions.ordered)
 def lower_variadic(node: Node, ctx: Lowering) -> None:
     """Max, Mean, Min, Sum (opsets 6 to 13): one tensor or more, broadcast as in NumPy, to one."""
     type = _VARIADIC[node.op_type]
@@ -78,24 +116,23 @@ def lower_variadic(node: Node, ctx: Lowering) -> None:
 
 
 def supports_pow(node: Node, graph: Graph) -> str | None:
+    if graph.dtype(node.input(0)) != FLOAT32:
+        return conditions.integral(node, graph)
     is_constant = graph.constant(node.input(1)) is not None
-    return conditions.floating(node, graph, [0] if is_constant else [0, 1])
+    return None if is_constant else conditions.ordered(node, graph, [1])
 
 
 @register("Pow", supports=supports_pow)
 def lower_pow(node: Node, ctx: Lowering) -> None:
-    """Pow (opsets 7 to 15): X and Y, broadcast as in NumPy, to X ** Y; a constant Y may be of any type."""
-    x = ctx.value(node.input(0))
-    exponent = ctx.constant(node.input(1))
-    if exponent is None:
-        y = ctx.value(node.input(1))
-    else:
-        y = Value.constant(exponent.astype(np.float32))
-        if exponent.size == 1:
-            short = _short_power(ctx, x.expanded(max(x.rank, y.rank)), float(exponent.item()))
-            if short is not None:
-                ctx.define(node.output(0), short)
-                return
+    """Pow (opsets 7 to 15): X and Y, broadcast as in NumPy, to X ** Y, of X's type. An integer X takes integers only."""
+    x, y = (ctx.value(name) for name in node.inputs)
+    y = kernels.cast(ctx, y, x.dtype)
+    if isinstance(y.source, np.ndarray) and y.size == 1:
+        rank = max(x.rank, y.rank)
+        short = _short_power(ctx, x.expanded(rank), float(y.source.item()))
+        if short is not None:
+            ctx.define(node.output(0), short)
+            return
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.POWER, x, y))
 
 
@@ -103,13 +140,13 @@ def _short_power(ctx: Lowering, x: Value, exponent: float) -> Value | None:
     """`x` to an exponent that needs no logarithm; None for the others."""
     if exponent == 1:
         return x
+    if exponent in (2, 3):
+        square = kernels.binary(ctx, BinaryType.MULTIPLY, x, x)
+        return square if exponent == 2 else kernels.binary(ctx, BinaryType.MULTIPLY, square, x)
+    if x.dtype != FLOAT32:
+        return None
     if exponent == -1:
         return kernels.binary(ctx, BinaryType.DIVIDE, Value.scalar(1.0), x)
     if exponent == 0.5:
         return kernels.unary(ctx, UnaryType.SQUARE_ROOT, x)
-    if exponent == 2:
-        return kernels.unary(ctx, UnaryType.SQUARE, x)
-    if exponent == 3:
-        square = kernels.unary(ctx, UnaryType.SQUARE, x)
-        return kernels.binary(ctx, BinaryType.MULTIPLY, square, x)
     return None

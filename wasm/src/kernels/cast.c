@@ -1,0 +1,174 @@
+#include "kernels/cast.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <wasm_simd128.h>
+
+static const struct {
+  uint8_t size;
+  uint8_t wide; /* the type that it is widened to */
+} types[num_elements] = {
+    [pyxnn_float32] = {4, pyxnn_float32},  [pyxnn_int32] = {4, pyxnn_int32},     [pyxnn_int64] = {8, pyxnn_int64},
+    [pyxnn_uint8] = {1, pyxnn_int32},      [pyxnn_bool] = {1, pyxnn_int32},      [pyxnn_int8] = {1, pyxnn_int32},
+    [pyxnn_int16] = {2, pyxnn_int32},      [pyxnn_uint16] = {2, pyxnn_int32},    [pyxnn_uint32] = {4, pyxnn_int64},
+    [pyxnn_uint64] = {8, pyxnn_int64},     [pyxnn_float64] = {8, pyxnn_float64}, [pyxnn_float16] = {2, pyxnn_float32},
+    [pyxnn_bfloat16] = {2, pyxnn_float32},
+};
+
+size_t element_size(enum pyxnn_element element) {
+  return types[element].size;
+}
+
+/* What the machine has no vectors for stays a plain loop. */
+#pragma clang diagnostic ignored "-Wpass-failed"
+
+/* Elements are read before their place is written, so the result may lie over the operand. */
+#define DEFINE(name, source, target, value)                                             \
+  static void name(const void* from, void* to, size_t count) {                          \
+    const source* given = from;                                                         \
+    target* result = to;                                                                \
+    _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++) { \
+      const source x = given[i];                                                        \
+      result[i] = (target)(value);                                                      \
+    }                                                                                   \
+  }
+
+DEFINE(widen_uint8, uint8_t, int32_t, x)
+DEFINE(widen_int8, int8_t, int32_t, x)
+DEFINE(widen_uint16, uint16_t, int32_t, x)
+DEFINE(widen_int16, int16_t, int32_t, x)
+DEFINE(widen_uint32, uint32_t, int64_t, x)
+DEFINE(narrow_to_8, uint32_t, uint8_t, x)
+DEFINE(narrow_to_16, uint32_t, uint16_t, x)
+DEFINE(narrow_to_32, uint64_t, uint32_t, x)
+DEFINE(int32_to_int64, int32_t, int64_t, x)
+DEFINE(int32_to_float32, int32_t, float, x)
+DEFINE(int32_to_float64, int32_t, double, x)
+DEFINE(int64_to_float32, int64_t, float, x)
+DEFINE(int64_to_float64, int64_t, double, x)
+DEFINE(float32_to_float64, float, double, x)
+DEFINE(float64_to_float32, double, float, x)
+DEFINE(float32_to_bool, float, bool, x != 0)
+DEFINE(float64_to_bool, double, bool, x != 0)
+DEFINE(int32_to_bool, int32_t, bool, x != 0)
+DEFINE(int64_to_bool, int64_t, bool, x != 0)
+
+/* NaN fails the comparison too. */
+#define FITS(limit) (x >= -(limit) && x < (limit))
+DEFINE(float32_to_int32, float, int32_t, FITS(0x1p31f) ? (int32_t)x : INT32_MIN)
+DEFINE(float64_to_int32, double, int32_t, FITS(0x1p31) ? (int32_t)x : INT32_MIN)
+DEFINE(float32_to_int64, float, int64_t, FITS(0x1p63f) ? (int64_t)x : INT64_MIN)
+DEFINE(float64_to_int64, double, int64_t, FITS(0x1p63) ? (int64_t)x : INT64_MIN)
+
+/* The bits of float32 by integer arithmetic, which takes denormals, infinities and NaN as they come. */
+static inline uint32_t bits_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+static inline float float_of(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+/*
+ * Exponent and fraction of float16 in float32's place, times what the biases of the exponents differ by; the product is
+ * exact, denormals included. Infinities and NaN get all of the exponent's bits.
+ */
+static inline float float_of_half(uint16_t half) {
+  const uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
+  const uint32_t special = magnitude >= 0x7c00u << 13 ? 0x7f800000u : 0;
+  const uint32_t bits = bits_of(float_of(magnitude) * 0x1p112f);
+  return float_of(bits | special | (uint32_t)(half & 0x8000) << 16);
+}
+
+/*
+ * Rounds to nearest, ties to even: normal numbers by adding half of what is cut off to their bits, denormals by adding a
+ * float whose last place is theirs.
+ */
+static inline uint16_t half_of_float(float x) {
+  const uint32_t bits = bits_of(x), sign = bits & 0x80000000u, magnitude = bits ^ sign;
+  const uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
+  const uint32_t small = bits_of(float_of(magnitude) + 0.5f) - bits_of(0.5f);
+  const uint32_t large = magnitude > 0x7f800000u ? 0x7e00 : 0x7c00;
+  const uint32_t half = magnitude >= 0x477ff000u ? large : magnitude < 0x38800000u ? small : normal;
+  return (uint16_t)(half | sign >> 16);
+}
+
+static inline uint16_t brain_of_float(float x) {
+  const uint32_t bits = bits_of(x);
+  const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  const uint32_t nan = bits >> 16 | 0x40;
+  return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+}
+
+DEFINE(widen_float16, uint16_t, float, float_of_half(x))
+DEFINE(widen_bfloat16, uint16_t, float, float_of((uint32_t)x << 16))
+DEFINE(narrow_to_float16, float, uint16_t, half_of_float(x))
+DEFINE(narrow_to_bfloat16, float, uint16_t, brain_of_float(x))
+
+/* From a narrow type to the one that it is widened to, and back. */
+static const struct {
+  cast_row widen, narrow;
+} narrow_types[num_elements] = {
+    [pyxnn_uint8] = {widen_uint8, narrow_to_8},
+    [pyxnn_bool] = {widen_uint8, NULL},
+    [pyxnn_int8] = {widen_int8, narrow_to_8},
+    [pyxnn_int16] = {widen_int16, narrow_to_16},
+    [pyxnn_uint16] = {widen_uint16, narrow_to_16},
+    [pyxnn_uint32] = {widen_uint32, narrow_to_32},
+    [pyxnn_float16] = {widen_float16, narrow_to_float16},
+    [pyxnn_bfloat16] = {widen_bfloat16, narrow_to_bfloat16},
+};
+
+/* Among the wide types. */
+static cast_row convert(enum pyxnn_element from, enum pyxnn_element to) {
+  switch (from) {
+    case pyxnn_int32:
+      return to == pyxnn_int64 ? int32_to_int64 : to == pyxnn_float32 ? int32_to_float32 : int32_to_float64;
+    case pyxnn_int64:
+      return to == pyxnn_int32 ? narrow_to_32 : to == pyxnn_float32 ? int64_to_float32 : int64_to_float64;
+    case pyxnn_float32:
+      return to == pyxnn_int32 ? float32_to_int32 : to == pyxnn_int64 ? float32_to_int64 : float32_to_float64;
+    default:
+      return to == pyxnn_int32 ? float64_to_int32 : to == pyxnn_int64 ? float64_to_int64 : float64_to_float32;
+  }
+}
+
+static cast_row to_bool(enum pyxnn_element wide) {
+  switch (wide) {
+    case pyxnn_int32:
+      return int32_to_bool;
+    case pyxnn_int64:
+      return int64_to_bool;
+    case pyxnn_float32:
+      return float32_to_bool;
+    default:
+      return float64_to_bool;
+  }
+}
+
+static void append(struct cast* cast, cast_row step, enum pyxnn_element to) {
+  cast->steps[cast->num_steps] = step;
+  cast->num_steps += 1;
+  cast->sizes[cast->num_steps] = element_size(to);
+}
+
+struct cast cast_find(enum pyxnn_element from, enum pyxnn_element to) {
+  const enum pyxnn_element source = types[from].wide, target = to == pyxnn_bool ? source : types[to].wide;
+  struct cast cast = {.num_steps = 0, .sizes = {element_size(from)}};
+  if (narrow_types[from].widen != NULL) {
+    append(&cast, narrow_types[from].widen, source);
+  }
+  if (source != target) {
+    append(&cast, convert(source, target), target);
+  }
+  if (to == pyxnn_bool) {
+    append(&cast, to_bool(source), to);
+  } else if (narrow_types[to].narrow != NULL) {
+    append(&cast, narrow_types[to].narrow, to);
+  }
+  return cast;
+}

@@ -1,0 +1,124 @@
+#include "kernels/typed_binary.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the machine has no vectors for stays a plain loop. */
+#pragma clang diagnostic ignored "-Wpass-failed"
+
+/* Elements are read before their place is written, so a result may lie over an operand. */
+#define EACH_ELEMENT _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++)
+
+/* The three rows of an operation: `value` gives the result of the elements x and y. */
+#define DEFINE(name, operand, result, value)                                             \
+  static inline result name##_of(operand x, operand y) {                                 \
+    return value;                                                                        \
+  }                                                                                      \
+  static void name##_row_row(const void* a, const void* b, void* output, size_t count) { \
+    const operand* as = a;                                                               \
+    const operand* bs = b;                                                               \
+    result* results = output;                                                            \
+    EACH_ELEMENT {                                                                       \
+      results[i] = name##_of(as[i], bs[i]);                                              \
+    }                                                                                    \
+  }                                                                                      \
+  static void name##_row_one(const void* a, const void* b, void* output, size_t count) { \
+    const operand* as = a;                                                               \
+    const operand y = *(const operand*)b;                                                \
+    result* results = output;                                                            \
+    EACH_ELEMENT {                                                                       \
+      results[i] = name##_of(as[i], y);                                                  \
+    }                                                                                    \
+  }                                                                                      \
+  static void name##_one_row(const void* a, const void* b, void* output, size_t count) { \
+    const operand x = *(const operand*)a;                                                \
+    const operand* bs = b;                                                               \
+    result* results = output;                                                            \
+    EACH_ELEMENT {                                                                       \
+      results[i] = name##_of(x, bs[i]);                                                  \
+    }                                                                                    \
+  }
+
+#define ROWS(name) {name##_row_row, name##_row_one, name##_one_row}
+
+#define DEFINE_COMPARISONS(name, type)     \
+  DEFINE(name##_equal, type, bool, x == y) \
+  DEFINE(name##_less, type, bool, x < y)   \
+  DEFINE(name##_less_equal, type, bool, x <= y)
+
+#define DEFINE_BITWISE(name, type)     \
+  DEFINE(name##_and, type, type, x& y) \
+  DEFINE(name##_or, type, type, x | y) \
+  DEFINE(name##_xor, type, type, x ^ y)
+
+/* What C leaves undefined is defined here: sums wrap, as does the quotient of the lowest number and -1. */
+#define DEFINE_ARITHMETIC(name, type, bits)                            \
+  static inline type name##_quotient(type x, type y) {                 \
+    return y == 0 ? 0 : y == -1 ? (type)(0 - (bits)x) : x / y;         \
+  }                                                                    \
+  static inline type name##_rest(type x, type y) {                     \
+    return y == 0 || y == -1 ? 0 : x % y;                              \
+  }                                                                    \
+  static inline type name##_floored_rest(type x, type y) {             \
+    const type rest = name##_rest(x, y);                               \
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;       \
+  }                                                                    \
+  static type name##_to_the(type x, type y) {                          \
+    if (y < 0) {                                                       \
+      return x == 1 ? 1 : x == -1 ? (y & 1 ? -1 : 1) : 0;              \
+    }                                                                  \
+    bits product = 1, factor = (bits)x;                                \
+    for (; y > 0; y >>= 1) {                                           \
+      product *= y & 1 ? factor : 1;                                   \
+      factor *= factor;                                                \
+    }                                                                  \
+    return (type)product;                                              \
+  }                                                                    \
+  enum { name##_width = 8 * sizeof(type) };                            \
+  DEFINE(name##_add, bits, bits, x + y)                                \
+  DEFINE(name##_subtract, bits, bits, x - y)                           \
+  DEFINE(name##_multiply, bits, bits, x* y)                            \
+  DEFINE(name##_divide, type, type, name##_quotient(x, y))             \
+  DEFINE(name##_maximum, type, type, x > y ? x : y)                    \
+  DEFINE(name##_minimum, type, type, x < y ? x : y)                    \
+  DEFINE(name##_power, type, type, name##_to_the(x, y))                \
+  DEFINE(name##_modulo, type, type, name##_floored_rest(x, y))         \
+  DEFINE(name##_remainder, type, type, name##_rest(x, y))              \
+  DEFINE(name##_shift_left, bits, bits, y < name##_width ? x << y : 0) \
+  DEFINE(name##_shift_right, bits, bits, y < name##_width ? x >> y : 0)
+
+DEFINE_COMPARISONS(float32, float)
+DEFINE_COMPARISONS(int32, int32_t)
+DEFINE_COMPARISONS(int64, int64_t)
+DEFINE_COMPARISONS(uint8, uint8_t)
+DEFINE_BITWISE(int32, int32_t)
+DEFINE_BITWISE(int64, int64_t)
+DEFINE_BITWISE(uint8, uint8_t)
+DEFINE_ARITHMETIC(int32, int32_t, uint32_t)
+DEFINE_ARITHMETIC(int64, int64_t, uint64_t)
+
+#define COMPARISONS(name) \
+  [pyxnn_equal] = ROWS(name##_equal), [pyxnn_less] = ROWS(name##_less), [pyxnn_less_equal] = ROWS(name##_less_equal)
+#define BITWISE(name) [pyxnn_and] = ROWS(name##_and), [pyxnn_or] = ROWS(name##_or), [pyxnn_xor] = ROWS(name##_xor)
+#define ARITHMETIC(name)                                                                                              \
+  [pyxnn_add] = ROWS(name##_add), [pyxnn_subtract] = ROWS(name##_subtract), [pyxnn_multiply] = ROWS(name##_multiply), \
+  [pyxnn_divide] = ROWS(name##_divide), [pyxnn_maximum] = ROWS(name##_maximum),                                       \
+  [pyxnn_minimum] = ROWS(name##_minimum), [pyxnn_power] = ROWS(name##_power), [pyxnn_modulo] = ROWS(name##_modulo),   \
+  [pyxnn_remainder] = ROWS(name##_remainder), [pyxnn_shift_left] = ROWS(name##_shift_left),                           \
+  [pyxnn_shift_right] = ROWS(name##_shift_right)
+
+enum { num_types = pyxnn_shift_right + 1, num_operands = pyxnn_uint8 + 1 };
+
+static const struct typed_binary table[num_operands][num_types] = {
+    [pyxnn_float32] = {COMPARISONS(float32)},
+    [pyxnn_int32] = {ARITHMETIC(int32), COMPARISONS(int32), BITWISE(int32)},
+    [pyxnn_int64] = {ARITHMETIC(int64), COMPARISONS(int64), BITWISE(int64)},
+    [pyxnn_uint8] = {COMPARISONS(uint8), BITWISE(uint8)},
+};
+
+const struct typed_binary* typed_binary_find(enum pyxnn_binary_type type, enum pyxnn_element element) {
+  if ((uint32_t)type >= num_types || (uint32_t)element >= num_operands || table[element][type].row_row == NULL) {
+    return NULL;
+  }
+  return &table[element][type];
+}
