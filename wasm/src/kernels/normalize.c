@@ -1,6 +1,7 @@
 #include "kernels/normalize.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "kernels/simd.h"
 
@@ -17,17 +18,28 @@ static inline float sum_of_lanes(v128_t value) {
          (wasm_f32x4_extract_lane(value, 2) + wasm_f32x4_extract_lane(value, 3));
 }
 
-static inline float total_of(const v128_t sums[num_sums]) {
-  return sum_of_lanes(wasm_f32x4_add(wasm_f32x4_add(sums[0], sums[1]), wasm_f32x4_add(sums[2], sums[3])));
+static inline float total_of(v128_t sums[num_sums]) {
+#pragma unroll
+  for (size_t half = num_sums / 2; half > 0; half /= 2) {
+#pragma unroll
+    for (size_t s = 0; s < half; s++) {
+      sums[s] = wasm_f32x4_add(sums[s], sums[s + half]);
+    }
+  }
+  return sum_of_lanes(sums[0]);
 }
 
 static float sum_of(const float* values, size_t count) {
   v128_t sums[num_sums] = {0};
   size_t i = 0;
   for (; i + values_per_turn <= count; i += values_per_turn) {
+#pragma unroll
     for (size_t s = 0; s < num_sums; s++) {
       sums[s] = wasm_f32x4_add(sums[s], wasm_v128_load(values + i + s * 4));
     }
+  }
+  for (; i + 4 <= count; i += 4) {
+    sums[0] = wasm_f32x4_add(sums[0], wasm_v128_load(values + i));
   }
   float sum = total_of(sums);
   for (; i < count; i++) {
@@ -50,9 +62,13 @@ INLINE float spread_of(const float* values, size_t count, float center, enum spr
   v128_t sums[num_sums] = {0};
   size_t i = 0;
   for (; i + values_per_turn <= count; i += values_per_turn) {
+#pragma unroll
     for (size_t s = 0; s < num_sums; s++) {
       sums[s] = spread4(sums[s], wasm_v128_load(values + i + s * 4), centers, spread);
     }
+  }
+  for (; i + 4 <= count; i += 4) {
+    sums[0] = spread4(sums[0], wasm_v128_load(values + i), centers, spread);
   }
   float sum = total_of(sums);
   for (; i < count; i++) {
@@ -95,71 +111,119 @@ struct moments moments_of(const float* values, size_t count, enum spread spread)
   return moments;
 }
 
-INLINE float clamp(float value, const struct bounds* bounds) {
-  return value < bounds->min ? bounds->min : value > bounds->max ? bounds->max : value;
+/* Clamping costs as much as all else: where there are no bounds, it is left out. */
+static bool is_bounded(const struct bounds* bounds) {
+  return bounds->min > -INFINITY || bounds->max < INFINITY;
+}
+
+INLINE v128_t clamp4(v128_t value, const struct bounds* bounds, bool bounded) {
+  return bounded ? simd_clamp(value, wasm_f32x4_splat(bounds->min), wasm_f32x4_splat(bounds->max)) : value;
+}
+
+/* Up to four values; each has a scale and a bias of its own, unless `scale` is NULL: then all have `same_bias`. */
+INLINE void normalize4(const float* input, float* output, size_t count, v128_t center, v128_t factor,
+                       const float* scale, const float* bias, v128_t same_bias, const struct bounds* bounds,
+                       bool bounded) {
+  v128_t value = wasm_f32x4_sub(simd_load(input, count), center);
+  if (scale != NULL) {
+    value = simd_madd(wasm_f32x4_mul(value, factor), simd_load(scale, count), simd_load(bias, count));
+  } else {
+    value = simd_madd(value, factor, same_bias);
+  }
+  simd_store(output, clamp4(value, bounds, bounded), count);
+}
+
+INLINE void normalize_run(const float* input, float* output, size_t count, v128_t center, v128_t factor,
+                          const float* scale, const float* bias, v128_t same_bias, const struct bounds* bounds,
+                          bool bounded) {
+  const bool each = scale != NULL;
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    normalize4(input + i, output + i, 4, center, factor, each ? scale + i : NULL, each ? bias + i : NULL, same_bias,
+               bounds, bounded);
+  }
+  if (i < count) {
+    normalize4(input + i, output + i, count - i, center, factor, each ? scale + i : NULL, each ? bias + i : NULL,
+               same_bias, bounds, bounded);
+  }
 }
 
 void normalize_each(const float* input, float* output, size_t count, float center, float factor, const float* scale,
                     const float* bias, const struct bounds* bounds) {
   const v128_t centers = wasm_f32x4_splat(center), factors = wasm_f32x4_splat(factor);
-  const v128_t min = wasm_f32x4_splat(bounds->min), max = wasm_f32x4_splat(bounds->max);
-  size_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const v128_t normal = wasm_f32x4_mul(wasm_f32x4_sub(wasm_v128_load(input + i), centers), factors);
-    const v128_t value = simd_madd(normal, wasm_v128_load(scale + i), wasm_v128_load(bias + i));
-    wasm_v128_store(output + i, simd_clamp(value, min, max));
-  }
-  for (; i < count; i++) {
-    output[i] = clamp((input[i] - center) * factor * scale[i] + bias[i], bounds);
+  if (is_bounded(bounds)) {
+    normalize_run(input, output, count, centers, factors, scale, bias, factors, bounds, true);
+  } else {
+    normalize_run(input, output, count, centers, factors, scale, bias, factors, bounds, false);
   }
 }
 
 void normalize_all(const float* input, float* output, size_t count, float center, float factor, float bias,
                    const struct bounds* bounds) {
   const v128_t centers = wasm_f32x4_splat(center), factors = wasm_f32x4_splat(factor), biases = wasm_f32x4_splat(bias);
-  const v128_t min = wasm_f32x4_splat(bounds->min), max = wasm_f32x4_splat(bounds->max);
-  size_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const v128_t difference = wasm_f32x4_sub(wasm_v128_load(input + i), centers);
-    wasm_v128_store(output + i, simd_clamp(simd_madd(difference, factors, biases), min, max));
-  }
-  for (; i < count; i++) {
-    output[i] = clamp((input[i] - center) * factor + bias, bounds);
+  if (is_bounded(bounds)) {
+    normalize_run(input, output, count, centers, factors, NULL, NULL, biases, bounds, true);
+  } else {
+    normalize_run(input, output, count, centers, factors, NULL, NULL, biases, bounds, false);
   }
 }
 
-/* Sums down `vectors` times four columns, the last of which has `lanes`; in `center` their means by row count go in. */
+/*
+ * Sums down `vectors` times four columns, of which the last four may be fewer: `lanes`. `chains` rows are summed side by side,
+ * for the reason above. For means, values are summed as they are.
+ */
 INLINE void sums_of_columns(const float* values, size_t rows, size_t stride, size_t vectors, size_t lanes,
-                            const float* center, enum spread spread, int is_mean, float* sums) {
-  v128_t sum[4] = {0}, centers[4];
+                            size_t chains, const float* center, enum spread spread, bool is_mean, float* sums) {
+  v128_t sum[4][8] = {0}, centers[8];
 #pragma unroll
   for (size_t v = 0; v < vectors; v++) {
     centers[v] = is_mean ? wasm_f32x4_splat(0.0f) : simd_load(center + v * 4, v + 1 == vectors ? lanes : 4);
   }
-  for (size_t row = 0; row < rows; row++) {
+  size_t row = 0;
+  for (; row + chains <= rows; row += chains) {
+#pragma unroll
+    for (size_t c = 0; c < chains; c++) {
+#pragma unroll
+      for (size_t v = 0; v < vectors; v++) {
+        const v128_t value = simd_load(values + c * stride + v * 4, v + 1 == vectors ? lanes : 4);
+        sum[c][v] = is_mean ? wasm_f32x4_add(sum[c][v], value) : spread4(sum[c][v], value, centers[v], spread);
+      }
+    }
+    values += chains * stride;
+  }
+  for (; row < rows; row++) {
 #pragma unroll
     for (size_t v = 0; v < vectors; v++) {
-      const v128_t value = simd_load(values + row * stride + v * 4, v + 1 == vectors ? lanes : 4);
-      sum[v] = is_mean ? wasm_f32x4_add(sum[v], value) : spread4(sum[v], value, centers[v], spread);
+      const v128_t value = simd_load(values + v * 4, v + 1 == vectors ? lanes : 4);
+      sum[0][v] = is_mean ? wasm_f32x4_add(sum[0][v], value) : spread4(sum[0][v], value, centers[v], spread);
     }
+    values += stride;
   }
 #pragma unroll
   for (size_t v = 0; v < vectors; v++) {
-    simd_store(sums + v * 4, sum[v], v + 1 == vectors ? lanes : 4);
+#pragma unroll
+    for (size_t c = 1; c < chains; c++) {
+      sum[0][v] = wasm_f32x4_add(sum[0][v], sum[c][v]);
+    }
+    simd_store(sums + v * 4, sum[0][v], v + 1 == vectors ? lanes : 4);
   }
 }
 
 INLINE void sums_of_all_columns(const float* values, size_t rows, size_t stride, size_t columns, const float* center,
-                                enum spread spread, int is_mean, float* sums) {
+                                enum spread spread, bool is_mean, float* sums) {
   size_t i = 0;
-  for (; i + 16 <= columns; i += 16) {
-    sums_of_columns(values + i, rows, stride, 4, 4, center + i, spread, is_mean, sums + i);
+  for (; i + 32 <= columns; i += 32) {
+    sums_of_columns(values + i, rows, stride, 8, 4, 1, center + i, spread, is_mean, sums + i);
   }
-  for (; i + 4 <= columns; i += 4) {
-    sums_of_columns(values + i, rows, stride, 1, 4, center + i, spread, is_mean, sums + i);
+  for (; i + 8 <= columns; i += 8) {
+    sums_of_columns(values + i, rows, stride, 2, 4, 4, center + i, spread, is_mean, sums + i);
+  }
+  if (i + 4 <= columns) {
+    sums_of_columns(values + i, rows, stride, 1, 4, 4, center + i, spread, is_mean, sums + i);
+    i += 4;
   }
   if (i < columns) {
-    sums_of_columns(values + i, rows, stride, 1, columns - i, center + i, spread, is_mean, sums + i);
+    sums_of_columns(values + i, rows, stride, 1, columns - i, 4, center + i, spread, is_mean, sums + i);
   }
 }
 
@@ -171,17 +235,17 @@ static void moments_of_columns(struct column_moments* moments, const float* valu
       moments->mean[i] = 0.0f;
     }
     if (spread == spread_squares) {
-      sums_of_all_columns(values, rows, stride, columns, moments->mean, spread_squares, 0, moments->spread);
+      sums_of_all_columns(values, rows, stride, columns, moments->mean, spread_squares, false, moments->spread);
     } else {
-      sums_of_all_columns(values, rows, stride, columns, moments->mean, spread_magnitudes, 0, moments->spread);
+      sums_of_all_columns(values, rows, stride, columns, moments->mean, spread_magnitudes, false, moments->spread);
     }
     return;
   }
-  sums_of_all_columns(values, rows, stride, columns, moments->mean, spread, 1, moments->mean);
+  sums_of_all_columns(values, rows, stride, columns, moments->mean, spread, true, moments->mean);
   for (size_t i = 0; i < columns; i++) {
     moments->mean[i] /= moments->count;
   }
-  sums_of_all_columns(values, rows, stride, columns, moments->mean, spread_squared_differences, 0, moments->spread);
+  sums_of_all_columns(values, rows, stride, columns, moments->mean, spread_squared_differences, false, moments->spread);
 }
 
 void column_moments_merge(struct column_moments* moments, const struct column_moments* other, size_t columns) {
@@ -207,20 +271,51 @@ void column_moments_add(struct column_moments* moments, const float* values, siz
   }
 }
 
+/* Up to four columns of some rows: what they have in common is loaded once for all. */
+INLINE void normalize_rows4(const float* input, float* output, size_t rows, size_t stride, size_t columns,
+                            const float* center, const float* factor, const float* bias, const struct bounds* bounds,
+                            bool bounded) {
+  const v128_t centers = simd_load(center, columns);
+  const v128_t factors = simd_load(factor, columns), biases = simd_load(bias, columns);
+#pragma unroll
+  for (size_t row = 0; row < rows; row++) {
+    const v128_t difference = wasm_f32x4_sub(simd_load(input + row * stride, columns), centers);
+    simd_store(output + row * stride, clamp4(simd_madd(difference, factors, biases), bounds, bounded), columns);
+  }
+}
+
+INLINE void normalize_rows(const float* input, float* output, size_t rows, size_t stride, size_t columns,
+                           const float* center, const float* factor, const float* bias, const struct bounds* bounds,
+                           bool bounded) {
+  size_t i = 0;
+  for (; i + 4 <= columns; i += 4) {
+    normalize_rows4(input + i, output + i, rows, stride, 4, center + i, factor + i, bias + i, bounds, bounded);
+  }
+  if (i < columns) {
+    normalize_rows4(input + i, output + i, rows, stride, columns - i, center + i, factor + i, bias + i, bounds,
+                    bounded);
+  }
+}
+
+INLINE void normalize_all_rows(const float* input, float* output, size_t rows, size_t stride, size_t columns,
+                               const float* center, const float* factor, const float* bias, const struct bounds* bounds,
+                               bool bounded) {
+  size_t row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const size_t place = row * stride;
+    normalize_rows(input + place, output + place, 4, stride, columns, center, factor, bias, bounds, bounded);
+  }
+  for (; row < rows; row++) {
+    const size_t place = row * stride;
+    normalize_rows(input + place, output + place, 1, stride, columns, center, factor, bias, bounds, bounded);
+  }
+}
+
 void normalize_columns(const float* input, float* output, size_t rows, size_t stride, size_t columns,
                        const float* center, const float* factor, const float* bias, const struct bounds* bounds) {
-  const v128_t min = wasm_f32x4_splat(bounds->min), max = wasm_f32x4_splat(bounds->max);
-  for (size_t row = 0; row < rows; row++) {
-    size_t i = 0;
-    for (; i + 4 <= columns; i += 4) {
-      const v128_t difference = wasm_f32x4_sub(wasm_v128_load(input + i), wasm_v128_load(center + i));
-      const v128_t value = simd_madd(difference, wasm_v128_load(factor + i), wasm_v128_load(bias + i));
-      wasm_v128_store(output + i, simd_clamp(value, min, max));
-    }
-    for (; i < columns; i++) {
-      output[i] = clamp((input[i] - center[i]) * factor[i] + bias[i], bounds);
-    }
-    input += stride;
-    output += stride;
+  if (is_bounded(bounds)) {
+    normalize_all_rows(input, output, rows, stride, columns, center, factor, bias, bounds, true);
+  } else {
+    normalize_all_rows(input, output, rows, stride, columns, center, factor, bias, bounds, false);
   }
 }

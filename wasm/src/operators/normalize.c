@@ -10,6 +10,9 @@
 /* So many elements are worth handing to a thread. */
 enum { elements_per_task = 4096, elements_per_part = 16384 };
 
+/* The columns that the kernels are fastest with. */
+enum { full_columns = 32 };
+
 struct normalize_state {
   uint32_t type;
   float epsilon;
@@ -65,6 +68,16 @@ static size_t extent_of(const struct normalize_instance* instance) {
   return instance->by_columns ? instance->positions : instance->depth;
 }
 
+/* How many groups' columns are taken together: whole vectors, if that is possible. */
+static size_t groups_of_unit(const struct normalize_instance* instance) {
+  size_t aligned = full_columns;
+  while (aligned > 1 && instance->depth * aligned / 2 % full_columns == 0) {
+    aligned /= 2;
+  }
+  const size_t most = smaller(max_columns / instance->depth, instance->groups);
+  return most < aligned ? most : most - most % aligned;
+}
+
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct normalize_instance* instance = opaque;
   instance->outer = take(dims);
@@ -76,7 +89,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
     return xnn_status_invalid_parameter;
   }
   instance->by_columns = instance->positions > 1 && instance->depth < max_columns;
-  instance->unit_groups = instance->by_columns ? smaller(max_columns / instance->depth, instance->groups) : 1;
+  instance->unit_groups = instance->by_columns ? groups_of_unit(instance) : 1;
   instance->outer_units = (instance->groups + instance->unit_groups - 1) / instance->unit_groups;
   instance->units = instance->outer * instance->outer_units;
   const size_t threads = pthreadpool_get_threads_count(pool);
@@ -152,10 +165,12 @@ static float factor_of(const struct normalize_instance* instance, double spread,
 }
 
 static struct moments take_moments(const struct normalize_instance* instance, const struct part* part) {
-  struct moments moments = {0};
-  for (size_t position = 0; position < instance->positions; position++) {
+  const enum spread spread = spread_type(instance);
+  const float* first = instance->input + offset_of(instance, part, 0) + part->begin;
+  struct moments moments = moments_of(first, part->end - part->begin, spread);
+  for (size_t position = 1; position < instance->positions; position++) {
     const float* run = instance->input + offset_of(instance, part, position) + part->begin;
-    moments = moments_merged(moments, moments_of(run, part->end - part->begin, spread_type(instance)));
+    moments = moments_merged(moments, moments_of(run, part->end - part->begin, spread));
   }
   return moments;
 }
