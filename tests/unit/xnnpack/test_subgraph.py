@@ -66,6 +66,39 @@ def test_only_the_plans_used_last_are_kept():
     part.close()
 
 
+def test_a_growing_sequence():
+    """A decoder's steps: each has one row more to attend to, and takes what the one before gave."""
+    width = 16
+    weights = {name: random(seed, (width, width)) for seed, name in enumerate("qkv")}
+    nodes = [
+        helper.make_node("MatMul", ["x", "q"], ["query"]),
+        helper.make_node("MatMul", ["x", "k"], ["key"]),
+        helper.make_node("MatMul", ["x", "v"], ["value"]),
+        helper.make_node("Concat", ["past_keys", "key"], ["keys"], axis=1),
+        helper.make_node("Concat", ["past_values", "value"], ["values"], axis=1),
+        helper.make_node("Transpose", ["keys"], ["turned"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["query", "turned"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["shares"], axis=-1),
+        helper.make_node("MatMul", ["shares", "values"], ["y"]),
+    ]
+    names = ["y", "keys", "values"]
+    feeds = {name: random(0, (1, 0, width)) for name in ("past_keys", "past_values")}
+    feeds["x"] = random(3, (1, 1, width))
+    data = native.build(nodes, feeds, names, weights, dynamic=True)
+    part = native.subgraph(data)
+    used = []
+    for _ in range(3 * MAX_PLANS):
+        y, keys, values = part.run(feeds, names).values()
+        for got, want in zip((y, keys, values), native.run_native(data, feeds), strict=True):
+            np.testing.assert_allclose(got, want, **EXACT)
+        feeds = {"past_keys": keys, "past_values": values, "x": y}
+        used.append(engine.get().memory_used())
+    assert keys.shape == (1, 3 * MAX_PLANS, width)
+    # The weights are there once, and only the plans used last.
+    assert used[-1] - used[MAX_PLANS] < 2 * MAX_PLANS * 3 * keys.nbytes
+    part.close()
+
+
 def test_known_shapes_are_planned_at_once():
     before = engine.get().memory_used()
     part = native.subgraph(conv_add_relu())
