@@ -222,6 +222,14 @@ enum pyxnn_kind {
    */
   pyxnn_attention = 42,
   /*
+   * Rows written into a cache [batch, outer, extent, row], in each batch from a place of its own on. Where they don't fit, or
+   * a place is outside, the run fails with pyxnn_invalid_input before anything is written.
+   * params: circular (1: row 0 follows the last), element_size in bytes
+   * dims: batch outer extent count row
+   * refs: cache, rows [batch, outer, count, row], places (int64 [batch]), output
+   */
+  pyxnn_tensor_scatter = 43,
+  /*
    * A recurrent layer over all time steps, by kernels of ours, without the product of its input: refs bring that.
    * params: enum pyxnn_cell_type, hidden, enum pyxnn_direction_type, sequence (1: the state at every step is put out),
    *         clip(f) (bound of what goes into the gates' activations), input_forget (1: an LSTM's forget gate is 1 - its

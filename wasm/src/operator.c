@@ -28,6 +28,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_pick] = &pick_type,
     [pyxnn_resample] = &resample_type,
     [pyxnn_attention] = &attention_type,
+    [pyxnn_tensor_scatter] = &tensor_scatter_type,
     [pyxnn_recurrent] = &recurrent_type,
     [pyxnn_normalize] = &normalize_type,
     [pyxnn_local_response] = &local_response_type,

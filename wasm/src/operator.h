@@ -112,6 +112,7 @@ extern const struct operator_type cast_type;
 extern const struct operator_type pick_type;
 extern const struct operator_type resample_type;
 extern const struct operator_type attention_type;
+extern const struct operator_type tensor_scatter_type;
 extern const struct operator_type recurrent_type;
 extern const struct operator_type normalize_type;
 extern const struct operator_type local_response_type;

@@ -43,6 +43,7 @@ class Kind(IntEnum):
     PICK = 34
     RESAMPLE = 35
     ATTENTION = 42
+    TENSOR_SCATTER = 43
 
     RECURRENT = 48
     NORMALIZE = 49

@@ -766,6 +766,22 @@ def _row_strides(x: Value) -> list[int]:
     ]
 
 
+def tensor_scatter(
+    ctx: Lowering, cache: Value, rows: Value, places: Value, axis: int, *, circular: bool
+) -> Value:
+    """A cache with rows written into it along an axis, in each batch (axis 0) from a place on; int64 [batch] has these."""
+    cache, rows, places = (ctx.row_major(value) for value in (cache, rows, places))
+    around = [(*value.shape[:axis], *value.shape[axis + 1 :]) for value in (cache, rows)]
+    extent, count = cache.shape[axis], rows.shape[axis]
+    if around[0] != around[1] or count > extent or places.shape != cache.shape[:1]:
+        raise ValueError(f"{rows.shape} at {places.shape} don't fit a cache {cache.shape}")
+    inner = math.prod(cache.shape[axis + 1 :])
+    dims = [cache.shape[0], math.prod(cache.shape[1:axis]), extent, count, inner]
+    params = [int(circular), cache.dtype.itemsize]
+    output = ctx.new(cache.shape, cache.order, cache.dtype)
+    return ctx.step(Kind.TENSOR_SCATTER, params, dims, [cache, rows, places], output)
+
+
 def transpose(
     ctx: Lowering, x: Value, output: Value, permutation: Sequence[int], label: Label
 ) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
+from pyxnn import errors
 from tests.support import native
 
 TOLERANCE = {"rtol": 1e-4, "atol": 2e-5}
@@ -166,3 +167,45 @@ def test_refusals():
     feeds = {name: random(seed, (1, 3, 4, 8)) for seed, name in enumerate("qkv")}
     outputs = ["y", "", "", "scores"]
     assert native.refusal(model(feeds | {"mask": random(3, (4, 4)) > 0}, outputs, 23)) is not None
+
+
+@pytest.mark.parametrize("mode", ["linear", "circular"])
+@pytest.mark.parametrize("axis", [-2, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_tensor_scatter(mode, axis, dtype):
+    feeds = {"past": (random(0, (2, 5, 4, 3)) * 9).astype(dtype)}
+    shape = (2, 2, 4, 3) if axis == 1 else (2, 5, 2, 3)
+    feeds |= {"new": (random(1, shape) * 9).astype(dtype), "places": np.array([0, 2])}
+    if mode == "circular":
+        feeds["places"][1] = 3
+    node = helper.make_node("TensorScatter", ["past", "new", "places"], ["y"], axis=axis, mode=mode)
+    data = native.build([node], feeds, ["y"], opset=24, dtype=dtype)
+    native.compare(data, feeds, reference=True)
+
+
+def test_tensor_scatter_from_the_first_row():
+    feeds = {"past": random(0, (2, 3, 4, 5)), "new": random(1, (2, 3, 2, 5))}
+    node = helper.make_node("TensorScatter", ["past", "new"], ["y"])
+    native.compare(native.build([node], feeds, ["y"], opset=24), feeds, reference=True)
+
+
+@pytest.mark.parametrize("place", [-1, 3])
+def test_tensor_scatter_outside(place):
+    feeds = {"past": random(0, (1, 4, 3)), "new": random(1, (1, 2, 3)), "places": np.array([place])}
+    node = helper.make_node("TensorScatter", ["past", "new", "places"], ["y"])
+    part = native.subgraph(native.build([node], feeds, ["y"], opset=24))
+    with pytest.raises(errors.InvalidArgument, match="write_indices element out of bounds"):
+        part.run(feeds)
+    part.close()
+
+
+@pytest.mark.parametrize("interleaved", [0, 1])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_rotary_embedding(interleaved, dynamic):
+    """It runs by its body."""
+    feeds = {"x": random(0, (2, 5, 24)), "ids": np.array([[0, 1, 2, 3, 4], [7, 1, 3, 9, 2]])}
+    tables = {"c": random(1, (16, 4)), "s": random(2, (16, 4))}
+    attributes = {"num_heads": 3, "interleaved": interleaved}
+    node = helper.make_node("RotaryEmbedding", ["x", "c", "s", "ids"], ["y"], **attributes)
+    data = native.build([node], feeds, ["y"], tables, opset=23, dynamic=dynamic)
+    native.compare(data, feeds, **TOLERANCE, reference=True)

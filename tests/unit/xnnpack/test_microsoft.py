@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
+import pyxnn
 from pyxnn.microsoft import DOMAIN
 from tests.support import native
 
@@ -151,3 +152,31 @@ def test_types_go_on_behind():
     ]
     feeds = {"x": random(0, (2, 3, 8))}
     compare(nodes, feeds, ["y"], {"w": random(1, (5, 8)), "b": random(2, (5,))}, opset=11)
+
+
+@pytest.mark.parametrize("with_segments", [False, True])
+@pytest.mark.parametrize("with_ids", [False, True])
+def test_embed_layer_normalization(with_segments, with_ids):
+    feeds = {"ids": np.array([[1, 4, 2], [0, 3, 3]], np.int32)}
+    constants = {
+        name: random(seed, (6, 16)) for seed, name in enumerate(["words", "places", "kinds"])
+    }
+    constants |= {"g": random(3, (16,)), "b": random(4, (16,))}
+    inputs = ["ids", "segments", "words", "places", "kinds", "g", "b", "mask", "position_ids"]
+    feeds["mask"] = np.array([[1, 1, 1], [1, 0, 0]], np.int32)
+    if with_segments:
+        feeds["segments"] = np.array([[0, 1, 1], [1, 0, 0]], np.int32)
+    else:
+        inputs[1] = inputs[4] = ""
+        del constants["kinds"]
+    if with_ids:
+        feeds["position_ids"] = np.array([[3, 1, 0], [2, 2, 4]], np.int32)
+    else:
+        inputs.pop()
+    embed = node("EmbedLayerNormalization", inputs, ["y", "counts"], epsilon=1e-3)
+    data = native.build([embed], feeds, ["y"], constants, domains={DOMAIN: 1})
+    expected = native.run_native(data, feeds)
+    with pyxnn.InferenceSession(data) as session:
+        results = session.run(None, feeds)
+    for got, want in zip(results, expected, strict=True):
+        np.testing.assert_allclose(got, want, **TOLERANCE)

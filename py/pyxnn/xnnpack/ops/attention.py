@@ -76,3 +76,21 @@ def _sight(node: Node, offset: int) -> kernels.Sight:
     if node.attribute("is_causal", 0):
         right = 0
     return kernels.Sight(offset, *(kernels.EVERYTHING if n < 0 else n for n in (left, right)))
+
+
+def supports_tensor_scatter(node: Node, graph: Graph) -> str | None:
+    return conditions.movable(node, graph, [0, 1])
+
+
+@register("TensorScatter", supports=supports_tensor_scatter)
+def lower_tensor_scatter(node: Node, ctx: Lowering) -> None:
+    """TensorScatter (opset 24): past_cache with update written into it along `axis`, in each batch from write_indices on."""
+    cache, rows = (ctx.value(name) for name in node.inputs[:2])
+    if node.input(2):
+        places = ctx.value(node.input(2))
+    else:
+        places = Value.constant(np.zeros(cache.shape[0], np.int64))
+    axis = node.attribute("axis", -2) % cache.rank
+    circular = node.attribute("mode", "linear") == "circular"
+    output = kernels.tensor_scatter(ctx, cache, rows, places, axis, circular=circular)
+    ctx.define(node.output(0), output)
