@@ -14,7 +14,7 @@ import onnx
 
 from tests.browser.backend import Verdict, verdicts
 from tests.browser.python import MOUNTS, launched
-from tests.support.onnx_backend import FAILURES, KINDS
+from tests.support.onnx_backend import BROWSER_FAILURES, KINDS
 from tools import serve, site
 from tools.run import ROOT, attempt, say
 
@@ -47,7 +47,7 @@ def wrong(found: Iterable[Verdict]) -> list[Verdict]:
         verdict
         for verdict in found
         if (verdict.with_cpu or (verdict.alone and not verdict.refused))
-        and verdict.case.name not in FAILURES
+        and verdict.case.name not in BROWSER_FAILURES
     ]
 
 
@@ -81,7 +81,7 @@ def operators(found: Iterable[Verdict]) -> str:
 
 def failures(found: Iterable[Verdict]) -> str:
     failed = sorted(verdict.case.name for verdict in found if verdict.with_cpu)
-    lines = [f"- `{name}`: {FAILURES.get(name, 'not known yet')}." for name in failed]
+    lines = [f"- `{name}`: {BROWSER_FAILURES.get(name, 'not known yet')}." for name in failed]
     return "\n".join(["## Failures", "", *lines])
 
 

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from playwright.sync_api import Browser
 
 from tests.browser.python import MODELS_FOLDER, python
-from tests.support import onnx_backend
+from tests.support import onnx_backend, similar
 from tests.support.onnx_backend import Case
 
 CODE = (Path(__file__).parent / "judge.py").read_text() + "\nawait judge(address)"
+SIMILAR = "import pathlib\npathlib.Path('similar.py').write_text(source)"
 PAGES = 2
 
 
@@ -41,6 +42,7 @@ def verdicts(browser: Browser, address: str, kinds: Sequence[str]) -> list[Verdi
         for i, page in enumerate(pages):
             path = MODELS_FOLDER / f"backend_{i}.pickle"
             path.write_bytes(pickle.dumps([_content(case) for case in cases[i::PAGES]]))
+            page.run(SIMILAR, source=Path(similar.__file__).read_text())
             page.start(CODE, address=f"/test-models/{path.name}")
         for page in pages:
             found |= {name: (with_cpu, alone) for name, with_cpu, alone in page.finish()}

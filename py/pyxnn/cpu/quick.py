@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pyxnn.cpu.conv_transpose import conv_transpose
+from pyxnn.cpu.images import image_decoder
 from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import dtype_of
 
@@ -38,7 +39,7 @@ def is_cheap(node: Node, graph: Graph) -> bool:
     return all(shape is not None and math.prod(shape) <= _SMALL for shape in shapes)
 
 
-_COSTLY = {"ConvTranspose"}
+_COSTLY = {"ConvTranspose", "ImageDecoder"}
 _SMALL = 4096
 """So many elements NumPy goes through about as fast as it is called."""
 
@@ -127,6 +128,14 @@ def _tile(node: Node, x: np.ndarray, repeats: np.ndarray) -> np.ndarray:
     return np.tile(x, repeats.tolist())
 
 
+def _optional(node: Node, *inputs: Any) -> Any:
+    """onnx.reference wraps sequences once too often; it has an optional tensor as a list of one."""
+    if not inputs:
+        return None
+    (value,) = inputs
+    return value if isinstance(value, list) else [value]
+
+
 def _constant_of_shape(node: Node, shape: np.ndarray) -> np.ndarray:
     value: np.ndarray = node.attribute("value", np.zeros(1, np.float32))
     return np.full(tuple(shape.tolist()), value.item(), value.dtype)
@@ -184,6 +193,8 @@ _KERNELS: dict[str, tuple[int, Function]] = {
     "Or": (7, _plain(np.logical_or)),
     "Not": (1, _plain(np.logical_not)),
     "ConvTranspose": (1, conv_transpose),
+    "ImageDecoder": (20, image_decoder),
+    "Optional": (15, _optional),
     "Where": (9, _plain(np.where)),
 }
 """By operator: the opset from which on its inputs and attributes are as the kernel takes them."""
