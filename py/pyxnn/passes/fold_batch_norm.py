@@ -6,8 +6,8 @@ becomes (bias - mean) * s + shift.
     * Gemm: B and, if there is one, C are constants, and C is the same for each row; its beta
       becomes 1.
 Must not fire when the result of the operator before is used elsewhere or is a graph output, when a
-parameter isn't a constant, or when BatchNormalization isn't in its inference form (see
-batch_norm_form).
+parameter isn't a constant, when a float of 16 bits can't hold what comes of it, or when
+BatchNormalization isn't in its inference form (see batch_norm_form).
 """
 
 from __future__ import annotations
@@ -56,14 +56,17 @@ def _fold(node: Node, graph: Graph) -> Sequence[Node] | None:
             return None
         bias = np.broadcast_to(bias.reshape(-1), factor.shape) * attributes.pop("beta", 1.0)
     attributes.pop("beta", None)
-    new_bias = (bias - mean) * factor + shift
+    new_bias = (bias.astype(np.float64) - mean) * factor + shift
     new_weights = weights * _along_channels(before, factor, weights).astype(np.float32)
+    arrays = [new.astype(weights.dtype) for new in (new_weights, new_bias)]
+    if weights.dtype.itemsize < 4 and not all(np.isfinite(array).all() for array in arrays):
+        return None
     y = node.output(0)
-    inputs = [
-        before.input(0),
-        graph.add_constant(new_weights.astype(weights.dtype), f"{y}_weights"),
-        graph.add_constant(new_bias.astype(weights.dtype), f"{y}_bias"),
+    names = [
+        graph.add_constant(array, f"{y}_{kind}")
+        for array, kind in zip(arrays, ("weights", "bias"), strict=True)
     ]
+    inputs = [before.input(0), *names]
     graph.replace(before)
     return (replace(before, inputs=inputs, outputs=[y], attributes=attributes),)
 

@@ -16,7 +16,7 @@ from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
 from pyxnn.xnnpack.steps import Label, Step
-from pyxnn.xnnpack.values import FLOAT32, Buffer, Value
+from pyxnn.xnnpack.values import FLOAT32, HALVES, Buffer, Value, widened
 
 
 class Lowering:
@@ -47,7 +47,11 @@ class Lowering:
         self._values: dict[str, Value] = {}
         for name, shape in shapes.items():
             value = self.new(shape, layout.row_major(len(shape)), graph.dtype(name) or FLOAT32)
-            self.inputs[name] = self._values[name] = value
+            self.inputs[name] = value
+            if value.dtype in HALVES:
+                self._label = Label("Cast", f"input {name}")
+                value = kernels.cast(self, value, FLOAT32)
+            self._values[name] = value
 
     def lower(self, work: Work) -> None:
         """Adds the steps of one node, or evaluates it when all that it depends on is known.
@@ -82,17 +86,26 @@ class Lowering:
             anything = np.zeros((), x.dtype)
             arrays: list[np.ndarray | None] = [np.broadcast_to(anything, x.shape)]
         else:
-            arrays = [self.constant(name) for name in node.inputs]
+            arrays = [self._known_array(name) for name in node.inputs]
             if any(name and array is None for name, array in zip(node.inputs, arrays, strict=True)):
                 return False
         results = cpu.evaluate(node, self._graph, arrays)
         self.known.update((n, a) for n, a in zip(node.outputs, results, strict=False) if n)
         return True
 
-    def constant(self, name: str) -> np.ndarray | None:
-        """The array of a known value, None for others and for ""."""
+    def _known_array(self, name: str) -> np.ndarray | None:
+        """The array of a known value, in the model's type; None for others and for ""."""
         array = self.known.get(name)
         return self._graph.constant(name) if array is None else array
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """The array of a known value, as plans have it; None for others and for ""."""
+        array = self._known_array(name)
+        return None if array is None else widened(array)
+
+    def dtype(self, name: str) -> np.dtype | None:
+        """The type that the model gives a value; see `values.HALVES` for how it may differ from the tensor's."""
+        return self._graph.dtype(name)
 
     def array(self, name: str) -> np.ndarray:
         """The array of a value that `supports` or `planned` made sure is known."""
@@ -189,9 +202,12 @@ class Lowering:
         return self.arrange(value, layout.row_major(value.rank))
 
     def result(self, name: str) -> Value:
-        """The tensor of a name in row-major order, as it leaves the subgraph."""
+        """The tensor of a name in row-major order and of the model's type, as it leaves the subgraph."""
         self._label = Label("", f"output {name}")
-        return self.row_major(self.value(name))
+        value, dtype = self.value(name), self.dtype(name)
+        if dtype is not None and dtype in HALVES:
+            value = kernels.cast(self, value, dtype)
+        return self.row_major(value)
 
     def reshape(self, value: Value, shape: Shape) -> Value:
         """The elements of a value, in ONNX's sequence, under another shape."""

@@ -16,7 +16,9 @@ T = TypeVar("T")
 
 def digest(array: np.ndarray) -> bytes:
     """The same for arrays of the same bytes only."""
-    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+    return hashlib.blake2b(
+        np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=16
+    ).digest()
 
 
 class Shared(Generic[T]):

@@ -7,11 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import onnx
 
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.layout import Order, Shape
 
 FLOAT32 = np.dtype(np.float32)
+
+HALVES = {
+    np.dtype(onnx.helper.tensor_dtype_to_np_dtype(type))
+    for type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+}
+"""Types of the model that a plan has as float32: widened where they come in, rounded where they leave."""
+
+
+def widened(array: np.ndarray) -> np.ndarray:
+    """A constant as plans have it."""
+    return array.astype(np.float32) if array.dtype in HALVES else array
 
 
 @dataclass(eq=False, slots=True)

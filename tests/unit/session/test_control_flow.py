@@ -146,7 +146,7 @@ def test_captured_weights_are_packed_once() -> None:
             for step in loop_body.steps
             if isinstance(step.runner, Subgraph) and len(step.runner.resources.operators) > 1
         )
-        assert len(products) == 3  # MatMul, Tanh and ReduceSum: one each
+        assert len(products) == 4  # MatMul, Tanh, ReduceSum and Greater: one each
 
 
 def test_no_trips() -> None:

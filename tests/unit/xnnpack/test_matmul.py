@@ -97,4 +97,4 @@ def test_refusals():
     feeds = {"a": np.ones((2, 2), np.int32), "b": np.ones((2, 2), np.int32)}
     node = helper.make_node("MatMul", ["a", "b"], ["y"])
     data = native.build([node], feeds, ["y"], dtype=np.int32)
-    assert native.refusal(data) == "input 'a' is int32, not float32"
+    assert native.refusal(data) == "input 'a' is int32, not a float of 16 or 32 bits"

@@ -197,4 +197,4 @@ def test_refusals():
     arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
     node = helper.make_node("RNN", names, ["y"], hidden_size=4)
     model = native.build([node], arrays, ["y"], dtype=np.float64, opset=14)
-    assert native.refusal(model) == "input 'x' is float64, not float32"
+    assert native.refusal(model) == "input 'x' is float64, not a float of 16 or 32 bits"

@@ -184,4 +184,4 @@ def test_refusals():
     for op_type in ("ReduceL2", "ReduceLogSum", "ReduceLogSumExp"):
         node = helper.make_node(op_type, ["x"], ["y"])
         data = native.build([node], {"x": x}, ["y"], opset=18, dtype=np.int32)
-        assert native.refusal(data) == "input 'x' is int32, not float32"
+        assert native.refusal(data) == "input 'x' is int32, not a float of 16 or 32 bits"

@@ -282,7 +282,7 @@ def test_refusals():
     assert reason(x, nearest_mode="up") == "its nearest_mode is 'up'"
     place = {"coordinate_transformation_mode": "elsewhere"}
     assert reason(x, **place) == "its coordinate_transformation_mode is 'elsewhere'"
-    floats = "input 'x' is uint8, not float32"
+    floats = "input 'x' is uint8, not a float of 16 or 32 bits"
     node = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="linear")
     feeds, constants = {"x": x.astype(np.uint8)}, {"scales": np.array([1, 1, 2, 2], np.float32)}
     data = native.build([node], feeds, ["y"], constants, dtype=np.uint8)

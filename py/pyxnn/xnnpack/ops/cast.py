@@ -10,6 +10,7 @@ from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
+from pyxnn.xnnpack.values import FLOAT32, HALVES, Value
 
 
 def supports_cast(node: Node, graph: Graph) -> str | None:
@@ -21,11 +22,23 @@ def lower_cast(node: Node, ctx: Lowering) -> None:
     """Cast (opsets 6 to 25): input of any shape to the type `to`.
 
     What doesn't fit: integers wrap, and a float outside of its integers becomes the lowest one, as on onnxruntime's x86.
+    To a float of 16 bits means rounding.
     """
-    x = ctx.value(node.input(0))
-    dtype = dtype_of(node.attributes["to"])
-    assert dtype is not None
-    ctx.define(node.output(0), kernels.cast(ctx, x, dtype))
+    x, source = ctx.value(node.input(0)), ctx.dtype(node.input(0))
+    target = dtype_of(node.attributes["to"])
+    assert target is not None
+    if source is not None and source in HALVES and target.kind in "biu":
+        x = _rounded(ctx, x, source)
+    if target not in HALVES:
+        x = kernels.cast(ctx, x, target)
+    elif source != target:
+        x = _rounded(ctx, x, target)
+    ctx.define(node.output(0), x)
+
+
+def _rounded(ctx: Lowering, x: Value, half: np.dtype) -> Value:
+    """The nearest numbers of 16 bits, as float32."""
+    return kernels.cast(ctx, kernels.cast(ctx, x, half), FLOAT32)
 
 
 def _is_known(dtype: np.dtype | None) -> str | None:

@@ -7,9 +7,10 @@ from collections.abc import Container, Iterable
 import numpy as np
 
 from pyxnn.graph import Graph, Node
+from pyxnn.xnnpack.values import FLOAT32, HALVES
 
 _INTEGERS = {np.dtype(f"{kind}{8 * size}") for kind in ("int", "uint") for size in (1, 2, 4, 8)}
-_FLOATS = {np.dtype(np.float32)}
+_FLOATS = {FLOAT32, *HALVES}
 
 MOVABLE = {*_INTEGERS, *_FLOATS, np.dtype(np.bool_), np.dtype(np.float64)}
 """Types whose elements kernels copy and convert."""
@@ -21,8 +22,8 @@ Positions = Iterable[int] | None
 
 
 def floating(node: Node, graph: Graph, positions: Positions = None) -> str | None:
-    """That inputs (all, unless positions are given) are float32; absent ones are."""
-    return _of_types(node, graph, positions, _FLOATS, "float32")
+    """That inputs (all, unless positions are given) are float32, float16 or bfloat16; absent ones are."""
+    return _of_types(node, graph, positions, _FLOATS, "a float of 16 or 32 bits")
 
 
 def movable(node: Node, graph: Graph, positions: Positions = None) -> str | None:

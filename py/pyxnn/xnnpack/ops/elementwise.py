@@ -116,7 +116,7 @@ def lower_variadic(node: Node, ctx: Lowering) -> None:
 
 
 def supports_pow(node: Node, graph: Graph) -> str | None:
-    if graph.dtype(node.input(0)) != FLOAT32:
+    if conditions.floating(node, graph, [0]):
         return conditions.integral(node, graph)
     is_constant = graph.constant(node.input(1)) is not None
     return None if is_constant else conditions.ordered(node, graph, [1])
