@@ -7,6 +7,7 @@ and a stride; the nest is carried over to the new place and, where it still has 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -30,11 +31,18 @@ class Slab(NamedTuple):
     pitch: int
 
 
-class _Rows(NamedTuple):
-    """A tensor that a kind takes in rows: elements of a row, and which of params and dims together says how far they lie apart."""
+class _Form(NamedTuple):
+    """How a kind goes through one of its tensors: so many times so many dense pieces, whose strides are words.
 
+    Attributes:
+        extents: how many pieces there are along each axis.
+        places: of their strides among params and dims.
+        length: elements of a piece.
+    """
+
+    extents: tuple[int, ...]
+    places: tuple[int, ...]
     length: int
-    place: int
 
 
 def restrided(step: Step, slabs: Mapping[Buffer, Slab]) -> Step | None:
@@ -44,7 +52,7 @@ def restrided(step: Step, slabs: Mapping[Buffer, Slab]) -> Step | None:
         return step
     if step.kind in _ELEMENTWISE:
         return _elementwise(step, values, slabs)
-    return _by_rows(step, values, slabs)
+    return _by_pieces(step, values, slabs)
 
 
 def _elementwise(step: Step, values: Sequence[Value], slabs: Mapping[Buffer, Slab]) -> Step | None:
@@ -64,7 +72,10 @@ def _elementwise(step: Step, values: Sequence[Value], slabs: Mapping[Buffer, Sla
     return replace(step, dims=tuple(dims), inputs=tuple(inputs), output=output)
 
 
-_ELEMENTWISE = (Kind.COPY, Kind.UNARY, Kind.BINARY)
+_NESTS = (Kind.COPY, Kind.TYPED_BINARY, Kind.SELECT)
+"""Kinds that take any nest; but for COPY their output is dense."""
+
+_ELEMENTWISE = (*_NESTS, Kind.UNARY, Kind.BINARY)
 
 
 def nest(step: Step) -> list[Axis]:
@@ -82,8 +93,10 @@ def nest(step: Step) -> list[Axis]:
 
 def _words(kind: Kind, axes: list[Axis]) -> list[int] | None:
     """The dims words of a nest; None when the kind has none for it."""
-    if kind is Kind.COPY:
-        return kernels.nest_words(axes)
+    if kind in _NESTS:
+        size = math.prod(axis[0] for axis in axes)
+        is_dense = layout.fold_axes([(axis[0], axis[-1]) for axis in axes], 1) == [(size, 1)]
+        return kernels.nest_words(axes) if is_dense or kind is Kind.COPY else None
     if any(stride > 1 for stride in axes[-1][1:]):
         axes = [*axes, (1,) * len(axes[-1])]
     if kind is Kind.BINARY:
@@ -94,47 +107,35 @@ def _words(kind: Kind, axes: list[Axis]) -> list[int] | None:
     return [rows, channels, *strides]
 
 
-def _by_rows(step: Step, values: Sequence[Value], slabs: Mapping[Buffer, Slab]) -> Step | None:
-    """Each tensor has a nest of its own: as many rows as before, or one dense row where the kind has no stride."""
+def _by_pieces(step: Step, values: Sequence[Value], slabs: Mapping[Buffer, Slab]) -> Step | None:
+    """Each tensor has a nest of its own, which has to keep its form."""
     words = [*step.params, *step.dims]
     moved = []
-    for value, rows in zip(values, _rows(step), strict=True):
-        length = rows.length if rows else value.size
-        count = value.size // length
-        apart = int(words[rows.place]) if rows else length
-        found = _moved([(count, apart), (length, 1)], 0, value, slabs)
-        if found is None:
+    for value, form in zip(values, _forms(step, values), strict=True):
+        strides = [int(words[place]) for place in form.places]
+        axes: list[Axis] = [*zip(form.extents, strides, strict=True), (form.length, 1)]
+        found = _moved(axes, 0, value, slabs)
+        if found is None or len(found[0]) != len(axes) or found[0][-1] != axes[-1]:
             return None
-        axes, value = found
-        pitch = _pitch(layout.fold_axes(axes, 1), count, length)
-        if pitch is None or (rows is None and pitch != length):
-            return None
-        if rows is not None:
-            words[rows.place] = pitch
-        moved.append(value)
-    params, dims = words[: len(step.params)], words[len(step.params) :]
+        for place, (_, stride) in zip(form.places, found[0], strict=False):
+            words[place] = stride
+        moved.append(found[1])
+    count = len(step.params)
     *inputs, output = moved
     return replace(
         step,
-        params=tuple(params),
-        dims=tuple(map(int, dims)),
+        params=tuple(words[:count]),
+        dims=tuple(map(int, words[count:])),
         inputs=tuple(inputs),
         output=output,
     )
 
 
-def _pitch(axes: list[Axis], count: int, length: int) -> int | None:
-    """From row to row of a folded nest, if it is so many rows of such a length."""
-    if axes == [(count * length, 1)]:
-        return length
-    extent, pitch = axes[0]
-    row = [] if length == 1 else [(length, 1)]
-    return pitch if extent == count and axes[1:] == row else None
-
-
-def _rows(step: Step) -> list[_Rows | None]:
-    """Input and output of a kind that takes them in rows; for other kinds None for each tensor."""
+def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
+    """Of each tensor; one dense piece where the kind has no stride for it."""
     params, dims = step.params, step.dims
+    if step.kind is Kind.ATTENTION:
+        return _attention_forms(step)
     match step.kind:
         case Kind.CONVOLUTION | Kind.DECONVOLUTION:
             groups, inputs, outputs = map(int, params[10:13])
@@ -150,10 +151,34 @@ def _rows(step: Step) -> list[_Rows | None]:
         case Kind.SOFTMAX:
             lengths, place = (dims[1],) * 2, len(params) + 2
         case _:
-            return [None] * (len(step.inputs) + 1)
-    rows = [_Rows(length, place + index) for index, length in enumerate(lengths)]
-    tables = [None] * (len(step.inputs) - 1)
-    return [rows[0], *tables, rows[1]]
+            return [_Form((), (), value.size) for value in values]
+    first, *others, last = values
+    ends = [
+        _Form((value.size // max(length, 1),), (place + index,), length)
+        for index, (value, length) in enumerate(zip((first, last), lengths, strict=True))
+    ]
+    return [ends[0], *(_Form((), (), value.size) for value in others), ends[1]]
+
+
+def _attention_forms(step: Step) -> list[_Form]:
+    batch, heads, kv_heads, queries, keys, size, value_size = step.dims[:7]
+    mask_keys = step.dims[22]
+    pieces = [
+        (heads, queries, size),
+        (kv_heads, keys, size),
+        (kv_heads, keys, value_size),
+        (heads, queries, value_size),
+        (heads, queries, mask_keys),
+    ]
+    first = len(step.params) + 7
+    query, key, value, output, mask = (
+        _Form((batch, *extents), tuple(range(place, place + 3)), length)
+        for place, (*extents, length) in zip(range(first, first + 15, 3), pieces, strict=True)
+    )
+    nothing = _Form((), (), 1)
+    has_mask, has_lengths = step.params[2:]
+    lengths = _Form((), (), batch) if has_lengths else nothing
+    return [query, key, value, mask if has_mask else nothing, lengths, output]
 
 
 def _moved(

@@ -243,3 +243,52 @@ def test_outermost_parts_are_views():
     steps = net.steps(z)
     assert steps.count("Split") == 0
     assert steps.count("Concat") <= 2
+
+
+def test_attention_reads_query_key_and_value_out_of_their_product():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 5, 12), np.float32)
+    constants = {
+        "w": random.standard_normal((12, 36), np.float32),
+        "heads": np.array([0, 0, 3, 4], np.int64),
+        "rows": np.array([0, 0, 12], np.int64),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"]),
+        helper.make_node("Split", ["product"], ["q", "k", "v"], axis=2, num_outputs=3),
+    ]
+    for name in "qkv":
+        nodes += [
+            helper.make_node("Reshape", [name, "heads"], [f"{name}_rows"]),
+            helper.make_node("Transpose", [f"{name}_rows"], [f"{name}_heads"], perm=[0, 2, 1, 3]),
+        ]
+    nodes += [
+        helper.make_node("Attention", ["q_heads", "k_heads", "v_heads"], ["heads_out"]),
+        helper.make_node("Transpose", ["heads_out"], ["rows_out"], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["rows_out", "rows"], ["y"]),
+    ]
+    data = native.build(nodes, {"x": x}, ["y"], constants, opset=23)
+    native.compare(data, {"x": x}, rtol=1e-4, atol=1e-4)
+    part = native.subgraph(data)
+    kinds = [task.split()[0] for task in native.tasks(part, {"x": x})]
+    part.close()
+    assert kinds == ["MatMul", "Attention"]
+
+
+def test_integers_and_choices_read_halves_where_they_are():
+    random = np.random.default_rng(0)
+    feeds = {name: random.integers(-9, 9, (2, 4, 3, 5)) for name in "ab"}
+    nodes = [
+        helper.make_node("Add", ["a", "b"], ["sum"]),
+        helper.make_node("Split", ["sum"], ["left", "right"], axis=1, num_outputs=2),
+        helper.make_node("Greater", ["left", "right"], ["larger"]),
+        helper.make_node("Where", ["larger", "left", "right"], ["largest"]),
+        helper.make_node("Mul", ["largest", "right"], ["product"]),
+        helper.make_node("Concat", ["left", "product"], ["y"], axis=1),
+    ]
+    data = native.build(nodes, feeds, ["y"], opset=18, dtype=np.int64)
+    native.compare(data, feeds)
+    part = native.subgraph(data)
+    kinds = [task.split()[0] for task in native.tasks(part, feeds)]
+    part.close()
+    assert kinds.count("Split") == 0
