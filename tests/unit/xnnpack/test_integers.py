@@ -269,3 +269,6 @@ def test_refusals():
     assert (
         native.refusal(data) == "input 'x' is float32, not an integer of a type that kernels divide"
     )
+    node = helper.make_node("BitShift", ["x", "x"], ["y"], direction="RIGHT")
+    data = native.build([node], {"x": x.astype(np.int32)}, ["y"], opset=28, dtype=np.int32)
+    assert native.refusal(data) == "input 'x' is int32, not an unsigned integer"

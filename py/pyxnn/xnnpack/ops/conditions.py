@@ -53,6 +53,12 @@ def integral(node: Node, graph: Graph) -> str | None:
     return _of_types(node, graph, None, types, "an integer of a type that kernels divide")
 
 
+def unsigned(node: Node, graph: Graph) -> str | None:
+    """That all inputs are unsigned integers."""
+    types = {dtype for dtype in _INTEGERS if dtype.kind == "u"}
+    return _of_types(node, graph, None, types, "an unsigned integer")
+
+
 def _of_types(
     node: Node, graph: Graph, positions: Positions, allowed: Container[np.dtype], wanted: str
 ) -> str | None:

@@ -75,7 +75,7 @@ def lower_bitwise_not(node: Node, ctx: Lowering) -> None:
 _SHIFTS = {"LEFT": BinaryType.SHIFT_LEFT, "RIGHT": BinaryType.SHIFT_RIGHT}
 
 
-@register("BitShift", supports=conditions.computable)
+@register("BitShift", supports=conditions.unsigned)
 def lower_shift(node: Node, ctx: Lowering) -> None:
     """BitShift (opset 11): X, of unsigned integers, by Y bits to the `direction`, broadcast as in NumPy."""
     x, y = (ctx.value(name) for name in node.inputs)
