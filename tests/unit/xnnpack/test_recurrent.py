@@ -198,3 +198,14 @@ def test_refusals():
     node = helper.make_node("RNN", names, ["y"], hidden_size=4)
     model = native.build([node], arrays, ["y"], dtype=np.float64, opset=14)
     assert native.refusal(model) == "input 'x' is float64, not a float of 16 or 32 bits"
+
+
+@pytest.mark.parametrize("op_type", sorted(GATES))
+@pytest.mark.parametrize(("batch", "directions", "hidden"), [(1, 1, 136), (3, 2, 100), (9, 1, 60)])
+def test_shared_among_threads(op_type, batch, directions, hidden):
+    """Each step by its units where sequences are few, else by sequences; in the browser, with threads."""
+    names, arrays = tensors(op_type, 5, batch, 6, hidden, directions, optional=("b", "lengths"))
+    arrays["r"] *= np.float32(0.2)
+    attributes = {"direction": "bidirectional" if directions == 2 else "forward"}
+    model, inputs = model_of(op_type, names, arrays, ["y", "h1"], hidden_size=hidden, **attributes)
+    native.compare(model, inputs, **TOLERANCE)
