@@ -88,18 +88,6 @@ enum pyxnn_kind {
    */
   pyxnn_unary = 5,
   /*
-   * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w dilation_h dilation_w min(f) max(f)
-   * dims: batch height width channels in_pixel_stride out_pixel_stride
-   * refs: input, output
-   */
-  pyxnn_max_pool = 6,
-  /*
-   * The mean over the pixels of the window that are inside the image: padding is not counted.
-   * params: as pyxnn_max_pool; dilations are 1
-   * dims, refs: as pyxnn_max_pool
-   */
-  pyxnn_average_pool = 7,
-  /*
    * Reduction over axes, by a kernel of ours. Integers wrap; their means are cut towards zero. Results don't depend on the
    * number of threads.
    * params: enum pyxnn_reduce_type, enum pyxnn_element (float32; int32 and int64 up to pyxnn_sum_square)
@@ -206,6 +194,30 @@ enum pyxnn_kind {
    *       [out_extent]), the weights (float [out_extent, taps]); output
    */
   pyxnn_resample = 35,
+  /*
+   * Windows over up to three axes pooled by a kernel of ours. Taps outside the image count nothing, but those of a mean up to
+   * counted_before and counted_after pixels beyond count as zeros.
+   * params: enum pyxnn_pool_type power(f) min(f) max(f)
+   * dims: batch channels in_pixel_stride out_pixel_stride, for each axis: extent out_extent kernel stride dilation offset
+   *       (signed: where the first tap of the first window lies) counted_before counted_after
+   * refs: input, output (int64 for places)
+   */
+  pyxnn_pool = 36,
+  /*
+   * Convolution over up to three axes. Tap k of the window of output o lies at offset + stride * o + dilation * k (all signed).
+   * params: taps (of a window) groups group_in_channels group_out_channels min(f) max(f)
+   * weights: kernel [groups, group_out_channels, taps, group_in_channels]; bias [groups * group_out_channels] or NULL
+   * dims: batch out_batch_stride, for each axis: extent out_extent kernel stride dilation offset out_stride (floats from one
+   *       output to the next)
+   * refs: input, output
+   */
+  pyxnn_convolution_nd = 37,
+  /*
+   * The same with weights and bias that are computed.
+   * params, dims: as pyxnn_convolution_nd
+   * refs: input, kernel, bias, output
+   */
+  pyxnn_convolution_computed = 38,
   /*
    * Scaled dot-product attention by a kernel of ours: for each batch, head and query softmax(scores) * values with scores =
    * scale * query * keys, which softcap bounds to softcap * tanh(scores / softcap), + mask. Heads share the keys and values
@@ -380,6 +392,14 @@ enum pyxnn_reduce_type {
   pyxnn_l2 = 7, /* the root of the sum of squares */
   pyxnn_log_sum = 8,
   pyxnn_log_sum_exp = 9, /* none of the powers overflows */
+};
+
+enum pyxnn_pool_type {
+  pyxnn_pool_maximum = 0,
+  pyxnn_pool_mean = 1,
+  pyxnn_pool_norm = 2,                /* the root of the sum of powers of magnitudes */
+  pyxnn_pool_argmax = 3,              /* where the maximum lies in the input: of [batch, channels, first axis, ...] */
+  pyxnn_pool_argmax_column_major = 4, /* of [batch, channels, last axis, ...] */
 };
 
 /* Attributes and packed weights of one operator; shared by the steps that were made from it. */

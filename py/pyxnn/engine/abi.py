@@ -27,8 +27,6 @@ class Kind(IntEnum):
     BATCH_MATMUL = 3
     BINARY = 4
     UNARY = 5
-    MAX_POOL = 6
-    AVERAGE_POOL = 7
     REDUCE = 8
     SOFTMAX = 9
     TRANSPOSE = 10
@@ -42,6 +40,9 @@ class Kind(IntEnum):
     CAST = 22
     PICK = 34
     RESAMPLE = 35
+    POOL = 36
+    CONVOLUTION_ND = 37
+    CONVOLUTION_COMPUTED = 38
     ATTENTION = 42
     TENSOR_SCATTER = 43
 
@@ -178,6 +179,16 @@ class ReduceType(IntEnum):
     L2 = 7
     LOG_SUM = 8
     LOG_SUM_EXP = 9
+
+
+class PoolType(IntEnum):
+    """What becomes of a window (``enum pyxnn_pool_type``)."""
+
+    POOL_MAXIMUM = 0
+    POOL_MEAN = 1
+    POOL_NORM = 2
+    POOL_ARGMAX = 3
+    POOL_ARGMAX_COLUMN_MAJOR = 4
 
 
 class Ref(NamedTuple):

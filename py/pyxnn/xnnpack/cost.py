@@ -76,10 +76,17 @@ def _recurrent(step: Step) -> int:
     return step.inputs[0].size * int(hidden)
 
 
+def _convolution_nd(step: Step) -> int:
+    taps, _, group_in_channels, *_ = step.params
+    return step.output.size * int(taps * group_in_channels)
+
+
 _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.ATTENTION: _attention,
     Kind.BATCH_MATMUL: _batch_matmul,
     Kind.CONVOLUTION: _convolution,
+    Kind.CONVOLUTION_COMPUTED: _convolution_nd,
+    Kind.CONVOLUTION_ND: _convolution_nd,
     Kind.DECONVOLUTION: _deconvolution,
     Kind.DEPTHWISE: _depthwise,
     Kind.FULLY_CONNECTED: _fully_connected,

@@ -101,7 +101,7 @@ def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
         bounds = clip_bounds(node, graph.constant)
         if bounds is None or operator is None or not operator.clamps:
             return None
-        fused = replace(before.node, outputs=list(node.outputs))
+        fused = replace(before.node, outputs=[*node.outputs, *before.node.outputs[1:]])
         return Work(fused, before.bounds.then(bounds), operators)
     if node.is_op("Add") and before.node.is_op("MatMul") and not before.is_fused:
         addend = node.inputs[1 - node.inputs.index(value)]

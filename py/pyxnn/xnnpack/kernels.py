@@ -21,6 +21,7 @@ from pyxnn.engine import (
     FunctionType,
     Kind,
     NormalizeType,
+    PoolType,
     ReduceType,
     UnaryType,
 )
@@ -87,11 +88,6 @@ class Window:
     def has_depthwise_kernel(self) -> bool:
         """Whether the engine's own depthwise kernel can do it."""
         return self.kernel[1] in (3, 5) and self.strides[1] in (1, 2) and self.dilations == (1, 1)
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether each output pixel is made of the input pixel at its place alone."""
-        return not any((*self.before, *self.after)) and self.kernel == self.strides == (1, 1)
 
 
 PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
@@ -169,15 +165,100 @@ def _convolution(
     return ctx.step(kind, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key)
 
 
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """How a window slides along one axis.
+
+    Attributes:
+        extent: of the image.
+        out_extent: how many windows there are.
+        kernel: taps of the window.
+        offset: where the first tap of the first window lies.
+    """
+
+    extent: int
+    out_extent: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    offset: int = 0
+
+    @property
+    def words(self) -> list[int]:
+        words = (self.extent, self.out_extent, self.kernel, self.stride, self.dilation, self.offset)
+        return [word & 0xFFFFFFFF for word in words]
+
+
+STILL = Slide(1, 1, 1)
+"""Along an axis that isn't there."""
+
+MAX_SLIDES = 3
+
+
 def pool(
-    ctx: Lowering, kind: Kind, x: Value, window: Window, shape: Shape, bounds: Bounds
+    ctx: Lowering,
+    type: PoolType,
+    x: Value,
+    slides: Sequence[Slide],
+    bounds: Bounds = NO_BOUNDS,
+    counted: Sequence[tuple[int, int]] = (),
+    power: float = 0.0,
 ) -> Value:
-    """MAX_POOL or AVERAGE_POOL of (N, C, ...); more than one pixel in the window."""
+    """Windows over the axes of (N, C, ...), of which there may be three.
+
+    Args:
+        counted: by axis, how many pixels before and after the image count in a mean.
+        power: of a norm.
+    """
     x = ctx.arrange(x, layout.channels_last(x.rank))
-    channels = x.shape[1]
-    dims = [*_image(x), channels, channels, channels]
-    output = ctx.new(shape, layout.channels_last(x.rank))
-    return ctx.step(kind, [*window.words, *bounds], dims, [x], output)
+    batch, channels = x.shape[:2]
+    missing = MAX_SLIDES - len(slides)
+    beyond = [(0, 0)] * missing + list(counted or [(0, 0)] * len(slides))
+    axes = zip([STILL] * missing + list(slides), beyond, strict=True)
+    words = [word for slide, pair in axes for word in (*slide.words, *pair)]
+    is_place = type in (PoolType.POOL_ARGMAX, PoolType.POOL_ARGMAX_COLUMN_MAJOR)
+    shape = (batch, channels, *(slide.out_extent for slide in slides))
+    output = ctx.new(shape, x.order, np.dtype(np.int64) if is_place else x.dtype)
+    params = [type, float(power), *bounds]
+    return ctx.step(Kind.POOL, params, [batch, *[channels] * 3, *words], [x], output)
+
+
+def convolution_nd(
+    ctx: Lowering,
+    x: Value,
+    slides: Sequence[Slide],
+    groups: int,
+    kernel: np.ndarray | Value,
+    bias: np.ndarray | Value | None,
+    key: Hashable,
+    output: Value,
+    steps: Sequence[int],
+    bounds: Bounds,
+) -> None:
+    """Convolution over the axes of (N, C, ...), of which there may be three, with weights that are constant or computed.
+
+    Args:
+        x: channels last.
+        kernel: [groups, output channels of a group, taps along each axis, input channels of a group].
+        bias: [output channels], constant or computed as the kernel is; None only for a constant one.
+        output: where the first pixel goes.
+        steps: by axis, batch first, floats from one pixel of the output to the next.
+    """
+    missing = MAX_SLIDES - len(slides)
+    out_steps = [0] * missing + list(steps[1:])
+    axes = zip([STILL] * missing + list(slides), out_steps, strict=True)
+    words = [word for slide, step in axes for word in (*slide.words, step)]
+    shape = kernel.shape
+    params = [math.prod(shape[2:-1]), groups, shape[-1], shape[1], *bounds]
+    dims = [x.shape[0], steps[0], *words]
+    if isinstance(kernel, Value):
+        assert isinstance(bias, Value)
+        ctx.step(Kind.CONVOLUTION_COMPUTED, params, dims, [x, kernel, bias], output)
+        return
+    assert not isinstance(bias, Value)
+    ctx.step(
+        Kind.CONVOLUTION_ND, params, dims, [x], output, kernel=kernel, bias=bias, key=(key, shape)
+    )
 
 
 def _image(x: Value) -> list[int]:

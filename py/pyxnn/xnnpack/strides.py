@@ -144,9 +144,7 @@ def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
             lengths, place = (int(params[0]), int(params[1])), 2
         case Kind.DEPTHWISE:
             lengths, place = (int(params[8]),) * 2, len(params) + 3
-        case Kind.MAX_POOL | Kind.AVERAGE_POOL:
-            lengths, place = (dims[3],) * 2, len(params) + 4
-        case Kind.PICK | Kind.RESAMPLE:
+        case Kind.PICK | Kind.POOL | Kind.RESAMPLE:
             lengths, place = (dims[1],) * 2, len(params) + 2
         case Kind.SOFTMAX:
             lengths, place = (dims[1],) * 2, len(params) + 2

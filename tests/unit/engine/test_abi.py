@@ -33,6 +33,7 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_activation_type", abi.ActivationType),
         ("pyxnn_normalize_type", abi.NormalizeType),
         ("pyxnn_reduce_type", abi.ReduceType),
+        ("pyxnn_pool_type", abi.PoolType),
     ],
 )
 def test_enums(name, ours):

@@ -128,16 +128,6 @@ def test_unary(engine, kind, p0, p1, function):
     np.testing.assert_allclose(out, function(x), rtol=2e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [Kind.MAX_POOL, Kind.AVERAGE_POOL])
-def test_pool(engine, kind):
-    x = normal(1, 6, 6, 5)
-    params = [0, 0, 0, 0, 2, 2, 2, 2, 1, 1, *UNLIMITED]
-    out = run_step(engine, kind, params, [1, 6, 6, 5, 5, 5], [x], (1, 3, 3, 5))
-    windows = x.reshape(1, 3, 2, 3, 2, 5)
-    expected = windows.max((2, 4)) if kind == Kind.MAX_POOL else windows.mean((2, 4))
-    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
-
-
 @pytest.mark.parametrize("kind", [ReduceType.SUM, ReduceType.MEAN])
 @pytest.mark.parametrize("outer", [0, 1])
 def test_reduce(engine, kind, outer):

@@ -17,7 +17,7 @@ TOLERANCE = {"rtol": 1e-5, "atol": 1e-4}
 
 
 @st.composite
-def convolutions(draw, rank):
+def convolutions(draw, rank, computed=()):
     """A model with one Conv over `rank` spatial axes, and its feeds."""
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     depthwise = draw(st.booleans())
@@ -53,7 +53,8 @@ def convolutions(draw, rank):
         constants["b"] = random.standard_normal(groups * group_out, np.float32)
     node = helper.make_node("Conv", ["x", *constants], ["y"], **attributes)
     dynamic = draw(st.booleans())
-    return native.build([node], {"x": x}, ["y"], constants, dynamic=dynamic), {"x": x}
+    feeds = {"x": x} | {name: constants.pop(name) for name in computed if name in constants}
+    return native.build([node], feeds, ["y"], constants, dynamic=dynamic), feeds
 
 
 @given(convolutions(rank=2))
@@ -64,6 +65,29 @@ def test_images(case):
 @given(convolutions(rank=1))
 def test_signals(case):
     native.compare(*case, **TOLERANCE)
+
+
+@given(convolutions(rank=3))
+def test_volumes(case):
+    native.compare(*case, **TOLERANCE)
+
+
+@given(st.sampled_from(["w", "b", "wb"]).flatmap(lambda names: convolutions(2, names)))
+def test_computed_weights(case):
+    native.compare(*case, **TOLERANCE)
+
+
+def test_computed_weights_and_activation():
+    random = np.random.default_rng(0)
+    feeds = {
+        "x": random.standard_normal((2, 3, 9, 9), np.float32),
+        "w": random.standard_normal((5, 3, 3, 3), np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["h"]),
+        helper.make_node("Relu", ["h"], ["y"]),
+    ]
+    native.compare(native.build(nodes, feeds, ["y"]), feeds, **TOLERANCE)
 
 
 @pytest.mark.parametrize("opset", [7, 11, 22, 25])
@@ -112,5 +136,6 @@ def test_refusals():
 
     image, weights = (1, 2, 5, 5), (3, 2, 3, 3)
     assert reason(image, weights) is None
-    assert reason(image, weights, constant=False) == "input 'w' is computed, not constant"
-    assert reason((1, 2, 5, 5, 5), (3, 2, 3, 3, 3)) == "input 'w' has rank 5, not 3 or 4"
+    assert reason(image, weights, constant=False) is None
+    assert reason((1, 2, 5, 5, 5), (3, 2, 3, 3, 3)) is None
+    assert reason((1, 2, *[3] * 4), (3, 2, *[3] * 4)) == "input 'w' has rank 6, not 3 or 4 or 5"

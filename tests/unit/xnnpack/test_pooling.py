@@ -1,14 +1,17 @@
-"""MaxPool, AveragePool, GlobalMaxPool and GlobalAveragePool against native onnxruntime.
+"""Pools against native onnxruntime.
 
 Tolerance: a maximum is exact. A mean of at most 25 (windows) or 144 (images) values around 1, summed in another order and
 multiplied by a rounded reciprocal, is within 1e-5.
 """
 
 import numpy as np
+import onnx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
+import pyxnn
 from tests.support import native
 
 MEAN = {"rtol": 1e-5, "atol": 1e-5}
@@ -110,25 +113,89 @@ def test_maximum_of_a_window_that_holds_padding_only():
     native.compare(native.build([node], {"x": x}, ["y"]), {"x": x})
 
 
-def test_pool_of_one_pixel_is_no_step():
-    x = np.ones((1, 3, 4, 4), np.float32)
-    node = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1, 1])
+@st.composite
+def indices(draw, rank):
+    """A model with one MaxPool that tells where its results are, and its feeds."""
+    data, feeds = draw(pools("MaxPool", rank, 12))
+    model = onnx.load_from_string(data)
+    (node,) = model.graph.node
+    node.output.append("i")
+    node.attribute.append(helper.make_attribute("storage_order", draw(st.integers(0, 1))))
+    model.graph.output.add(name="i").type.tensor_type.elem_type = onnx.TensorProto.INT64
+    return model.SerializeToString(), feeds
+
+
+@given(st.integers(1, 3).flatmap(indices))
+def test_indices(case):
+    native.compare(*case)
+
+
+def test_indices_beside_an_activation():
+    x = np.random.default_rng(0).standard_normal((1, 3, 6, 6), np.float32)
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["h", "i"], kernel_shape=[2, 2]),
+        helper.make_node("Relu", ["h"], ["y"]),
+        helper.make_node("Cast", ["i"], ["f"], to=onnx.TensorProto.FLOAT),
+    ]
+    data = native.build(nodes, {"x": x}, ["y", "f"])
+    session = pyxnn.InferenceSession(data, providers=["XnnpackExecutionProvider"])
+    for got, want in zip(
+        session.run(None, {"x": x}), native.run_native(data, {"x": x}), strict=True
+    ):
+        np.testing.assert_array_equal(got, want)
+    session.close()
+
+
+@given(pools("MaxPool", 3, 22))
+def test_max_of_volumes(case):
+    native.compare(*case)
+
+
+@given(pools("AveragePool", 3, 22))
+def test_mean_of_volumes(case):
+    native.compare(*case, **MEAN)
+
+
+@given(
+    st.integers(1, 3).flatmap(lambda rank: pools("LpPool", rank, 18)), st.sampled_from([1, 2, 3])
+)
+def test_norm(case, power):
+    """onnxruntime counts padding as zeros too, which change nothing."""
+    data, feeds = case
+    model = onnx.load_from_string(data)
+    model.graph.node[0].attribute.append(helper.make_attribute("p", power))
+    native.compare(model.SerializeToString(), feeds, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 7), (1, 5, 6, 4), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_global_norm(shape, power):
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    node = helper.make_node("GlobalLpPool", ["x"], ["y"], p=power)
+    native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, rtol=1e-4)
+
+
+def test_pads_of_the_window_and_more():
+    """Which onnxruntime refuses."""
+    x = np.arange(4, dtype=np.float32).reshape(1, 1, 4)
+    attributes = {"kernel_shape": [2], "pads": [0, 3], "count_include_pad": 1}
+    node = helper.make_node("AveragePool", ["x"], ["y"], **attributes)
     part = native.subgraph(native.build([node], {"x": x}, ["y"]))
-    assert native.tasks(part, {"x": x}) == []
+    np.testing.assert_allclose(part.run({"x": x})["y"], [[[0.5, 1.5, 2.5, 1.5, 0, 0]]])
     part.close()
 
 
 def test_refusals():
-    def reason(shape, outputs=("y",), **attributes):
-        x = np.ones(shape, np.float32)
-        node = helper.make_node("MaxPool", ["x"], outputs, **attributes)
-        return native.refusal(native.build([node], {"x": x}, outputs[:1]))
+    def reason(shape, dtype=np.float32, **attributes):
+        x = np.ones(shape, dtype)
+        node = helper.make_node("MaxPool", ["x"], ["y"], **attributes)
+        return native.refusal(native.build([node], {"x": x}, ["y"], dtype=dtype))
 
     image = (1, 2, 5, 5)
     assert reason(image, kernel_shape=[2, 2]) is None
-    assert reason(image, ("y", "i"), kernel_shape=[2, 2]) == "its output Indices is used"
     assert (
-        reason(image, kernel_shape=[2, 2], pads=[0, 0, 2, 0])
-        == "a pad is not smaller than the kernel"
+        reason(image, np.uint8, kernel_shape=[2, 2])
+        == "input 'x' is uint8, not a float of 16 or 32 bits"
     )
-    assert reason((1, 2, 5, 5, 5), kernel_shape=[2] * 3) == "input 'x' has rank 5, not 3 or 4"
+    ranks = "input 'x' has rank 6, not 3 or 4 or 5"
+    assert reason((1, 2, 5, 5, 5, 5), kernel_shape=[2] * 4) == ranks

@@ -5,35 +5,79 @@ from __future__ import annotations
 import numpy as np
 
 from pyxnn.graph import Graph, Node
-from pyxnn.xnnpack import kernels
+from pyxnn.xnnpack import kernels, layout
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions, windows
 from pyxnn.xnnpack.registry import register
+from pyxnn.xnnpack.values import Value
 
 
 def supports_conv(node: Node, graph: Graph) -> str | None:
     weights = graph.constant(node.input(1))
     if weights is not None and weights.size == 0:
         return f"weights '{node.input(1)}' have no elements"
-    return (
-        conditions.floating(node, graph)
-        or conditions.constant(node, graph, 1, 2)
-        or conditions.rank(node, graph, 1, 3, 4)
-        or windows.supports(node, graph)
-    )
+    return conditions.floating(node, graph) or windows.supports(node, graph, 1)
 
 
 @register("Conv", supports=supports_conv, clamps=True)
 def lower_conv(node: Node, ctx: Lowering) -> None:
-    """Conv (opsets 1, 11, 22): X (N, C, [H,] W), W (M, C/group, [kH,] kW), B (M) to Y (N, M, [oH,] oW)."""
+    """Conv (opsets 1 to 22): X (N, C, [[D,] H,] W), W (M, C/group, [[kD,] kH,] kW), B (M) to Y (N, M, [[oD,] oH,] oW)."""
     x = ctx.value(node.input(0))
+    weights = ctx.value(node.input(1))
+    groups = node.attribute("group", 1)
+    if x.rank != weights.rank or x.shape[1] != weights.shape[1] * groups:
+        raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")
+    if is_constant(node, ctx) and x.rank < 5:
+        ctx.define(node.output(0), _by_xnnpack(node, ctx, x))
+        return
+    slides, _ = windows.slides(node, x.shape[2:], weights.shape[2:])
+    extents = (slide.out_extent for slide in slides)
+    x = ctx.arrange(x, layout.channels_last(x.rank))
+    output = ctx.new((x.shape[0], weights.shape[0], *extents), x.order)
+    batch, _, *steps = layout.strides(output.shape, output.order)
+    kernel: np.ndarray | Value
+    if is_constant(node, ctx):
+        array = ctx.array(node.input(1))
+        kernel = np.moveaxis(array.reshape(groups, -1, *array.shape[1:]), 2, -1)
+    else:
+        weights = ctx.arrange(weights, layout.channels_last(weights.rank))
+        shape = (groups, weights.shape[0] // groups, *weights.physical[1:])
+        kernel = weights.viewed(shape, layout.row_major(len(shape)))
+    kernels.convolution_nd(
+        ctx,
+        x,
+        slides,
+        groups,
+        kernel,
+        bias_of(node, ctx, weights.shape[0]),
+        ctx.weights_key(*node.inputs[1:]),
+        output,
+        [batch, *steps],
+        ctx.bounds,
+    )
+    ctx.define(node.output(0), output)
+
+
+def is_constant(node: Node, ctx: Lowering) -> bool:
+    """Whether weights and bias are."""
+    return all(ctx.constant(name) is not None for name in filter(None, node.inputs[1:]))
+
+
+def bias_of(node: Node, ctx: Lowering, channels: int) -> np.ndarray | Value | None:
+    """The bias as the kernel takes it, constant or computed as weights and bias together are."""
+    if is_constant(node, ctx):
+        return ctx.constant(node.input(2))
+    if node.input(2):
+        return ctx.row_major(ctx.value(node.input(2)))
+    return Value.constant(np.zeros(channels, np.float32))
+
+
+def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
     weights = ctx.array(node.input(1))
     groups = node.attribute("group", 1)
-    if x.rank != weights.ndim or x.shape[1] != weights.shape[1] * groups:
-        raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")
-    window, _ = windows.place(node, x.shape[2:], weights.shape[2:])
+    window = windows.place(node, x.shape[2:], weights.shape[2:])
     grouped = weights.reshape(groups, -1, weights.shape[1], *window.kernel)
-    output = kernels.convolution(
+    return kernels.convolution(
         ctx,
         x,
         window,
@@ -44,4 +88,3 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
         windows.output_shape(x.shape, weights.shape[0], window),
         ctx.bounds,
     )
-    ctx.define(node.output(0), output)

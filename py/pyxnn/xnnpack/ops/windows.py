@@ -2,48 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from pyxnn.graph import Graph, Node
-from pyxnn.xnnpack.kernels import Window
+from pyxnn.xnnpack.kernels import MAX_SLIDES, Slide, Window
 from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.ops import conditions
 
 _AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
-def supports(node: Node, graph: Graph) -> str | None:
-    """Whether XNNPACK's windows can do the attributes of the node."""
+def supports(node: Node, graph: Graph, position: int = 0) -> str | None:
+    """Whether there are windows for a node: by its attributes, and the rank of an input."""
     auto_pad = _auto_pad(node)
     if auto_pad not in _AUTO_PADS:
         return f"auto_pad is '{auto_pad}', not one of {', '.join(_AUTO_PADS)}"
-    if any(pad < 0 for pad in node.attribute("pads", ())):
-        return "pads are negative"
-    return None
+    return conditions.rank(node, graph, position, *range(3, 3 + MAX_SLIDES))
 
 
-def place(node: Node, image: Shape, kernel: Sequence[int]) -> tuple[Window, tuple[int, int]]:
-    """The window of a node over an image of extents (width) or (height, width).
+def slides(
+    node: Node, image: Shape, kernel: Sequence[int]
+) -> tuple[list[Slide], list[tuple[int, int]]]:
+    """How the window of a node slides over an image, by axis, and the padding before and after.
 
-    It is padded after the image so that the last window of `ceil_mode` has room; the second result is how much of that
-    padding, (height, width), is there for this alone.
+    The last window of `ceil_mode` may hang over the padding.
 
     Raises:
         ValueError: the image is smaller than the window.
     """
-    rank = len(image)
-    strides = node.attribute("strides") or [1] * rank
-    dilations = node.attribute("dilations") or [1] * rank
-    pads = node.attribute("pads") or [0] * 2 * rank
-    axes = zip(image, kernel, strides, dilations, pads[:rank], pads[rank:], strict=True)
-    before, after, overhang = zip(*(_padding(node, *axis) for axis in axes), strict=True)
-    window = Window(
+    strides, dilations, _ = _steps(node, len(image))
+    found, padding = [], []
+    for extent, taps, stride, dilation, (before, after, overhang) in zip(
+        image, kernel, strides, dilations, _paddings(node, image, kernel), strict=True
+    ):
+        count = (before + extent + after - dilation * (taps - 1) - 1) // stride + 1
+        found.append(Slide(extent, count, taps, stride, dilation, -before))
+        padding.append((before, after - overhang))
+    return found, padding
+
+
+def place(node: Node, image: Shape, kernel: Sequence[int]) -> Window:
+    """The window of a node over an image of extents (width) or (height, width).
+
+    Raises:
+        ValueError: the image is smaller than the window.
+    """
+    strides, dilations, _ = _steps(node, len(image))
+    before, after, _ = zip(*_paddings(node, image, kernel), strict=True)
+    return Window(
         kernel=_pair(kernel, 1),
         strides=_pair(strides, 1),
         dilations=_pair(dilations, 1),
         before=_pair(before, 0),
         after=_pair(after, 0),
     )
-    return window, _pair(overhang, 0)
+
+
+def _steps(node: Node, rank: int) -> tuple[list[int], list[int], list[int]]:
+    """Strides, dilations and pads."""
+    return (
+        node.attribute("strides") or [1] * rank,
+        node.attribute("dilations") or [1] * rank,
+        node.attribute("pads") or [0] * 2 * rank,
+    )
+
+
+def _paddings(node: Node, image: Shape, kernel: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """By axis what `_padding` finds."""
+    rank = len(image)
+    strides, dilations, pads = _steps(node, rank)
+    axes = zip(image, kernel, strides, dilations, pads[:rank], pads[rank:], strict=True)
+    return (_padding(node, *axis) for axis in axes)
 
 
 def _padding(
@@ -79,17 +110,8 @@ def place_transposed(
     Raises:
         ValueError: the output has no pixels.
     """
-    rank = len(image)
-    strides = node.attribute("strides") or [1] * rank
-    dilations = node.attribute("dilations") or [1] * rank
-    pads = node.attribute("pads") or [0] * 2 * rank
-    paddings = node.attribute("output_padding") or [0] * rank
-    asked = (node.attribute("output_shape") or [None] * rank)[-rank:]
-    reaches = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
-    axes = zip(image, strides, reaches, pads[:rank], pads[rank:], paddings, asked, strict=True)
-    before, after, pixels, extents = zip(*(_cropping(node, *axis) for axis in axes), strict=True)
-    if min(extents) < 1:
-        raise ValueError(f"its output would have the extents {extents}")
+    strides, dilations, _ = _steps(node, len(image))
+    before, after, pixels, extents = zip(*_croppings(node, image, kernel), strict=True)
     window = Window(
         kernel=_pair(kernel, 1),
         strides=_pair(strides, 1),
@@ -98,6 +120,67 @@ def place_transposed(
         after=_pair(after, 0),
     )
     return window, _pair(pixels, 0), extents
+
+
+class Phase(NamedTuple):
+    """Along one axis of a ConvTranspose, every stride-th pixel of the output: a convolution by some of the taps.
+
+    Attributes:
+        first: the pixel of the output with which it begins.
+        taps: those that reach these pixels.
+        slide: of them over the image.
+    """
+
+    first: int
+    taps: slice
+    slide: Slide
+
+
+def phases(node: Node, image: Shape, kernel: Sequence[int]) -> tuple[list[list[Phase]], Shape]:
+    """The phases of a ConvTranspose along each axis, and the extents of its output.
+
+    Raises:
+        ValueError: the output has no pixels.
+    """
+    strides, dilations, _ = _steps(node, len(image))
+    before, _, _, extents = zip(*_croppings(node, image, kernel), strict=True)
+    axes = zip(image, kernel, strides, dilations, before, extents, strict=True)
+    return [list(_phases(*axis)) for axis in axes], extents
+
+
+def _phases(
+    extent: int, kernel: int, stride: int, dilation: int, before: int, out: int
+) -> Iterator[Phase]:
+    """Tap k adds pixel i of the image to pixel stride * i + dilation * k - before of the output."""
+    step = stride // math.gcd(stride, dilation)
+    for first in range(min(stride, out)):
+        count = -(-(out - first) // stride)
+        reaching = [k for k in range(kernel) if (first + before - dilation * k) % stride == 0]
+        if reaching:
+            offset = (first + before - dilation * reaching[0]) // stride
+            slide = Slide(extent, count, len(reaching), 1, -(dilation * step // stride), offset)
+            yield Phase(first, slice(reaching[0], None, step), slide)
+        else:  # a tap that is always outside
+            yield Phase(first, slice(0, 1), Slide(extent, count, 1, 0, 1, -1))
+
+
+def _croppings(node: Node, image: Shape, kernel: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """By axis what `_cropping` finds.
+
+    Raises:
+        ValueError: the output has no pixels.
+    """
+    rank = len(image)
+    strides, dilations, pads = _steps(node, rank)
+    paddings = node.attribute("output_padding") or [0] * rank
+    asked = (node.attribute("output_shape") or [None] * rank)[-rank:]
+    reaches = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
+    axes = zip(image, strides, reaches, pads[:rank], pads[rank:], paddings, asked, strict=True)
+    found = [_cropping(node, *axis) for axis in axes]
+    extents = tuple(out for *_, out in found)
+    if min(extents) < 1:
+        raise ValueError(f"its output would have the extents {extents}")
+    return found
 
 
 def _cropping(

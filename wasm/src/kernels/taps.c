@@ -1,0 +1,38 @@
+#include "kernels/taps.h"
+
+#include "kernels/simd.h"
+
+/* `vectors` vectors of channels; the last holds `left` channels, four unless it is the only one. */
+static inline __attribute__((always_inline)) void sum(const float* const* taps, size_t count, const float* weights,
+                                                      const float* bias, float* output, size_t channel, size_t channels,
+                                                      size_t vectors, size_t left, v128_t min, v128_t max) {
+  v128_t sums[4];
+  for (size_t v = 0; v < vectors; v++) {
+    sums[v] = simd_load(bias + channel + v * 4, left);
+  }
+  for (size_t t = 0; t < count; t++) {
+    const float* pixel = taps[t] + channel;
+    const float* row = weights + t * channels + channel;
+    for (size_t v = 0; v < vectors; v++) {
+      sums[v] = simd_madd(simd_load(pixel + v * 4, left), simd_load(row + v * 4, left), sums[v]);
+    }
+  }
+  for (size_t v = 0; v < vectors; v++) {
+    simd_store(output + channel + v * 4, simd_clamp(sums[v], min, max), left);
+  }
+}
+
+void taps_sum(const float* const* taps, size_t count, const float* weights, const float* bias, float* output,
+              size_t channels, float min, float max) {
+  const v128_t mins = wasm_f32x4_splat(min), maxs = wasm_f32x4_splat(max);
+  size_t c = 0;
+  for (; c + 16 <= channels; c += 16) {
+    sum(taps, count, weights, bias, output, c, channels, 4, 4, mins, maxs);
+  }
+  for (; c + 4 <= channels; c += 4) {
+    sum(taps, count, weights, bias, output, c, channels, 1, 4, mins, maxs);
+  }
+  if (c < channels) {
+    sum(taps, count, weights, bias, output, c, channels, 1, channels - c, mins, maxs);
+  }
+}

@@ -1,0 +1,18 @@
+/* Sums over the taps of a window, channel by channel, float32. */
+#ifndef PYXNN_KERNELS_TAPS_H
+#define PYXNN_KERNELS_TAPS_H
+
+#include <stddef.h>
+
+/*
+ * Adds up pixels times their weights, and the bias.
+ * @param taps     the pixels
+ * @param count    how many
+ * @param weights  [count, channels]
+ * @param bias     [channels]
+ * @param output   `channels` floats, clamped to [min, max]
+ */
+void taps_sum(const float* const* taps, size_t count, const float* weights, const float* bias, float* output,
+              size_t channels, float min, float max);
+
+#endif
