@@ -112,6 +112,13 @@ def test_prelu(x, kind):
     native.compare(native.build([node], {"x": x}, ["y"], {"slope": slope}), {"x": x})
 
 
+def test_refusal_of_prelu_by_channels():
+    x = random(0, (2, 3, 4))
+    node = helper.make_node("PRelu", ["x", "slope"], ["y"])
+    data = native.build([node], {"x": x}, ["y"], {"slope": random(1, (3,))}, opset=6)
+    assert native.refusal(data) == "its slope goes by channels, as before opset 7"
+
+
 @given(
     st.sampled_from(OPERATORS),
     arrays.mutually_broadcastable_shapes(num_shapes=2, max_dims=8, max_side=4),

@@ -83,7 +83,14 @@ def lower_reciprocal(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.DIVIDE, Value.scalar(1.0), x))
 
 
-@register("PRelu", supports=conditions.floating)
+def supports_prelu(node: Node, graph: Graph) -> str | None:
+    x, slope = (graph.type(name).static_shape for name in node.inputs)
+    if slope is not None and len(slope) == 1 and slope[0] > 1 and (not x or x[-1] != slope[0]):
+        return "its slope goes by channels, as before opset 7"
+    return conditions.floating(node, graph)
+
+
+@register("PRelu", supports=supports_prelu)
 @register("Add", "Mul", "Sub", supports=conditions.computable)
 @register("Div", supports=conditions.ordered)
 def lower_binary(node: Node, ctx: Lowering) -> None:
