@@ -28,6 +28,7 @@ from pyxnn.passes import (
     fuse_attention,
     fuse_gelu,
     fuse_layer_norm,
+    fuse_rms_norm,
     renamed_forms,
     softmax_form,
     upsample_form,
@@ -56,6 +57,7 @@ BASIC: tuple[Pass, ...] = (
     fuse_attention.run,
     fuse_gelu.run,
     fuse_layer_norm.run,
+    fuse_rms_norm.run,
     dead_code.run,
 )
 """What makes a graph smaller and leaves its results alone but for rounding."""

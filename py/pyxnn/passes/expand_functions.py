@@ -34,7 +34,7 @@ def run(graph: Graph) -> bool:
 
 
 def _expand(node: Node, graph: Graph) -> Sequence[Node] | None:
-    schema = _schema(node.op_type, node.since) if node.domain == "" else None
+    schema = _schema(node.op_type, node.since, node.domain)
     if schema is None or quick.find(node) is not None or xnnpack.supports(node, graph) is None:
         return None
     function = _function(node, graph, schema)
@@ -60,11 +60,11 @@ _PASSES = (
 
 
 @cache
-def _schema(op_type: str, since: int) -> Any:
+def _schema(op_type: str, since: int, domain: str) -> Any:
     """The onnx.defs.OpSchema that has the function of an operator; None when there is none."""
     for version in (since, NEWEST):
         try:
-            schema: Any = onnx.defs.get_schema(op_type, version)
+            schema: Any = onnx.defs.get_schema(op_type, version, domain)
         except onnx.defs.SchemaError:
             continue
         if schema.has_function or schema.has_context_dependent_function:
@@ -98,7 +98,8 @@ def _body(node: Node, graph: Graph, function: onnx.FunctionProto, schema: Any) -
     names |= dict(zip(function.input, node.inputs, strict=False))
     outputs = dict(zip(function.output, node.outputs, strict=False))
     names |= {inner: outer for inner, outer in outputs.items() if outer}
-    opsets = {entry.domain: entry.version for entry in function.opset_import}
+    imported = {entry.domain: entry.version for entry in function.opset_import}
+    opsets = {**graph.opsets, **imported}  # some functions import nothing
     defaults = {
         name: protos.attribute(attribute.default_value)
         for name, attribute in schema.attributes.items()

@@ -86,3 +86,13 @@ def test_stays_where_the_body_would_not_run_on_xnnpack(
     nodes = [node(op_type, names, ["y"])]
     result = expanded(nodes, inputs, monkeypatch, opset=22, output_type=type)
     assert ops(result) == [op_type]
+
+
+def test_function_of_another_domain() -> None:
+    """Its import list is empty: nodes are of the model's opset."""
+    domain = "ai.onnx.preview"
+    nodes = [node("FlexAttention", ["q", "q", "q"], ["y"], domain=domain)]
+    result = graph(nodes, {"q": [1, 2, 3, 4]}, opset=24, domains={domain: 1})
+    passes.run(result)
+    assert ops(result)[-1] != "FlexAttention"
+    assert all(one.since for one in result.nodes)

@@ -1,4 +1,4 @@
-"""Gelu and LayerNormalization out of the nodes that exporters write: where they fuse, where they must not, and results."""
+"""Gelu, LayerNormalization and RMSNormalization out of the nodes that exporters write: where they fuse, where they must not, and results."""
 
 from __future__ import annotations
 
@@ -172,9 +172,11 @@ def test_layer_norm(nodes: Nodes, row: tuple[int, ...], axis: int, opset: int) -
 
 @pytest.mark.parametrize("extra", ["m", "d", "v", "r", "n", "s"])
 def test_layer_norm_stays_where_a_value_between_is_needed(extra: str) -> None:
-    assert "Div" in ops(after(layer_norm(), ["y", extra], parameters(8), opset=16))
+    assert "LayerNormalization" not in ops(
+        after(layer_norm(), ["y", extra], parameters(8), opset=16)
+    )
     nodes = [*layer_norm(), node("Neg", [extra], ["z"])]
-    assert "Div" in ops(after(nodes, ["y", "z"], parameters(8), opset=16))
+    assert "LayerNormalization" not in ops(after(nodes, ["y", "z"], parameters(8), opset=16))
 
 
 @pytest.mark.parametrize(
@@ -189,20 +191,85 @@ def test_layer_norm_stays_where_a_value_between_is_needed(extra: str) -> None:
     ],
 )
 def test_layer_norm_stays_with_other_axes_or_parameters(nodes: Nodes, row: tuple[int, ...]) -> None:
-    assert "Div" in ops(after(nodes, ["y"], parameters(*row), opset=16))
+    assert "LayerNormalization" not in ops(after(nodes, ["y"], parameters(*row), opset=16))
 
 
 def test_layer_norm_stays_with_another_power_or_computed_parameters() -> None:
-    assert "Div" in ops(after(layer_norm(), ["y"], parameters(8) | scalars(two=4), opset=16))
+    assert "LayerNormalization" not in ops(
+        after(layer_norm(), ["y"], parameters(8) | scalars(two=4), opset=16)
+    )
     constants = parameters(8)
     del constants["scale"]
     nodes = [node("ReduceMax", ["x"], ["scale"], axes=[0, 1], keepdims=0), *layer_norm()]
-    assert "Div" in ops(after(nodes, ["y"], constants, opset=16))
+    assert "LayerNormalization" not in ops(after(nodes, ["y"], constants, opset=16))
 
 
 def test_layer_norm_stays_where_means_differ() -> None:
     nodes = layer_norm()
     nodes[0] = node("ReduceMean", ["x"], ["m"], axes=[1])
-    assert "Div" in ops(after(nodes, ["y"], parameters(8), opset=16))
+    assert "LayerNormalization" not in ops(after(nodes, ["y"], parameters(8), opset=16))
     nodes[0] = node("ReduceMean", ["x"], ["m"])
-    assert "Div" in ops(after(nodes, ["y"], parameters(8), opset=16))
+    assert "LayerNormalization" not in ops(after(nodes, ["y"], parameters(8), opset=16))
+
+
+# --- RMSNormalization
+
+
+MEAN = [node("Add", ["v", "epsilon"], ["e"]), node("Sqrt", ["e"], ["r"])]
+RATIOS: dict[str, Nodes] = {
+    "by the root": [*MEAN, node("Div", ["x", "r"], ["n"])],
+    "by 1 over the root": [
+        *MEAN,
+        node("Div", ["one", "r"], ["i"]),
+        node("Mul", ["x", "i"], ["n"]),
+    ],
+    "by the reciprocal": [
+        *MEAN,
+        node("Reciprocal", ["r"], ["i"]),
+        node("Mul", ["i", "x"], ["n"]),
+    ],
+    "by a power": [
+        node("Add", ["epsilon", "v"], ["e"]),
+        node("Pow", ["e", "minus"], ["i"]),
+        node("Mul", ["x", "i"], ["n"]),
+    ],
+}
+
+
+def rms_norm(ratio: str = "by the root", square: str = "Pow", axes: Any = (-1,)) -> Nodes:
+    return [
+        node(square, ["x", "two" if square == "Pow" else "x"], ["q"]),
+        node("ReduceMean", ["q"], ["v"], axes=list(axes)),
+        *RATIOS[ratio],
+        node("Mul", ["scale", "n"], ["y"]),
+    ]
+
+
+def rms_parameters(*row: int) -> dict[str, np.ndarray]:
+    constants = parameters(*row) | scalars(one=1, minus=-0.5)
+    return {name: constants[name] for name in ("two", "one", "minus", "epsilon", "scale")}
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("square", ["Pow", "Mul"])
+@pytest.mark.parametrize(("axes", "row"), [((-1,), (8,)), ((2, 1), (5, 8))])
+def test_rms_norm(ratio: str, square: str, axes: Any, row: tuple[int, ...]) -> None:
+    nodes = rms_norm(ratio, square, axes)
+    (fused,) = after(nodes, ["y"], rms_parameters(*row), opset=16).nodes
+    assert (fused.op_type, fused.since, fused.inputs) == ("RMSNormalization", 23, ["x", "scale"])
+    assert fused.attributes == {"axis": -len(row), "epsilon": pytest.approx(1e-3)}
+
+
+@pytest.mark.parametrize("extra", ["q", "v", "e", "r", "n"])
+def test_rms_norm_stays_where_a_value_between_is_needed(extra: str) -> None:
+    assert "ReduceMean" in ops(after(rms_norm(), ["y", extra], rms_parameters(8), opset=16))
+
+
+def test_rms_norm_stays_with_others() -> None:
+    other = rms_parameters(8) | scalars(two=4)
+    assert "ReduceMean" in ops(after(rms_norm(), ["y"], other, opset=16))
+    assert "ReduceMean" in ops(after(rms_norm(axes=(1,)), ["y"], rms_parameters(8), opset=16))
+    assert "ReduceMean" in ops(after(rms_norm(), ["y"], rms_parameters(1), opset=16))
+    doubled = rms_parameters(8) | scalars(one=2)
+    nodes = rms_norm("by 1 over the root")
+    assert "ReduceMean" in ops(after(nodes, ["y"], doubled, opset=16))
