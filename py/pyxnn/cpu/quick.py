@@ -15,6 +15,7 @@ import numpy as np
 
 from pyxnn.cpu.conv_transpose import conv_transpose
 from pyxnn.cpu.images import image_decoder
+from pyxnn.cpu.max_pool import max_pool
 from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import dtype_of
 
@@ -27,6 +28,8 @@ def find(node: Node) -> Function | None:
         return None
     if node.op_type == "Cast":
         return _cast if node.since >= 6 and node.attributes["to"] in _CASTS else None
+    if len(node.outputs) > 1:
+        return None
     since, function = _KERNELS.get(node.op_type, (0, None))
     return function if node.since >= since else None
 
@@ -195,6 +198,7 @@ _KERNELS: dict[str, tuple[int, Function]] = {
     "ConvTranspose": (1, conv_transpose),
     "ImageDecoder": (20, image_decoder),
     "Optional": (15, _optional),
+    "MaxPool": (1, max_pool),
     "Where": (9, _plain(np.where)),
 }
 """By operator: the opset from which on its inputs and attributes are as the kernel takes them."""

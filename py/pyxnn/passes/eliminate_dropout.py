@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyxnn.graph import Graph, Node
-from pyxnn.passes.rewrite import each_node
+from pyxnn.passes.rewrite import each_node, identity
 
 
 def run(graph: Graph) -> bool:
@@ -22,11 +22,7 @@ def _to_identity(node: Node, graph: Graph) -> Sequence[Node] | None:
     mask = node.output(1)
     if mask and (graph.consumers(mask) or graph.is_output(mask)):
         return None
-    return (
-        Node(
-            "Identity", node.inputs[:1], node.outputs[:1], name=node.name, since=max(node.since, 13)
-        ),
-    )
+    return identity(node)
 
 
 def _trains(node: Node, graph: Graph) -> bool:

@@ -13,12 +13,12 @@ BatchNormalization isn't in its inference form (see batch_norm_form).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from pyxnn.graph import Graph, Node
-from pyxnn.passes.rewrite import each_node
+from pyxnn.passes.channels import OPERATORS, channels, scaled
+from pyxnn.passes.rewrite import each_node, made_by
 
 
 def run(graph: Graph) -> bool:
@@ -33,53 +33,17 @@ def _fold(node: Node, graph: Graph) -> Sequence[Node] | None:
         or node.attribute("training_mode")
     ):
         return None
-    before = graph.producer(node.input(0))
+    before = made_by(graph, node.input(0), *OPERATORS)
     if before is None or graph.sole_consumer(node.input(0)) is not node:
         return None
-    if not before.is_op("Conv", "ConvTranspose", "Gemm"):
+    parameters = [graph.constant(name) for name in node.inputs[1:5]]
+    known = [array.astype(np.float64) for array in parameters if array is not None]
+    if len(known) < 4 or channels(graph, before) != known[0].size:
         return None
-    scale, shift, mean, variance = (graph.constant(name) for name in node.inputs[1:5])
-    weights = graph.constant(before.input(1))
-    bias = graph.constant(before.input(2))
-    if scale is None or shift is None or mean is None or variance is None or weights is None:
+    scale, shift, mean, variance = known
+    factor = scale / np.sqrt(variance + node.attribute("epsilon", 1e-5))
+    folded = scaled(graph, before, factor, shift - mean * factor, node.output(0))
+    if folded is None:
         return None
-    if bias is None and before.input(2):
-        return None
-    factor = scale.astype(np.float64) / np.sqrt(
-        variance.astype(np.float64) + node.attribute("epsilon", 1e-5)
-    )
-    attributes = dict(before.attributes)
-    if bias is None:
-        bias = np.zeros(factor.shape)
-    elif before.is_op("Gemm"):
-        if bias.ndim == 2 and bias.shape[0] != 1:
-            return None
-        bias = np.broadcast_to(bias.reshape(-1), factor.shape) * attributes.pop("beta", 1.0)
-    attributes.pop("beta", None)
-    new_bias = (bias.astype(np.float64) - mean) * factor + shift
-    new_weights = weights * _along_channels(before, factor, weights).astype(np.float32)
-    arrays = [new.astype(weights.dtype) for new in (new_weights, new_bias)]
-    if weights.dtype.itemsize < 4 and not all(np.isfinite(array).all() for array in arrays):
-        return None
-    y = node.output(0)
-    names = [
-        graph.add_constant(array, f"{y}_{kind}")
-        for array, kind in zip(arrays, ("weights", "bias"), strict=True)
-    ]
-    inputs = [before.input(0), *names]
     graph.replace(before)
-    return (replace(before, inputs=inputs, outputs=[y], attributes=attributes),)
-
-
-def _along_channels(node: Node, factor: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """One factor an output channel, shaped to multiply the weights."""
-    if node.op_type == "Gemm":
-        return factor.reshape((-1, 1) if node.attribute("transB", 0) else (1, -1))
-    kernel = (1,) * (weights.ndim - 2)
-    if node.op_type == "Conv":
-        return factor.reshape(-1, 1, *kernel)
-    groups = node.attribute("group", 1)
-    per_group = factor.reshape(groups, 1, -1)
-    return np.repeat(per_group, weights.shape[0] // groups, 1).reshape(
-        weights.shape[0], -1, *kernel
-    )
+    return (folded,)

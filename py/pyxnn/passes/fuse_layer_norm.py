@@ -11,11 +11,11 @@ the last axes aren't known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pyxnn.graph import Graph, Node
-from pyxnn.passes.rewrite import each_node, swallow
+from pyxnn.passes.rewrite import each_node, either_way, made_by, swallow
 
 
 class _Normal(NamedTuple):
@@ -34,9 +34,9 @@ def run(graph: Graph) -> bool:
 def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
     if not node.is_op("Add"):
         return None
-    for scaled, bias in _either_way(node):
-        product = _made_by(graph, scaled, "Mul")
-        for value, scale in _either_way(product) if product is not None else ():
+    for scaled, bias in either_way(node):
+        product = made_by(graph, scaled, "Mul")
+        for value, scale in either_way(product) if product is not None else ():
             normal = _normal(graph, value)
             if product is None or normal is None or not _fit(graph, normal, scale, bias):
                 continue
@@ -57,14 +57,14 @@ def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
 
 
 def _normal(graph: Graph, name: str) -> _Normal | None:
-    ratio = _made_by(graph, name, "Div")
-    root = _made_by(graph, ratio.input(1), "Sqrt") if ratio is not None else None
-    total = _made_by(graph, root.input(0), "Add") if root is not None else None
+    ratio = made_by(graph, name, "Div")
+    root = made_by(graph, ratio.input(1), "Sqrt") if ratio is not None else None
+    total = made_by(graph, root.input(0), "Add") if root is not None else None
     if ratio is None or root is None or total is None:
         return None
-    for value, constant in _either_way(total):
+    for value, constant in either_way(total):
         epsilon = graph.constant(constant)
-        variance = _made_by(graph, value, "ReduceMean")
+        variance = made_by(graph, value, "ReduceMean")
         if variance is None or epsilon is None or epsilon.size != 1:
             continue
         square = graph.producer(variance.input(0))
@@ -92,7 +92,7 @@ def _origin(graph: Graph, difference: Node | None) -> tuple[str, Node | None]:
     """x and the node of its mean, when a node is their difference."""
     if difference is None or not difference.is_op("Sub"):
         return "", None
-    mean = _made_by(graph, difference.input(1), "ReduceMean")
+    mean = made_by(graph, difference.input(1), "ReduceMean")
     same = mean is not None and mean.input(0) == difference.input(0)
     return difference.input(0), mean if same else None
 
@@ -110,15 +110,3 @@ def _fit(graph: Graph, normal: _Normal, *names: str) -> bool:
     """Whether values are constants of the extents of the normalized axes."""
     row = (graph.shape(normal.x) or ())[-len(normal.axes) :]
     return all(graph.constant(name) is not None and graph.shape(name) == row for name in names)
-
-
-def _made_by(graph: Graph, name: str, op_type: str) -> Node | None:
-    """The node that makes a value, when it is of this operator."""
-    node = graph.producer(name)
-    return node if node is not None and node.is_op(op_type) else None
-
-
-def _either_way(node: Node) -> Iterator[tuple[str, str]]:
-    a, b = node.inputs
-    yield a, b
-    yield b, a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pyxnn.graph import Graph, Node
 
@@ -45,3 +45,33 @@ def swallow(graph: Graph, nodes: set[Node], last: Node) -> bool:
     for node in inner:
         graph.replace(node)
     return True
+
+
+def identity(node: Node) -> tuple[Node]:
+    """What takes the place of a node whose first output is its first input."""
+    return (Node("Identity", node.inputs[:1], node.outputs[:1], name=node.name, since=13),)
+
+
+def made_by(graph: Graph, name: str, *op_types: str) -> Node | None:
+    """The node that makes a value, when it is one of these operators of ONNX's own domain."""
+    node = graph.producer(name)
+    return node if node is not None and node.is_op(*op_types) else None
+
+
+def either_way(node: Node) -> Iterator[tuple[str, str]]:
+    """The two inputs of a node in both sequences."""
+    a, b = node.inputs
+    yield a, b
+    yield b, a
+
+
+def scalar(graph: Graph, name: str) -> float | None:
+    """The number that a constant of one element is, None for all other values."""
+    constant = graph.constant(name)
+    return float(constant.item()) if constant is not None and constant.size == 1 else None
+
+
+def is_float(graph: Graph, name: str) -> bool:
+    """Whether a value is known to be of a floating-point type."""
+    dtype = graph.dtype(name)
+    return dtype is not None and (dtype.kind == "f" or dtype.name == "bfloat16")

@@ -29,6 +29,22 @@ CASES: dict[str, Any] = {
     "shape": (node("Shape", ["a"], ["y"]), [A]),
     "shape of a part": (node("Shape", ["a"], ["y"], start=-2, end=3), [A]),
     "size": (node("Size", ["a"], ["y"]), [A]),
+    **{
+        f"max pool {name}": (
+            node("MaxPool", ["a"], ["y"], **{"kernel_shape": [3, 2], **attributes}),
+            [rng.standard_normal((2, 3, 7, 8), np.float32)],
+        )
+        for name, attributes in {
+            "alone": {},
+            "with strides": {"strides": [2, 3]},
+            "with pads": {"pads": [1, 0, 2, 1]},
+            "with dilations": {"dilations": [2, 3], "pads": [0, 1, 1, 0]},
+            "with ceil_mode": {"strides": [3, 2], "pads": [1, 0, 0, 1], "ceil_mode": 1},
+            "padded as before": {"strides": [2, 2], "auto_pad": "SAME_LOWER"},
+            "padded as after": {"strides": [2, 2], "auto_pad": "SAME_UPPER"},
+            "without padding": {"auto_pad": "VALID"},
+        }.items()
+    },
     "gather": (node("Gather", ["a", "b"], ["y"], axis=1), [A, np.array([[0, -1], [2, 1]])]),
     "gather a scalar": (node("Gather", ["a", "b"], ["y"]), [INTS, np.array(-1)]),
     "concat": (node("Concat", ["a", "b"], ["y"], axis=-1), [A, A]),
