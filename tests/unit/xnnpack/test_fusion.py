@@ -145,9 +145,10 @@ def test_addends_that_are_no_bias():
     nodes = [
         MATMUL,
         helper.make_node("Add", ["h", "b"], ["s"]),
-        helper.make_node("Add", ["s", "b"], ["y"]),
+        helper.make_node("Add", ["s", "c"], ["y"]),
     ]
-    assert [w for w, _ in works(nodes, constants={"m": M, "b": ROW})] == ["MatMul+Add", "Add"]
+    constants = {"m": M, "b": ROW, "c": rows}
+    assert [w for w, _ in works(nodes, constants=constants)] == ["MatMul+Add", "Add"]
     for name, feed in (("m", M), ("b", ROW)):
         constants = {"m": M, "b": ROW}
         del constants[name]

@@ -18,18 +18,18 @@ def random(seed, shape):
 
 
 W = random(0, (8, 3, 3, 3))
-BIAS = random(1, (8, 1, 1))
+LEAST = random(1, (8, 1, 1))
 NODES = [
     helper.make_node("Conv", ["x", "w"], ["c"], pads=[1] * 4),
-    helper.make_node("Add", ["c", "bias"], ["d"]),
+    helper.make_node("Max", ["c", "least"], ["d"]),
     helper.make_node("Relu", ["d"], ["y"]),
 ]
 EXACT = {"rtol": 1e-5, "atol": 1e-4}
 
 
-def conv_add_relu(**options):
+def conv_max_relu(**options):
     x = random(2, (1, 3, 8, 8))
-    return native.build(NODES, {"x": x}, ["y"], {"w": W, "bias": BIAS}, **options)
+    return native.build(NODES, {"x": x}, ["y"], {"w": W, "least": LEAST}, **options)
 
 
 def expected(data, x):
@@ -37,7 +37,7 @@ def expected(data, x):
 
 
 def test_alternating_shapes():
-    data = conv_add_relu(dynamic=True)
+    data = conv_max_relu(dynamic=True)
     part = native.subgraph(data)
     for size in (8, 20, 5, 20, 8, 33, 5):
         x = random(size, (1, 3, size, size))
@@ -46,17 +46,17 @@ def test_alternating_shapes():
 
 
 def test_plans_share_weights_and_constants():
-    part = native.subgraph(conv_add_relu(dynamic=True))
+    part = native.subgraph(conv_max_relu(dynamic=True))
     counts = set()
     for size in range(4, 4 + 2 * MAX_PLANS):
         part.run({"x": random(0, (1, 3, size, size))})
         counts.add((len(part.resources.operators), len(part.resources.constants)))
-    assert counts == {(4, 1)}  # Transpose, Conv, Add, Relu; the bias
+    assert counts == {(4, 1)}  # Transpose, Conv, Max, Relu; the least
     part.close()
 
 
 def test_only_the_plans_used_last_are_kept():
-    part = native.subgraph(conv_add_relu(dynamic=True))
+    part = native.subgraph(conv_max_relu(dynamic=True))
     used = []
     for size in range(4, 4 + 3 * MAX_PLANS):
         part.run({"x": random(0, (1, 3, 40, 40))})
@@ -101,7 +101,7 @@ def test_a_growing_sequence():
 
 def test_known_shapes_are_planned_at_once():
     before = engine.get().memory_used()
-    part = native.subgraph(conv_add_relu())
+    part = native.subgraph(conv_max_relu())
     assert engine.get().memory_used() - before > W.nbytes
     part.close()
 
@@ -117,7 +117,7 @@ def test_weights_are_not_kept_twice():
 
 
 def test_creating_and_closing_leaks_nothing():
-    data = conv_add_relu()
+    data = conv_max_relu()
     before = engine.get().memory_used()
     for _ in range(20):
         part = native.subgraph(data)
@@ -133,7 +133,7 @@ def test_outputs_in_the_middle_and_fan_out():
         helper.make_node("Mul", ["c", "y"], ["m"]),
         helper.make_node("Sigmoid", ["d"], ["s"]),
     ]
-    data = native.build(nodes, {"x": x}, ["c", "m", "d", "s", "y"], {"w": W, "bias": BIAS})
+    data = native.build(nodes, {"x": x}, ["c", "m", "d", "s", "y"], {"w": W, "least": LEAST})
     native.compare(data, {"x": x}, **EXACT)
 
 
@@ -205,7 +205,7 @@ def test_shapes_that_do_not_fit():
 
 def test_out_of_memory():
     """Too large a run raises; the subgraph goes on with what fits."""
-    data = conv_add_relu(dynamic=True)
+    data = conv_max_relu(dynamic=True)
     small = engine.Engine(WasmtimeHost(max_pages=1024))
     used = small.memory_used()
     part = native.subgraph(data, small)
@@ -219,11 +219,11 @@ def test_out_of_memory():
 
 
 def test_profile_names_every_step():
-    part = native.subgraph(conv_add_relu())
+    part = native.subgraph(conv_max_relu())
     assert native.tasks(part, {"x": random(0, (1, 3, 8, 8))}) == [
         "Transpose before c",
         "Conv c",
-        "Add d",
+        "Max d",
         "Relu y",
         "Transpose before output y",
     ]
@@ -232,7 +232,7 @@ def test_profile_names_every_step():
 
 def test_profile_gives_results_and_shapes():
     x = random(0, (1, 3, 8, 8))
-    part = native.subgraph(conv_add_relu())
+    part = native.subgraph(conv_max_relu())
     results, steps = part.profile({"x": x})
     np.testing.assert_array_equal(results["y"], part.run({"x": x})["y"])
     assert [step.shape for step in steps] == [(1, 3, 8, 8), *[(1, 8, 8, 8)] * 4]
