@@ -3,16 +3,17 @@
 The division may be a product, and is absent where h is 1; a * x + b is any sequence of Add, Sub, Mul and Div with
 constant numbers, at least one.
 Must not fire when a value between is used elsewhere or is a graph output, when a constant is no number or adds a
-dimension, or on integers.
+dimension, nor where XNNPACK would not run the HardSigmoid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyxnn import xnnpack
 from pyxnn.graph import Graph, Node
 from pyxnn.passes.polynomials import close, polynomial, sources
-from pyxnn.passes.rewrite import each_node, is_float, scalar, swallow
+from pyxnn.passes.rewrite import each_node, scalar, swallow
 
 _REACH = 2
 """The most arithmetic nodes from x to Clip."""
@@ -33,18 +34,18 @@ def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
     for x in reversed(dict.fromkeys(sources(graph, clip.input(0), _REACH))):
         nodes = {clip}
         argument = polynomial(graph, clip.input(0), [x], nodes)
+        if argument is None or (1,) not in argument or not argument.keys() <= {(0,), (1,)}:
+            continue
+        attributes = {"alpha": argument[1,] / height, "beta": argument.get((0,), 0.0) / height}
+        hard_sigmoid = Node("HardSigmoid", [x], [y], attributes, name=node.name, since=22)
         if (
-            argument is not None
-            and (1,) in argument
-            and argument.keys() <= {(0,), (1,)}
-            and close(polynomial(graph, y, clip.outputs, nodes), {(1,): 1 / height})
-            and is_float(graph, x)
+            close(polynomial(graph, y, clip.outputs, nodes), {(1,): 1 / height})
             and graph.rank(x) is not None
             and graph.rank(x) == graph.rank(y)
+            and xnnpack.supports(hard_sigmoid, graph) is None
             and swallow(graph, nodes, node)
         ):
-            attributes = {"alpha": argument[1,] / height, "beta": argument.get((0,), 0.0) / height}
-            return (Node("HardSigmoid", [x], [y], attributes, name=node.name, since=22),)
+            return (hard_sigmoid,)
     return None
 
 

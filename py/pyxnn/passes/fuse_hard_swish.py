@@ -2,8 +2,8 @@
 
     * x * HardSigmoid(x), with alpha = 1/6 and beta = 1/2
     * x * Clip(x + 3, 0, 6) / 6, in whichever sequence of Add, Sub, Mul and Div with constant numbers
-Must not fire when a value between is used elsewhere or is a graph output, when a constant is another or no number, on
-integers, or when the ranks of x and the result aren't known to be the same.
+Must not fire when a value between is used elsewhere or is a graph output, when a constant is another or no number, when the
+ranks of x and the result aren't known to be the same, nor where XNNPACK would not run the HardSwish.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pyxnn import xnnpack
 from pyxnn.graph import Graph, Node
 from pyxnn.passes.fuse_hard_sigmoid import clip_height
 from pyxnn.passes.polynomials import Polynomial, close, polynomial, sources
-from pyxnn.passes.rewrite import each_node, is_float, swallow
+from pyxnn.passes.rewrite import each_node, swallow
 
 _REACH = 2
 """The most arithmetic nodes from x to Clip, or from there to the result."""
@@ -35,16 +36,17 @@ def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
         argument = function.input(0)
         for x in (argument, *sources(graph, argument, _REACH)):
             nodes = {function}
+            hard_swish = Node("HardSwish", [x], [y], name=node.name, since=22)
             height = _height(graph, function, polynomial(graph, argument, [x], nodes))
             if (
                 height is not None
                 and close(polynomial(graph, y, [x, gate], nodes), {(1, 1): 1 / height})
-                and is_float(graph, x)
                 and graph.rank(x) is not None
                 and graph.rank(x) == graph.rank(y)
+                and xnnpack.supports(hard_swish, graph) is None
                 and swallow(graph, nodes, node)
             ):
-                return (Node("HardSwish", [x], [y], name=node.name, since=22),)
+                return (hard_swish,)
     return None
 
 

@@ -1,13 +1,15 @@
 """Makes one Softplus (opset 22) of Log(Exp(x) + 1).
 
 Where Exp overflows, from 88 on, the result is x, no longer infinity.
-Must not fire when a value between is used elsewhere or is a graph output, nor when the 1 adds a dimension.
+Must not fire when a value between is used elsewhere or is a graph output, when the 1 adds a dimension, nor where
+XNNPACK would not run the Softplus.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyxnn import xnnpack
 from pyxnn.graph import Graph, Node
 from pyxnn.passes.rewrite import each_node, made_by, scalar, swallow
 
@@ -24,6 +26,7 @@ def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
     x, y = exp.input(0), node.output(0)
     if graph.rank(x) is None or graph.rank(x) != graph.rank(y):
         return None
-    if not swallow(graph, {node, sum, exp}, node):
+    softplus = Node("Softplus", [x], [y], name=node.name, since=22)
+    if xnnpack.supports(softplus, graph) is not None or not swallow(graph, {node, sum, exp}, node):
         return None
-    return (Node("Softplus", [x], [y], name=node.name, since=22),)
+    return (softplus,)

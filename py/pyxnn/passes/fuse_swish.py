@@ -1,13 +1,14 @@
 """Makes one Swish (opset 24), also known as SiLU, of x * Sigmoid(x) or x * Sigmoid(x * alpha).
 
 alpha is a constant number that stands second (see `constants_second`) and adds no dimension.
-Must not fire when a value between is used elsewhere or is a graph output.
+Must not fire when a value between is used elsewhere or is a graph output, nor where XNNPACK would not run the Swish.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyxnn import xnnpack
 from pyxnn.graph import Graph, Node
 from pyxnn.passes.rewrite import each_node, either_way, made_by, scalar, swallow
 
@@ -30,7 +31,8 @@ def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
             if scaled is None or factor is None or graph.rank(x) != graph.rank(node.output(0)):
                 continue
             nodes, alpha = {*nodes, scaled}, factor
-        if swallow(graph, nodes, node):
-            attributes = {"alpha": alpha} if alpha != 1 else {}
-            return (Node("Swish", [x], node.outputs, attributes, name=node.name, since=24),)
+        attributes = {"alpha": alpha} if alpha != 1 else {}
+        swish = Node("Swish", [x], node.outputs, attributes, name=node.name, since=24)
+        if xnnpack.supports(swish, graph) is None and swallow(graph, nodes, node):
+            return (swish,)
     return None

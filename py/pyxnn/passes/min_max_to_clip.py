@@ -1,12 +1,14 @@
 """Turns Max and Min of a value and a constant number into Clip (opset 13), which the step before may do on its way.
 
 Fires on two inputs of a floating-point type of which one is a constant of one element that adds no dimension.
+Must not fire where XNNPACK would not run the Clip.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyxnn import xnnpack
 from pyxnn.graph import Graph, Node
 from pyxnn.passes.rewrite import each_node, either_way, is_float
 
@@ -24,7 +26,9 @@ def _to_clip(node: Node, graph: Graph) -> Sequence[Node] | None:
             continue
         if not is_float(graph, x) or x in graph.initializers:
             continue
-        limit = graph.add_constant(constant.reshape(()), f"{node.output(0)}_limit")
-        inputs = [x, limit] if node.op_type == "Max" else [x, "", limit]
-        return (Node("Clip", inputs, node.outputs, name=node.name, since=13),)
+        inputs = [x] if node.op_type == "Max" else [x, ""]
+        clip = Node("Clip", [*inputs, bound], node.outputs, name=node.name, since=13)
+        if xnnpack.supports(clip, graph) is None:
+            clip.inputs[-1] = graph.add_constant(constant.reshape(()), f"{node.output(0)}_limit")
+            return (clip,)
     return None
