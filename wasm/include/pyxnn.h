@@ -219,6 +219,14 @@ enum pyxnn_kind {
    */
   pyxnn_convolution_computed = 38,
   /*
+   * Images at the places of a grid, by a kernel of ours. A place has `rank` coordinates from -1 to 1, of the last axis first.
+   * params: enum pyxnn_sample_type, enum pyxnn_padding_type, align_corners (1: -1 and 1 are the middles of the outer pixels, 0:
+   *         their outer borders)
+   * dims: batch channels, three extents (1 for an axis that isn't there), places (of each image) rank
+   * refs: input, grid [batch, places, rank], output [batch, places, channels]
+   */
+  pyxnn_grid_sample = 39,
+  /*
    * Scaled dot-product attention by a kernel of ours: for each batch, head and query softmax(scores) * values with scores =
    * scale * query * keys, which softcap bounds to softcap * tanh(scores / softcap), + mask. Heads share the keys and values
    * of kv_heads in equal groups. Elements of a row lie side by side; strides, in elements, are those of batch, head and row.
@@ -400,6 +408,19 @@ enum pyxnn_pool_type {
   pyxnn_pool_norm = 2,                /* the root of the sum of powers of magnitudes */
   pyxnn_pool_argmax = 3,              /* where the maximum lies in the input: of [batch, channels, first axis, ...] */
   pyxnn_pool_argmax_column_major = 4, /* of [batch, channels, last axis, ...] */
+};
+
+enum pyxnn_sample_type {
+  pyxnn_sample_nearest = 0,
+  pyxnn_sample_linear = 1,
+  pyxnn_sample_cubic = 2,
+};
+
+/* What there is outside an image. */
+enum pyxnn_padding_type {
+  pyxnn_padding_zeros = 0,
+  pyxnn_padding_border = 1,     /* the pixels at its edge */
+  pyxnn_padding_reflection = 2, /* its pixels in reverse */
 };
 
 /* Attributes and packed weights of one operator; shared by the steps that were made from it. */

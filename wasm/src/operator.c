@@ -28,6 +28,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_pool] = &pool_type,
     [pyxnn_convolution_nd] = &convolution_nd_type,
     [pyxnn_convolution_computed] = &convolution_computed_type,
+    [pyxnn_grid_sample] = &grid_sample_type,
     [pyxnn_attention] = &attention_type,
     [pyxnn_tensor_scatter] = &tensor_scatter_type,
     [pyxnn_recurrent] = &recurrent_type,

@@ -15,9 +15,11 @@ from pyxnn.engine.abi import (
     FunctionType,
     Kind,
     NormalizeType,
+    PaddingType,
     PoolType,
     ReduceType,
     Ref,
+    SampleType,
     UnaryType,
 )
 from pyxnn.engine.core import Engine, EngineOperator, EnginePlan, InvalidInput
@@ -39,9 +41,11 @@ __all__ = [
     "InvalidInput",
     "Kind",
     "NormalizeType",
+    "PaddingType",
     "PoolType",
     "ReduceType",
     "Ref",
+    "SampleType",
     "UnaryType",
     "configure",
     "get",

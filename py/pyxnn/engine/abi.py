@@ -43,6 +43,7 @@ class Kind(IntEnum):
     POOL = 36
     CONVOLUTION_ND = 37
     CONVOLUTION_COMPUTED = 38
+    GRID_SAMPLE = 39
     ATTENTION = 42
     TENSOR_SCATTER = 43
 
@@ -189,6 +190,22 @@ class PoolType(IntEnum):
     POOL_NORM = 2
     POOL_ARGMAX = 3
     POOL_ARGMAX_COLUMN_MAJOR = 4
+
+
+class SampleType(IntEnum):
+    """How an image is read between its pixels (``enum pyxnn_sample_type``)."""
+
+    SAMPLE_NEAREST = 0
+    SAMPLE_LINEAR = 1
+    SAMPLE_CUBIC = 2
+
+
+class PaddingType(IntEnum):
+    """What there is outside an image (``enum pyxnn_padding_type``)."""
+
+    PADDING_ZEROS = 0
+    PADDING_BORDER = 1
+    PADDING_REFLECTION = 2
 
 
 class Ref(NamedTuple):

@@ -21,8 +21,10 @@ from pyxnn.engine import (
     FunctionType,
     Kind,
     NormalizeType,
+    PaddingType,
     PoolType,
     ReduceType,
+    SampleType,
     UnaryType,
 )
 from pyxnn.xnnpack import layout
@@ -602,6 +604,27 @@ def _resample(ctx: Lowering, x: Value, taps: Mapping[int, Taps], first: int, las
     output = ctx.new(tuple(extents), x.order)
     words = [math.prod(x.physical[:first]), inner, inner, inner, *dims[0], *dims[1]]
     return ctx.step(Kind.RESAMPLE, [], words, [x, *tables], output)
+
+
+def grid_sample(
+    ctx: Lowering,
+    x: Value,
+    grid: Value,
+    mode: SampleType,
+    padding: PaddingType,
+    *,
+    align_corners: bool,
+) -> Value:
+    """(N, C, ...) at the places of a grid (N, ..., rank)."""
+    x = ctx.arrange(x, layout.channels_last(x.rank))
+    grid = ctx.row_major(grid)
+    batch, channels, *extents = x.shape
+    rank = len(extents)
+    output = ctx.new((batch, channels, *grid.shape[1:-1]), x.order)
+    extents = [1] * (MAX_SLIDES - rank) + extents
+    dims = [batch, channels, *extents, math.prod(grid.shape[1:-1]), rank]
+    params = [mode, padding, int(align_corners)]
+    return ctx.step(Kind.GRID_SAMPLE, params, dims, [x, grid], output)
 
 
 def unary(ctx: Lowering, type: UnaryType, x: Value, p0: float = 0.0, p1: float = 0.0) -> Value:

@@ -34,6 +34,8 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_normalize_type", abi.NormalizeType),
         ("pyxnn_reduce_type", abi.ReduceType),
         ("pyxnn_pool_type", abi.PoolType),
+        ("pyxnn_sample_type", abi.SampleType),
+        ("pyxnn_padding_type", abi.PaddingType),
     ],
 )
 def test_enums(name, ours):

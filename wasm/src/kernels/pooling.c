@@ -11,7 +11,8 @@ enum pooling { maximum, sum, sum_of_magnitudes, sum_of_squares, sum_of_powers };
 
 INLINE v128_t power_of_lanes(v128_t value, float power) {
   return wasm_f32x4_make(powf(wasm_f32x4_extract_lane(value, 0), power), powf(wasm_f32x4_extract_lane(value, 1), power),
-                         powf(wasm_f32x4_extract_lane(value, 2), power), powf(wasm_f32x4_extract_lane(value, 3), power));
+                         powf(wasm_f32x4_extract_lane(value, 2), power),
+                         powf(wasm_f32x4_extract_lane(value, 3), power));
 }
 
 INLINE v128_t add(enum pooling pooling, v128_t total, v128_t value, float power) {
@@ -136,8 +137,7 @@ void pooling_argmax(const struct pooling_taps* taps, int64_t place, const int32_
     v128_t places = wasm_i32x4_const_splat(0);
     for (size_t d = 0; d < taps->counts[0]; d++) {
       for (size_t h = 0; h < taps->counts[1]; h++) {
-        const float* pixel =
-            taps->first + channel + (ptrdiff_t)d * taps->strides[0] + (ptrdiff_t)h * taps->strides[1];
+        const float* pixel = taps->first + channel + (ptrdiff_t)d * taps->strides[0] + (ptrdiff_t)h * taps->strides[1];
         int32_t at = (int32_t)d * strides[0] + (int32_t)h * strides[1];
         for (size_t w = 0; w < taps->counts[2]; w++, pixel += taps->strides[2], at += strides[2]) {
           const v128_t value = simd_load(pixel, left);

@@ -36,3 +36,33 @@ void taps_sum(const float* const* taps, size_t count, const float* weights, cons
     sum(taps, count, weights, bias, output, c, channels, 1, channels - c, mins, maxs);
   }
 }
+
+static inline __attribute__((always_inline)) void blend(const float* const* taps, const float* weights, size_t count,
+                                                        float* output, size_t channel, size_t vectors, size_t left) {
+  v128_t sums[4];
+  for (size_t v = 0; v < vectors; v++) {
+    sums[v] = wasm_f32x4_const_splat(0.0f);
+  }
+  for (size_t t = 0; t < count; t++) {
+    const v128_t weight = wasm_v128_load32_splat(weights + t);
+    for (size_t v = 0; v < vectors; v++) {
+      sums[v] = simd_madd(simd_load(taps[t] + channel + v * 4, left), weight, sums[v]);
+    }
+  }
+  for (size_t v = 0; v < vectors; v++) {
+    simd_store(output + channel + v * 4, sums[v], left);
+  }
+}
+
+void taps_blend(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {
+  size_t c = 0;
+  for (; c + 16 <= channels; c += 16) {
+    blend(taps, weights, count, output, c, 4, 4);
+  }
+  for (; c + 4 <= channels; c += 4) {
+    blend(taps, weights, count, output, c, 1, 4);
+  }
+  if (c < channels) {
+    blend(taps, weights, count, output, c, 1, channels - c);
+  }
+}

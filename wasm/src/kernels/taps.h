@@ -15,4 +15,13 @@
 void taps_sum(const float* const* taps, size_t count, const float* weights, const float* bias, float* output,
               size_t channels, float min, float max);
 
+/*
+ * Adds up pixels times one weight each.
+ * @param taps     the pixels
+ * @param weights  [count]
+ * @param count    how many
+ * @param output   `channels` floats
+ */
+void taps_blend(const float* const* taps, const float* weights, size_t count, float* output, size_t channels);
+
 #endif

@@ -308,8 +308,8 @@ static void compute_by_channel(void* context, size_t thread, size_t group, size_
   float* output = output_of(instance, first);
   for (size_t i = 0; i < pixels; i++) {
     gather(instance, first + i, 0, zeros, pointers, 1);
-    taps_sum(pointers, state->taps, weights, weights + state->taps * channels, output + i * instance->run_step, channels,
-             state->bounds.scalar.min, state->bounds.scalar.max);
+    taps_sum(pointers, state->taps, weights, weights + state->taps * channels, output + i * instance->run_step,
+             channels, state->bounds.scalar.min, state->bounds.scalar.max);
   }
 }
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from pyxnn.graph import Node
+from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels, layout
 from pyxnn.xnnpack.kernels import Window
 from pyxnn.xnnpack.lowering import Lowering
-from pyxnn.xnnpack.ops import windows
+from pyxnn.xnnpack.ops import conditions, windows
 from pyxnn.xnnpack.ops.convolution import bias_of, is_constant, supports_conv
-from pyxnn.xnnpack.ops.windows import Phase
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
@@ -28,13 +29,34 @@ def lower_conv_transpose(node: Node, ctx: Lowering) -> None:
     if is_constant(node, ctx) and x.rank < 5:
         ctx.define(node.output(0), _by_xnnpack(node, ctx, x))
         return
-    phases, extents = windows.phases(node, x.shape[2:], weights.shape[2:])
     groups = node.attribute("group", 1)
+    output = _by_phases(
+        node,
+        ctx,
+        x,
+        groups,
+        ctx.array(node.input(1)) if is_constant(node, ctx) else ctx.row_major(weights),
+        bias_of(node, ctx, groups * weights.shape[1]),
+        ctx.weights_key(*node.inputs[1:]),
+    )
+    ctx.define(node.output(0), output)
+
+
+def _by_phases(
+    node: Node,
+    ctx: Lowering,
+    x: Value,
+    groups: int,
+    weights: np.ndarray | Value,
+    bias: np.ndarray | Value | None,
+    key: Hashable,
+) -> Value:
+    """Convolutions of which each makes the pixels at one phase of the strides, by the taps that reach these."""
+    phases, extents = windows.phases(node, x.shape[2:], weights.shape[2:])
     x = ctx.arrange(x, layout.channels_last(x.rank))
     output = ctx.new((x.shape[0], groups * weights.shape[1], *extents), x.order)
     batch, _, *steps = layout.strides(output.shape, output.order)
     strides = node.attribute("strides") or [1] * len(extents)
-    bias = bias_of(node, ctx, output.shape[1])
     for phase in product(*phases):
         first = sum(step * axis.first for step, axis in zip(steps, phase, strict=True))
         shape = (*output.shape[:2], *(axis.slide.out_extent for axis in phase))
@@ -43,26 +65,26 @@ def lower_conv_transpose(node: Node, ctx: Lowering) -> None:
             x,
             [axis.slide for axis in phase],
             groups,
-            _taps(node, ctx, weights, groups, phase),
+            _taps(ctx, weights, groups, [axis.taps for axis in phase]),
             bias,
-            (ctx.weights_key(*node.inputs[1:]), *(str(axis.taps) for axis in phase)),
+            (key, *(str(axis.taps) for axis in phase)),
             replace(output, shape=shape, offset=first * output.dtype.itemsize),
             [batch, *(step * stride for step, stride in zip(steps, strides, strict=True))],
             ctx.bounds,
         )
-    ctx.define(node.output(0), output)
+    return output
 
 
 def _taps(
-    node: Node, ctx: Lowering, weights: Value, groups: int, phase: tuple[Phase, ...]
+    ctx: Lowering, weights: np.ndarray | Value, groups: int, taps: list[slice]
 ) -> np.ndarray | Value:
-    """The weights of a phase: [groups, output channels of a group, taps, input channels of a group]."""
-    parts = [slice(None), slice(None), *(axis.taps for axis in phase)]
+    """Some of the weights: [groups, output channels of a group, taps, input channels of a group]."""
+    parts = [slice(None), slice(None), *taps]
     channels = weights.shape[0] // groups
-    if is_constant(node, ctx):
-        array = ctx.array(node.input(1))[tuple(parts)]
+    if isinstance(weights, np.ndarray):
+        array = weights[tuple(parts)]
         return np.moveaxis(array.reshape(groups, channels, *array.shape[1:]), 1, -1)
-    part = ctx.row_major(kernels.cut(ctx, ctx.row_major(weights), parts))
+    part = ctx.row_major(kernels.cut(ctx, weights, parts))
     shape = (groups, channels, *part.shape[1:])
     order = layout.axis_last(layout.row_major(len(shape)), 1)
     grouped = ctx.arrange(part.viewed(shape, layout.row_major(len(shape))), order)
@@ -87,3 +109,32 @@ def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
         ctx.bounds,
     )
     return kernels.cut(ctx, output, [slice(None), slice(None), *map(slice, extents)])
+
+
+def supports_col2im(node: Node, graph: Graph) -> str | None:
+    shape = graph.shape(node.input(1))
+    if shape is None or shape[0] not in range(1, 1 + kernels.MAX_SLIDES):
+        return "its image has not 1, 2 or 3 axes"
+    return conditions.floating(node, graph, [0])
+
+
+@register("Col2Im", supports=supports_col2im, planned=(1, 2))
+def lower_col2im(node: Node, ctx: Lowering) -> None:
+    """Col2Im (opset 18): input (N, C * taps, L), image_shape, block_shape to the sum of the blocks, (N, C, ...).
+
+    A ConvTranspose: each of its input channels is added to one pixel of the window.
+    """
+    x = ctx.value(node.input(0))
+    image, block = (ctx.array(name).reshape(-1).tolist() for name in node.inputs[1:])
+    taps = math.prod(block)
+    channels = x.shape[1] // taps
+    slides, _ = windows.slides(node, tuple(image), block)
+    counts = [slide.out_extent for slide in slides]
+    if x.shape[1:] != (channels * taps, math.prod(counts)):
+        raise ValueError(f"{x.shape} does not hold blocks of {block} of an image of {image}")
+    blocks = ctx.reshape(x, (x.shape[0], x.shape[1], *counts))
+    each = np.tile(np.eye(taps, dtype=np.float32), (channels, 1))
+    weights = each.reshape(channels * taps, 1, *block)
+    output = _by_phases(node, ctx, blocks, channels, weights, None, ("Col2Im", *block))
+    missing = [(0, e - have) for e, have in zip(image, output.shape[2:], strict=True)]
+    ctx.define(node.output(0), kernels.pad(ctx, output, [(0, 0), (0, 0), *missing]))

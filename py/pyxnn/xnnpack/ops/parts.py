@@ -92,3 +92,20 @@ def lower_tile(node: Node, ctx: Lowering) -> None:
     x = ctx.value(node.input(0))
     counts = ctx.array(node.input(1)).reshape(-1).tolist()
     ctx.define(node.output(0), kernels.repeat(ctx, x, counts, whole=True))
+
+
+@register("CenterCropPad", supports=conditions.movable_data, planned=(1,))
+def lower_center_crop_pad(node: Node, ctx: Lowering) -> None:
+    """CenterCropPad (opset 18): the middle of input_data, of the extents `shape` along `axes`, zeros around it."""
+    x = ctx.value(node.input(0))
+    wanted = ctx.array(node.input(1)).reshape(-1).tolist()
+    axes = node.attribute("axes") or range(x.rank)
+    indices = {}
+    for axis, extent in zip(axes, wanted, strict=True):
+        axis %= x.rank
+        have = x.shape[axis]
+        start = -((extent - have) // 2) if extent > have else (have - extent) // 2
+        places = start + np.arange(extent)
+        if extent != have:
+            indices[axis] = np.where((places >= 0) & (places < have), places, -1)
+    ctx.define(node.output(0), kernels.pick(ctx, x, indices))
