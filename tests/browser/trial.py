@@ -39,7 +39,7 @@ async def trial(address: str, feeds: Sequence[dict[str, NDArray[Any]]]) -> dict[
         again = session.run(None, feeds[-1])
         seconds = time.perf_counter() - start
         nodes = [vars(node) for node in session.placement.nodes]
-        runners = [step.runner for step in session._steps]
+        runners = [step.runner for step in session._program.steps]
         subgraphs = [runner for runner in runners if isinstance(runner, Subgraph)]
         arena = max((subgraph.arena for subgraph in subgraphs), default=(0, 0))
         peak = running.memory_peak() - before
