@@ -82,7 +82,7 @@ enum pyxnn_kind {
   pyxnn_binary = 4,
   /*
    * Elementwise operation on rows of `channels` elements.
-   * params: enum pyxnn_unary_type, p0(f), p1(f) (clamp: min, max; elu: alpha; leaky_relu: slope; else ignored)
+   * params: enum pyxnn_unary_type, p0(f), p1(f) (clamp: min, max; leaky_relu: slope; else ignored)
    * dims: rows channels in_stride out_stride
    * refs: input, output
    */
@@ -137,7 +137,7 @@ enum pyxnn_kind {
   pyxnn_deconvolution = 14,
   /*
    * Elementwise function by a kernel of ours.
-   * params: enum pyxnn_function_type
+   * params: enum pyxnn_function_type, p0(f), p1(f), p2(f) (0 where the function has none)
    * dims: elements
    * refs: input, output
    */
@@ -331,24 +331,43 @@ enum pyxnn_unary_type {
   pyxnn_tanh = 3,
   pyxnn_abs = 4,
   pyxnn_negate = 5,
-  pyxnn_exp = 6,
-  pyxnn_log = 7,
-  pyxnn_square_root = 8,
-  pyxnn_elu = 9,
-  pyxnn_leaky_relu = 10,
-  pyxnn_floor = 11,
-  pyxnn_ceiling = 12,
-  pyxnn_round = 13, /* half to even */
-  pyxnn_square = 14,
-  pyxnn_sign = 15,
-  pyxnn_cosine = 16,
-  pyxnn_sine = 17,
-  pyxnn_gelu = 18, /* by the error function */
+  pyxnn_square_root = 6,
+  pyxnn_leaky_relu = 7,
+  pyxnn_floor = 8,
+  pyxnn_ceiling = 9,
+  pyxnn_round = 10, /* half to even */
+  pyxnn_square = 11,
+  pyxnn_gelu = 12, /* by the error function */
 };
 
+/* Good to a few units in the last place, of every float, unless said otherwise. */
 enum pyxnn_function_type {
-  pyxnn_erf = 0,
-  pyxnn_gelu_tanh = 1, /* GELU's approximation by tanh */
+  pyxnn_erf = 0,       /* within 1.5e-7, and within 4e-7 relatively */
+  pyxnn_gelu_tanh = 1, /* GELU's approximation by tanh: within 1e-6 relatively where x > -2, within 4e-7 below */
+  pyxnn_exp = 2,
+  pyxnn_log = 3,
+  pyxnn_sine = 4,
+  pyxnn_cosine = 5,
+  pyxnn_tangent = 6,
+  pyxnn_sign = 7,     /* NaN of NaN */
+  pyxnn_power_of = 8, /* x^p0 */
+  pyxnn_softplus = 9,
+  pyxnn_mish = 10,
+  pyxnn_elu = 11,              /* p2 * x where x >= 0, else p0 * (exp(p1 * x) - 1) */
+  pyxnn_thresholded_relu = 12, /* x where x > p0, else 0 */
+  pyxnn_hard_sigmoid = 13,     /* p0 * x + p1 within [0, 1] */
+  pyxnn_softsign = 14,
+  pyxnn_swish = 15,  /* x * sigmoid(p0 * x) */
+  pyxnn_shrink = 16, /* x - p1 above p0, x + p1 below -p0, else 0 */
+  pyxnn_reciprocal = 17,
+  pyxnn_arc_sine = 18,
+  pyxnn_arc_cosine = 19,
+  pyxnn_arc_tangent = 20,
+  pyxnn_hyperbolic_sine = 21,
+  pyxnn_hyperbolic_cosine = 22,
+  pyxnn_area_sine = 23,
+  pyxnn_area_cosine = 24,
+  pyxnn_area_tangent = 25,
 };
 
 /* GRUs: the reset gate is applied to the state before or after its product with the recurrent weights. */

@@ -102,19 +102,13 @@ class UnaryType(IntEnum):
     TANH = 3
     ABS = 4
     NEGATE = 5
-    EXP = 6
-    LOG = 7
-    SQUARE_ROOT = 8
-    ELU = 9
-    LEAKY_RELU = 10
-    FLOOR = 11
-    CEILING = 12
-    ROUND = 13
-    SQUARE = 14
-    SIGN = 15
-    COSINE = 16
-    SINE = 17
-    GELU = 18
+    SQUARE_ROOT = 6
+    LEAKY_RELU = 7
+    FLOOR = 8
+    CEILING = 9
+    ROUND = 10
+    SQUARE = 11
+    GELU = 12
 
 
 class FunctionType(IntEnum):
@@ -122,6 +116,30 @@ class FunctionType(IntEnum):
 
     ERF = 0
     GELU_TANH = 1
+    EXP = 2
+    LOG = 3
+    SINE = 4
+    COSINE = 5
+    TANGENT = 6
+    SIGN = 7
+    POWER_OF = 8
+    SOFTPLUS = 9
+    MISH = 10
+    ELU = 11
+    THRESHOLDED_RELU = 12
+    HARD_SIGMOID = 13
+    SOFTSIGN = 14
+    SWISH = 15
+    SHRINK = 16
+    RECIPROCAL = 17
+    ARC_SINE = 18
+    ARC_COSINE = 19
+    ARC_TANGENT = 20
+    HYPERBOLIC_SINE = 21
+    HYPERBOLIC_COSINE = 22
+    AREA_SINE = 23
+    AREA_COSINE = 24
+    AREA_TANGENT = 25
 
 
 class CellType(IntEnum):

@@ -45,6 +45,9 @@ _LONG_PIECE = 256
 MAX_REDUCE_DIMS = 8
 """The most that our reductions take, neighbours merged."""
 
+FUNCTION_PARAMETERS = 3
+"""So many parameter words does an elementwise function have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -633,9 +636,10 @@ def unary(ctx: Lowering, type: UnaryType, x: Value, p0: float = 0.0, p1: float =
     return ctx.step(Kind.UNARY, [type, p0, p1], [1, x.size, x.size, x.size], [x], output)
 
 
-def function(ctx: Lowering, type: FunctionType, x: Value) -> Value:
-    """An elementwise function on a kernel of ours."""
-    return ctx.step(Kind.FUNCTION, [type], [x.size], [x], ctx.new(x.shape, x.order))
+def function(ctx: Lowering, type: FunctionType, x: Value, *parameters: float) -> Value:
+    """An elementwise function on a kernel of ours; `FunctionType`'s header says what its parameters are."""
+    params = [type, *map(float, parameters), *[0.0] * (FUNCTION_PARAMETERS - len(parameters))]
+    return ctx.step(Kind.FUNCTION, params, [x.size], [x], ctx.new(x.shape, x.order))
 
 
 def clamp(ctx: Lowering, x: Value, bounds: Bounds) -> Value:

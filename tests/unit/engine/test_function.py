@@ -16,8 +16,91 @@ X = np.concatenate(
 )
 
 
-def run(engine, function: FunctionType, x: np.ndarray) -> np.ndarray:
-    return run_step(engine, Kind.FUNCTION, [function], [x.size], [x], x.shape)
+def run(engine, function: FunctionType, x: np.ndarray, *parameters: float) -> np.ndarray:
+    params = [function, *map(float, parameters), *[0.0] * (3 - len(parameters))]
+    return run_step(engine, Kind.FUNCTION, params, [x.size], [x], x.shape)
+
+
+def _everything() -> np.ndarray:
+    """Numbers of every exponent and sign, those around 0 and 1, and those that are none."""
+    random = np.random.default_rng(0)
+    bits = random.integers(0, 1 << 32, 100_000, np.uint64).astype(np.uint32).view(np.float32)
+    usual = [scale * random.standard_normal(30_000) for scale in (0.01, 1, 10, 100)]
+    around_one = 1 + 1e-3 * random.standard_normal(10_000)
+    special = [
+        0.0,
+        -0.0,
+        1,
+        -1,
+        np.inf,
+        -np.inf,
+        np.nan,
+        1e-45,
+        -1e-45,
+        3.4028235e38,
+        -3.4028235e38,
+    ]
+    return np.concatenate([bits, *usual, around_one, special]).astype(np.float32)
+
+
+EVERYTHING = _everything()
+
+
+def units(out: np.ndarray, exact: np.ndarray) -> float:
+    """By how many units in the last place the worst result is off; asserts that all others are what they should be."""
+    with np.errstate(over="ignore"):
+        rounded = exact.astype(np.float32)
+    finite = np.isfinite(rounded) & np.isfinite(out)
+    np.testing.assert_array_equal(out[~finite], rounded[~finite])
+    zeros = rounded == 0
+    same = np.signbit(out) == np.signbit(rounded)
+    assert same[zeros & (out == 0)].all()
+    # Denormal steps on the way leave less than 24 bits.
+    unit = np.spacing(np.maximum(abs(rounded[finite]), np.float32(1e-36)))
+    return float((abs(out[finite] - exact[finite]) / unit).max())
+
+
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters", "exact", "limit"),
+    [
+        (FunctionType.EXP, (), np.exp, 1.1),
+        (FunctionType.LOG, (), np.log, 1.1),
+        (FunctionType.SINE, (), np.sin, 2),
+        (FunctionType.COSINE, (), np.cos, 2),
+        (FunctionType.TANGENT, (), np.tan, 4),
+        (FunctionType.SIGN, (), np.sign, 0),
+        (FunctionType.RECIPROCAL, (), np.reciprocal, 0.5),
+        (FunctionType.POWER_OF, (0.3,), lambda x: np.power(x, np.float64(np.float32(0.3))), 0.6),
+        (FunctionType.POWER_OF, (-1.7,), lambda x: np.power(x, np.float64(np.float32(-1.7))), 0.6),
+        (FunctionType.POWER_OF, (5,), lambda x: np.power(x, 5.0), 0.6),
+        (FunctionType.POWER_OF, (-2,), lambda x: np.power(x, -2.0), 0.6),
+        (FunctionType.POWER_OF, (np.inf,), lambda x: np.power(x, np.inf), 0.6),
+        (FunctionType.SOFTPLUS, (), softplus, 3),
+        (FunctionType.MISH, (), lambda x: x * np.tanh(softplus(x)), 4),
+        (FunctionType.ELU, (1.5, 1, 1), lambda x: np.where(x < 0, 1.5 * np.expm1(x), x), 3),
+        (FunctionType.ELU, (-2, 0.5, 3), lambda x: np.where(x < 0, -2 * np.expm1(x / 2), 3 * x), 3),
+        (FunctionType.THRESHOLDED_RELU, (0.5,), lambda x: np.where(x > 0.5, x, 0), 0),
+        (FunctionType.HARD_SIGMOID, (0.25, 0.5), lambda x: np.clip(x * 0.25 + 0.5, 0, 1), 1),
+        (FunctionType.SOFTSIGN, (), lambda x: x / (1 + abs(x)), 2),
+        (FunctionType.SWISH, (2,), lambda x: x / (1 + np.exp(-2 * x)), 3),
+        (FunctionType.ARC_SINE, (), np.arcsin, 1),
+        (FunctionType.ARC_COSINE, (), np.arccos, 1),
+        (FunctionType.ARC_TANGENT, (), np.arctan, 1),
+        (FunctionType.HYPERBOLIC_SINE, (), np.sinh, 2),
+        (FunctionType.HYPERBOLIC_COSINE, (), np.cosh, 2),
+        (FunctionType.AREA_SINE, (), np.arcsinh, 2),
+        (FunctionType.AREA_COSINE, (), np.arccosh, 3),
+        (FunctionType.AREA_TANGENT, (), np.arctanh, 2),
+    ],
+)
+def test_every_float(engine, function, parameters, exact, limit):
+    with np.errstate(all="ignore"):
+        expected = exact(EVERYTHING.astype(np.float64))
+    assert units(run(engine, function, EVERYTHING, *parameters), expected) <= limit
 
 
 def erf(x: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Arithmetic and BatchNormalization against native onnxruntime.
 
 Tolerance: nothing where either rounds the same exact result once: Add, Sub, Mul, Div, PRelu, Max, Min, Abs, Neg, Floor, Ceil,
-Round, Sign, Sqrt, Reciprocal. Exp, Log, Sin, Cos and Pow are good to a few units in the last place on both sides, which add up:
-1e-6, relative; XNNPACK's Log is within 2e-7 around 1. Sum and Mean add up to four terms below 5 in another sequence: 4e-6.
+Round, Sign, Sqrt, Reciprocal. Exp, Log, Pow, the circular and the hyperbolic functions are good to a few units in the last place
+on both sides, which add up: 1e-6, relative; onnxruntime's Log is within 2e-7 around 1. Sum and Mean add up to four terms below 5 in another sequence: 4e-6.
 BatchNormalization folds its five tensors
 into two first, which onnxruntime does in another sequence: a few roundings of terms below 10, 1e-5.
 """
@@ -46,7 +46,21 @@ def test_exact_unary_of_positive(op_type, x):
 
 
 @pytest.mark.parametrize(
-    ("op_type", "low", "high"), [("Cos", -50, 50), ("Exp", -80, 80), ("Sin", -50, 50)]
+    ("op_type", "low", "high"),
+    [
+        ("Acos", -1, 1),
+        ("Acosh", 1, 50),
+        ("Asin", -1, 1),
+        ("Asinh", -50, 50),
+        ("Atan", -50, 50),
+        ("Atanh", -0.9375, 0.9375),
+        ("Cos", -50, 50),
+        ("Cosh", -50, 50),
+        ("Exp", -80, 80),
+        ("Sin", -50, 50),
+        ("Sinh", -50, 50),
+        ("Tan", -1.5, 1.5),
+    ],
 )
 @given(data=st.data())
 def test_transcendental(op_type, low, high, data):

@@ -16,24 +16,51 @@ static inline v128_t simd_polynomial(v128_t x, const float* coefficients, size_t
   return sum;
 }
 
+/* e^x as 2^n * (1 + tail); n is in the low bits of `rounded`. */
+struct simd_power {
+  v128_t rounded, tail;
+};
+
 /*
- * e^x, one unit in the last place; what lies outside [-87, 88] counts as the nearest inside.
- *
- * x = n * log(2) + r with an integer n: 2^n is made of bits, e^r = 1 + r + r^2 * polynomial (a minimax fit). Adding
- * 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+ * x = n * log(2) + r with an integer n, up to 2^8 either way, and e^r = 1 + r + r^2 * polynomial (a minimax fit). Adding 1.5 *
+ * 2^23 rounds to an integer and leaves it in the low bits.
  */
-static inline v128_t simd_exp(v128_t x) {
+static inline struct simd_power simd_power_of_e(v128_t x) {
   static const float coefficients[] = {0.49999994f, 0.16666521f, 0.041668389f, 0.00836871f, 0.001381461f};
   const v128_t rounder = wasm_f32x4_splat(12582912.0f);
-  x = simd_clamp(x, wasm_f32x4_splat(-87.0f), wasm_f32x4_splat(88.0f));
   const v128_t rounded = simd_madd(x, wasm_f32x4_splat(1.44269504f), rounder);
   const v128_t n = wasm_f32x4_sub(rounded, rounder);
   /* log(2) in two parts, so that n times the first is exact. */
   v128_t r = simd_madd(n, wasm_f32x4_splat(-0.693359375f), x);
   r = simd_madd(n, wasm_f32x4_splat(2.12194440e-4f), r);
-  const v128_t tail = simd_madd(wasm_f32x4_mul(r, r), simd_polynomial(r, coefficients, 5), r);
-  const v128_t power = wasm_i32x4_add(wasm_i32x4_shl(rounded, 23), wasm_i32x4_splat(127 << 23));
-  return wasm_f32x4_mul(wasm_f32x4_add(tail, wasm_f32x4_splat(1.0f)), power);
+  return (struct simd_power){rounded, simd_madd(wasm_f32x4_mul(r, r), simd_polynomial(r, coefficients, 5), r)};
+}
+
+/* 2^n, of n in the low bits, from -126 to 127. */
+static inline v128_t simd_power_of_two(v128_t n) {
+  return wasm_i32x4_add(wasm_i32x4_shl(n, 23), wasm_i32x4_splat(127 << 23));
+}
+
+/* e^x, one unit in the last place; what lies outside [-87, 88] counts as the nearest inside. */
+static inline v128_t simd_exp(v128_t x) {
+  const struct simd_power e = simd_power_of_e(simd_clamp(x, wasm_f32x4_splat(-87.0f), wasm_f32x4_splat(88.0f)));
+  return wasm_f32x4_mul(wasm_f32x4_add(e.tail, wasm_f32x4_splat(1.0f)), simd_power_of_two(e.rounded));
+}
+
+/* e^x of any x: denormal, 0 and inf where it is so small or large. */
+static inline v128_t simd_exp_of_any(v128_t x) {
+  const struct simd_power e = simd_power_of_e(simd_clamp(x, wasm_f32x4_splat(-104.0f), wasm_f32x4_splat(89.0f)));
+  /* 2^n in two steps, each of which a float can be. */
+  const v128_t n = wasm_i32x4_sub(e.rounded, wasm_f32x4_splat(12582912.0f)), half = wasm_i32x4_shr(n, 1);
+  const v128_t most = wasm_f32x4_mul(wasm_f32x4_add(e.tail, wasm_f32x4_splat(1.0f)), simd_power_of_two(half));
+  return wasm_f32x4_mul(most, simd_power_of_two(wasm_i32x4_sub(n, half)));
+}
+
+/* e^x - 1, two units in the last place; what lies outside [-87, 88] counts as the nearest inside. */
+static inline v128_t simd_expm1(v128_t x) {
+  const struct simd_power e = simd_power_of_e(simd_clamp(x, wasm_f32x4_splat(-87.0f), wasm_f32x4_splat(88.0f)));
+  const v128_t power = simd_power_of_two(e.rounded);
+  return simd_madd(power, e.tail, wasm_f32x4_sub(power, wasm_f32x4_splat(1.0f)));
 }
 
 /* log((1 + s) / (1 - s)) for |s| <= 1/3, by its series. */

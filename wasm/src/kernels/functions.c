@@ -1,37 +1,325 @@
 #include "kernels/functions.h"
 
+#include <math.h>
+#include <stdbool.h>
+
 #include "kernels/elementary.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
+/* A kernel by the function of four values `compute(x, p)`. */
+#define KERNEL(name)                                                                           \
+  static void name##_kernel(const float* input, float* output, size_t count, const float* p) { \
+    size_t i = 0;                                                                              \
+    for (; i + 4 <= count; i += 4) {                                                           \
+      wasm_v128_store(output + i, name(wasm_v128_load(input + i), p));                         \
+    }                                                                                          \
+    if (i < count) {                                                                           \
+      simd_store(output + i, name(simd_load(input + i, count - i), p), count - i);             \
+    }                                                                                          \
+  }
+
+/* A kernel by a function of one value: seldom met, so as exact as libm. */
+#define SCALAR_KERNEL(function)                                                                    \
+  static void function##_kernel(const float* input, float* output, size_t count, const float* p) { \
+    for (size_t i = 0; i < count; i++) {                                                           \
+      output[i] = function(input[i]);                                                              \
+    }                                                                                              \
+  }
+
+INLINE v128_t sign_bit(void) {
+  return wasm_f32x4_const_splat(-0.0f);
+}
+
+INLINE v128_t one(void) {
+  return wasm_f32x4_const_splat(1.0f);
+}
+
+INLINE v128_t zero(void) {
+  return wasm_f32x4_const_splat(0.0f);
+}
+
 /* Minimax fits: |x| * polynomial(x^2) below 0.9, 1 - exp(polynomial(|x|)) above; 1 in float32 from 3.95 on. */
-static inline v128_t erf4(v128_t x) {
+INLINE v128_t error_function(v128_t x, const float* p) {
   static const float near[] = {1.1283791f, -0.37612525f, 0.1128214f, -0.026778908f, 0.0050119623f, -0.0006090358f};
   static const float far[] = {-0.00016644636f, -1.1277972f,    -0.63697606f,  -0.10411369f,
                               0.022315219f,    -0.0030654918f, 0.00019821982f};
-  const v128_t sign = wasm_f32x4_splat(-0.0f);
-  const v128_t a = wasm_f32x4_pmin(wasm_v128_andnot(x, sign), wasm_f32x4_splat(3.95f));
+  const v128_t a = wasm_f32x4_pmin(wasm_v128_andnot(x, sign_bit()), wasm_f32x4_splat(3.95f));
   const v128_t low = wasm_f32x4_mul(a, simd_polynomial(wasm_f32x4_mul(a, a), near, 6));
-  const v128_t high = wasm_f32x4_sub(wasm_f32x4_splat(1.0f), simd_exp(simd_polynomial(a, far, 7)));
+  const v128_t high = wasm_f32x4_sub(one(), simd_exp(simd_polynomial(a, far, 7)));
   const v128_t magnitude = wasm_v128_bitselect(low, high, wasm_f32x4_lt(a, wasm_f32x4_splat(0.9f)));
-  return wasm_v128_bitselect(x, magnitude, sign);
+  return wasm_v128_bitselect(x, magnitude, sign_bit());
 }
 
-static inline v128_t gelu_tanh4(v128_t x) {
-  const v128_t one = wasm_f32x4_splat(1.0f);
-  const v128_t cubic = simd_madd(wasm_f32x4_mul(x, x), wasm_f32x4_splat(0.044715f), one);
+/* As x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)), which is the same. */
+INLINE v128_t gelu_tanh(v128_t x, const float* p) {
+  const v128_t cubic = simd_madd(wasm_f32x4_mul(x, x), wasm_f32x4_splat(0.044715f), one());
   const v128_t slope = wasm_f32x4_mul(x, wasm_f32x4_splat(-1.5957691216f));
-  const v128_t denominator = wasm_f32x4_add(simd_exp(wasm_f32x4_mul(slope, cubic)), one);
+  const v128_t denominator = wasm_f32x4_add(simd_exp(wasm_f32x4_mul(slope, cubic)), one());
   /* The exponential ends at 88: so must x, for 0 as the result of every x far below. */
   return wasm_f32x4_div(wasm_f32x4_pmax(x, wasm_f32x4_splat(-88.0f)), denominator);
 }
 
-void function_erf(const float* input, float* output, size_t count) {
-  for (size_t i = 0; i < count; i += 4) {
-    simd_store(output + i, erf4(simd_load(input + i, count - i)), count - i);
-  }
+INLINE v128_t exponential(v128_t x, const float* p) {
+  return simd_exp_of_any(x);
 }
 
-void function_gelu_tanh(const float* input, float* output, size_t count) {
-  for (size_t i = 0; i < count; i += 4) {
-    simd_store(output + i, gelu_tanh4(simd_load(input + i, count - i)), count - i);
+INLINE v128_t logarithm(v128_t x, const float* p) {
+  return simd_log_of_any(x);
+}
+
+/* x = quadrant * pi / 2 + rest, |rest| <= pi / 4; both have two lanes. */
+struct angle {
+  v128_t rest, quadrant;
+};
+
+/* In float64, whose first part of pi / 2 has 25 bits, so that its product with an integer below 2^28 is exact. */
+INLINE struct angle angle_of(v128_t x) {
+  const v128_t rounder = wasm_f64x2_splat(0x1.8p52);
+  const v128_t rounded = wasm_f64x2_add(wasm_f64x2_mul(x, wasm_f64x2_splat(0x1.45f306dc9c883p-1)), rounder);
+  const v128_t n = wasm_f64x2_sub(rounded, rounder);
+  const v128_t first = wasm_f64x2_sub(x, wasm_f64x2_mul(n, wasm_f64x2_splat(1.57079631090164184570e+00)));
+  const v128_t rest = wasm_f64x2_sub(first, wasm_f64x2_mul(n, wasm_f64x2_splat(1.58932547735281966916e-08)));
+  return (struct angle){wasm_f32x4_demote_f64x2_zero(rest), rounded};
+}
+
+/* Sine and cosine of what is left of x in its quadrant (0 to 3 in the low bits). */
+struct circle {
+  v128_t sine, cosine, quadrant;
+};
+
+INLINE struct circle circle_of(v128_t x) {
+  static const float sines[] = {-1.6666654611e-1f, 8.3321608736e-3f, -1.9515295891e-4f};
+  static const float cosines[] = {-0.5f, 4.166664568298827e-2f, -1.388731625493765e-3f, 2.443315711809948e-5f};
+  const struct angle low = angle_of(wasm_f64x2_promote_low_f32x4(x));
+  const struct angle high = angle_of(wasm_f64x2_promote_low_f32x4(wasm_i64x2_shuffle(x, x, 1, 1)));
+  const v128_t rest = wasm_i64x2_shuffle(low.rest, high.rest, 0, 2);
+  const v128_t square = wasm_f32x4_mul(rest, rest);
+  return (struct circle){
+      .sine = wasm_f32x4_mul(rest, simd_madd(square, simd_polynomial(square, sines, 3), one())),
+      .cosine = simd_madd(square, simd_polynomial(square, cosines, 4), one()),
+      .quadrant = wasm_i32x4_shuffle(low.quadrant, high.quadrant, 0, 2, 4, 6),
+  };
+}
+
+/* All bits set where the quadrant is odd. */
+INLINE v128_t is_odd(v128_t quadrant) {
+  return wasm_i32x4_shr(wasm_i32x4_shl(quadrant, 31), 31);
+}
+
+/* The sine, after so many quarters of a turn. */
+INLINE v128_t sine_after(v128_t x, int quarters) {
+  const struct circle at = circle_of(x);
+  const v128_t quadrant = wasm_i32x4_add(at.quadrant, wasm_i32x4_splat(quarters));
+  const v128_t magnitude = wasm_v128_bitselect(at.cosine, at.sine, is_odd(quadrant));
+  return wasm_v128_xor(magnitude, wasm_v128_and(wasm_i32x4_shl(quadrant, 30), sign_bit()));
+}
+
+/* Whether the quadrants of all four values are exact. */
+INLINE bool are_near(v128_t x) {
+  return wasm_i32x4_all_true(wasm_f32x4_lt(wasm_f32x4_abs(x), wasm_f32x4_splat(0x1p28f)));
+}
+
+/* A function of libm, of each of four values. */
+#define BY_LIBM(x, function)                                                                        \
+  wasm_f32x4_make(function(wasm_f32x4_extract_lane(x, 0)), function(wasm_f32x4_extract_lane(x, 1)), \
+                  function(wasm_f32x4_extract_lane(x, 2)), function(wasm_f32x4_extract_lane(x, 3)))
+
+INLINE v128_t sine(v128_t x, const float* p) {
+  return __builtin_expect(are_near(x), 1) ? sine_after(x, 0) : BY_LIBM(x, sinf);
+}
+
+INLINE v128_t cosine(v128_t x, const float* p) {
+  return __builtin_expect(are_near(x), 1) ? sine_after(x, 1) : BY_LIBM(x, cosf);
+}
+
+INLINE v128_t tangent(v128_t x, const float* p) {
+  if (__builtin_expect(!are_near(x), 0)) {
+    return BY_LIBM(x, tanf);
   }
+  const struct circle at = circle_of(x);
+  const v128_t odd = is_odd(at.quadrant);
+  const v128_t over = wasm_v128_bitselect(wasm_f32x4_neg(at.cosine), at.sine, odd);
+  return wasm_f32x4_div(over, wasm_v128_bitselect(at.sine, at.cosine, odd));
+}
+
+INLINE v128_t sign(v128_t x, const float* p) {
+  const v128_t positive = wasm_v128_and(wasm_f32x4_gt(x, zero()), one());
+  const v128_t negative = wasm_v128_and(wasm_f32x4_lt(x, zero()), wasm_f32x4_neg(one()));
+  return wasm_v128_bitselect(x, wasm_v128_or(positive, negative), wasm_f32x4_ne(x, x));
+}
+
+INLINE v128_t madd_f64(v128_t a, v128_t b, v128_t c) {
+#ifdef __wasm_relaxed_simd__
+  return wasm_f64x2_relaxed_madd(a, b, c);
+#else
+  return wasm_f64x2_add(wasm_f64x2_mul(a, b), c);
+#endif
+}
+
+INLINE v128_t polynomial_f64(v128_t x, const double* coefficients, size_t count) {
+  v128_t sum = wasm_f64x2_splat(coefficients[count - 1]);
+  for (size_t i = count - 1; i > 0; i--) {
+    sum = madd_f64(sum, x, wasm_f64x2_splat(coefficients[i - 1]));
+  }
+  return sum;
+}
+
+/* Two positive float64 to a power: 2^(exponent * log2(x)), by the series of both, good to more than float32 has. */
+INLINE v128_t power_f64(v128_t x, double exponent) {
+  /* 2 / log(2) / (2 * i + 1) */
+  static const double logarithms[] = {2.8853900817779268, 0.9617966939259756,  0.5770780163555854, 0.4121985831111324,
+                                      0.3205988979753252, 0.26230818925253882, 0.2219530832136867};
+  /* log(2)^i / i! */
+  static const double powers[] = {1.0,
+                                  0.6931471805599453,
+                                  0.2402265069591007,
+                                  0.0555041086648216,
+                                  0.009618129107628477,
+                                  0.0013333558146428443,
+                                  0.0001540353039338161,
+                                  0.00001525273380405984};
+  /* x = m * 2^k with m from sqrt(1/2) to sqrt(2) */
+  const v128_t k = wasm_i64x2_shr(wasm_i64x2_sub(x, wasm_i64x2_splat(0x3fe6a09e667f3bcdll)), 52);
+  const v128_t m = wasm_i64x2_sub(x, wasm_i64x2_shl(k, 52)), unit = wasm_f64x2_splat(1.0);
+  const v128_t t = wasm_f64x2_div(wasm_f64x2_sub(m, unit), wasm_f64x2_add(m, unit));
+  const v128_t integer = wasm_f64x2_convert_low_i32x4(wasm_i32x4_shuffle(k, k, 0, 2, 0, 2));
+  const v128_t logarithm = madd_f64(t, polynomial_f64(wasm_f64x2_mul(t, t), logarithms, 7), integer);
+  const v128_t product = wasm_f64x2_mul(logarithm, wasm_f64x2_splat(exponent));
+  const v128_t bounded = wasm_f64x2_pmin(wasm_f64x2_pmax(product, wasm_f64x2_splat(-160.0)), wasm_f64x2_splat(160.0));
+  const v128_t rounder = wasm_f64x2_splat(0x1.8p52), rounded = wasm_f64x2_add(bounded, rounder);
+  const v128_t rest = wasm_f64x2_sub(bounded, wasm_f64x2_sub(rounded, rounder));
+  const v128_t scale = wasm_i64x2_add(wasm_i64x2_shl(rounded, 52), wasm_i64x2_splat(1023ll << 52));
+  return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_mul(polynomial_f64(rest, powers, 8), scale));
+}
+
+/* Of zeros and of what is not finite, libm knows. */
+INLINE v128_t power(v128_t x, const float* p) {
+  const float exponent = p[0];
+  const v128_t magnitude = wasm_f32x4_abs(x);
+  const v128_t is_plain =
+      wasm_v128_and(wasm_f32x4_gt(magnitude, zero()), wasm_f32x4_lt(magnitude, wasm_f32x4_const_splat(INFINITY)));
+  if (!wasm_i32x4_all_true(is_plain) || !isfinite(exponent)) {
+    return wasm_f32x4_make(powf(wasm_f32x4_extract_lane(x, 0), exponent), powf(wasm_f32x4_extract_lane(x, 1), exponent),
+                           powf(wasm_f32x4_extract_lane(x, 2), exponent),
+                           powf(wasm_f32x4_extract_lane(x, 3), exponent));
+  }
+  const v128_t low = power_f64(wasm_f64x2_promote_low_f32x4(magnitude), exponent);
+  const v128_t upper = wasm_i64x2_shuffle(magnitude, magnitude, 1, 1);
+  const v128_t high = power_f64(wasm_f64x2_promote_low_f32x4(upper), exponent);
+  const v128_t result = wasm_i64x2_shuffle(low, high, 0, 2);
+  if (truncf(exponent) != exponent) {
+    return wasm_v128_bitselect(wasm_f32x4_splat(NAN), result, wasm_f32x4_lt(x, zero()));
+  }
+  const bool keeps_sign = fmodf(exponent, 2.0f) != 0.0f;
+  return keeps_sign ? wasm_v128_or(result, wasm_v128_and(x, sign_bit())) : result;
+}
+
+/* max(x, 0) + log(1 + exp(-|x|)), in which nothing overflows. */
+INLINE v128_t softplus(v128_t x, const float* p) {
+  const v128_t power = simd_exp_of_any(wasm_v128_or(x, sign_bit()));
+  return wasm_f32x4_add(wasm_f32x4_pmax(x, zero()), simd_log1p(power));
+}
+
+/* With u = exp(x) and n = u * (u + 2) it is x * n / (n + 2); the quotient is 1 long before u * u overflows. */
+INLINE v128_t mish(v128_t x, const float* p) {
+  const v128_t two = wasm_f32x4_splat(2.0f);
+  const v128_t u = simd_exp_of_any(wasm_f32x4_pmin(x, wasm_f32x4_splat(20.0f)));
+  const v128_t n = wasm_f32x4_mul(u, wasm_f32x4_add(u, two));
+  return wasm_f32x4_mul(x, wasm_f32x4_div(n, wasm_f32x4_add(n, two)));
+}
+
+INLINE v128_t elu(v128_t x, const float* p) {
+  const v128_t inner = wasm_f32x4_mul(x, wasm_f32x4_splat(p[1]));
+  const v128_t negative = wasm_f32x4_mul(simd_expm1(inner), wasm_f32x4_splat(p[0]));
+  return wasm_v128_bitselect(negative, wasm_f32x4_mul(x, wasm_f32x4_splat(p[2])), wasm_f32x4_lt(x, zero()));
+}
+
+INLINE v128_t thresholded_relu(v128_t x, const float* p) {
+  return wasm_v128_and(x, wasm_f32x4_gt(x, wasm_f32x4_splat(p[0])));
+}
+
+INLINE v128_t hard_sigmoid(v128_t x, const float* p) {
+  return simd_clamp(simd_madd(x, wasm_f32x4_splat(p[0]), wasm_f32x4_splat(p[1])), zero(), one());
+}
+
+INLINE v128_t softsign(v128_t x, const float* p) {
+  return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_abs(x), one()));
+}
+
+/* x * sigmoid(y) with y = p[0] * x: either 1 or exp(y) over 1 + exp(-|y|), in which nothing overflows. */
+INLINE v128_t swish(v128_t x, const float* p) {
+  const v128_t y = wasm_f32x4_mul(x, wasm_f32x4_splat(p[0]));
+  const v128_t power = simd_exp_of_any(wasm_v128_or(y, sign_bit()));
+  const v128_t over = wasm_v128_bitselect(power, one(), wasm_f32x4_lt(y, zero()));
+  return wasm_f32x4_mul(x, wasm_f32x4_div(over, wasm_f32x4_add(power, one())));
+}
+
+INLINE v128_t shrink(v128_t x, const float* p) {
+  const v128_t bias = wasm_f32x4_splat(p[1]);
+  const v128_t low = wasm_v128_and(wasm_f32x4_add(x, bias), wasm_f32x4_lt(x, wasm_f32x4_splat(-p[0])));
+  return wasm_v128_bitselect(wasm_f32x4_sub(x, bias), low, wasm_f32x4_gt(x, wasm_f32x4_splat(p[0])));
+}
+
+INLINE v128_t reciprocal(v128_t x, const float* p) {
+  return wasm_f32x4_div(one(), x);
+}
+
+KERNEL(error_function)
+KERNEL(gelu_tanh)
+KERNEL(exponential)
+KERNEL(logarithm)
+KERNEL(sine)
+KERNEL(cosine)
+KERNEL(tangent)
+KERNEL(sign)
+KERNEL(power)
+KERNEL(softplus)
+KERNEL(mish)
+KERNEL(elu)
+KERNEL(thresholded_relu)
+KERNEL(hard_sigmoid)
+KERNEL(softsign)
+KERNEL(swish)
+KERNEL(shrink)
+KERNEL(reciprocal)
+SCALAR_KERNEL(asinf)
+SCALAR_KERNEL(acosf)
+SCALAR_KERNEL(atanf)
+SCALAR_KERNEL(sinhf)
+SCALAR_KERNEL(coshf)
+SCALAR_KERNEL(asinhf)
+SCALAR_KERNEL(acoshf)
+SCALAR_KERNEL(atanhf)
+
+function_kernel function_choose(enum pyxnn_function_type type) {
+  static const function_kernel kernels[] = {
+      [pyxnn_erf] = error_function_kernel,
+      [pyxnn_gelu_tanh] = gelu_tanh_kernel,
+      [pyxnn_exp] = exponential_kernel,
+      [pyxnn_log] = logarithm_kernel,
+      [pyxnn_sine] = sine_kernel,
+      [pyxnn_cosine] = cosine_kernel,
+      [pyxnn_tangent] = tangent_kernel,
+      [pyxnn_sign] = sign_kernel,
+      [pyxnn_power_of] = power_kernel,
+      [pyxnn_softplus] = softplus_kernel,
+      [pyxnn_mish] = mish_kernel,
+      [pyxnn_elu] = elu_kernel,
+      [pyxnn_thresholded_relu] = thresholded_relu_kernel,
+      [pyxnn_hard_sigmoid] = hard_sigmoid_kernel,
+      [pyxnn_softsign] = softsign_kernel,
+      [pyxnn_swish] = swish_kernel,
+      [pyxnn_shrink] = shrink_kernel,
+      [pyxnn_reciprocal] = reciprocal_kernel,
+      [pyxnn_arc_sine] = asinf_kernel,
+      [pyxnn_arc_cosine] = acosf_kernel,
+      [pyxnn_arc_tangent] = atanf_kernel,
+      [pyxnn_hyperbolic_sine] = sinhf_kernel,
+      [pyxnn_hyperbolic_cosine] = coshf_kernel,
+      [pyxnn_area_sine] = asinhf_kernel,
+      [pyxnn_area_cosine] = acoshf_kernel,
+      [pyxnn_area_tangent] = atanhf_kernel,
+  };
+  return (size_t)type < sizeof(kernels) / sizeof(kernels[0]) ? kernels[type] : NULL;
 }

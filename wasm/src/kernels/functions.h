@@ -1,18 +1,24 @@
-/* Elementwise functions of float32 that XNNPACK has no kernel for. `output` may be `input`. */
+/* Elementwise functions of float32 that XNNPACK has no vector kernel for, or only as several steps. */
 #ifndef PYXNN_KERNELS_FUNCTIONS_H
 #define PYXNN_KERNELS_FUNCTIONS_H
 
+#include <pyxnn.h>
 #include <stddef.h>
 
-typedef void (*function_kernel)(const float* input, float* output, size_t count);
-
-/* The error function: within 1.5e-7 of it, and within 4e-7 of itself relatively. */
-void function_erf(const float* input, float* output, size_t count);
+/* How many parameters each function is given; most heed fewer. */
+enum { function_parameters = 3 };
 
 /*
- * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2, computed as x * sigmoid(2 * sqrt(2 / pi) * (...)), which is
- * the same: within 1e-6 relatively where x > -2, within 4e-7 everywhere below.
+ * output[i] = f(input[i]), of every float.
+ * @param output  may be `input`
+ * @param p       `function_parameters` numbers, as enum pyxnn_function_type tells
  */
-void function_gelu_tanh(const float* input, float* output, size_t count);
+typedef void (*function_kernel)(const float* input, float* output, size_t count, const float* p);
+
+/*
+ * Chooses the kernel of a function.
+ * @return NULL when there is none
+ */
+function_kernel function_choose(enum pyxnn_function_type type);
 
 #endif

@@ -1,34 +1,40 @@
 /* Elementwise functions on our own kernels (kernels/functions.c). */
 #include "kernels/functions.h"
 
+#include "memory.h"
 #include "operator.h"
 
 /* Enough work to be worth handing to a thread, little enough for the threads to share evenly. */
 enum { elements_per_task = 2048 };
 
-static const function_kernel kernels[] = {
-    [pyxnn_erf] = function_erf,
-    [pyxnn_gelu_tanh] = function_gelu_tanh,
+struct function_state {
+  function_kernel kernel;
+  float parameters[function_parameters];
 };
 
 struct function_instance {
-  const function_kernel* kernel;
+  const struct function_state* state;
   size_t count;
   const float* input;
   float* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
-  const uint32_t type = take(params);
-  if (type >= sizeof(kernels) / sizeof(kernels[0])) {
+static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+  const function_kernel chosen = function_choose(take(params));
+  if (chosen == NULL) {
     return xnn_status_invalid_parameter;
   }
-  *state = (void*)&kernels[type];
+  struct function_state* state = pyxnn_allocate(sizeof(*state));
+  if (state == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  state->kernel = chosen;
+  for (size_t i = 0; i < function_parameters; i++) {
+    state->parameters[i] = take_float(params);
+  }
+  *out = state;
   return xnn_status_success;
 }
-
-/* The state is an entry of `kernels`. */
-static void destroy(void* state) {}
 
 static enum xnn_status instantiate(const void* state, void** instance) {
   return own_instantiate(state, sizeof(struct function_instance), instance);
@@ -49,7 +55,8 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 
 static void compute(void* context, size_t start, size_t count) {
   const struct function_instance* instance = context;
-  (*instance->kernel)(instance->input + start, instance->output + start, count);
+  const struct function_state* state = instance->state;
+  state->kernel(instance->input + start, instance->output + start, count, state->parameters);
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
@@ -61,10 +68,10 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
 
 const struct operator_type function_type = {
     .name = "elementwise function",
-    .num_params = 1,
+    .num_params = 1 + function_parameters,
     .num_refs = 2,
     .create = create,
-    .destroy = destroy,
+    .destroy = pyxnn_release,
     .instantiate = instantiate,
     .release = own_release,
     .reshape = reshape,

@@ -7,18 +7,12 @@ static const enum xnn_unary_operator operators[] = {
     [pyxnn_tanh] = xnn_unary_tanh,
     [pyxnn_abs] = xnn_unary_abs,
     [pyxnn_negate] = xnn_unary_negate,
-    [pyxnn_exp] = xnn_unary_exp,
-    [pyxnn_log] = xnn_unary_log,
     [pyxnn_square_root] = xnn_unary_square_root,
-    [pyxnn_elu] = xnn_unary_elu,
     [pyxnn_leaky_relu] = xnn_unary_leaky_relu,
     [pyxnn_floor] = xnn_unary_floor,
     [pyxnn_ceiling] = xnn_unary_ceiling,
     [pyxnn_round] = xnn_unary_bankers_rounding,
     [pyxnn_square] = xnn_unary_square,
-    [pyxnn_sign] = xnn_unary_sign,
-    [pyxnn_cosine] = xnn_unary_cosine,
-    [pyxnn_sine] = xnn_unary_sine,
     [pyxnn_gelu] = xnn_unary_gelu,
 };
 

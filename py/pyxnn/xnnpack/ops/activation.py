@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from pyxnn.engine import BinaryType, ReduceType, UnaryType
-from pyxnn.graph import Graph, Node
+from pyxnn.engine import BinaryType, FunctionType, ReduceType, UnaryType
+from pyxnn.graph import Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.fusion import Bounds, clip_bounds
 from pyxnn.xnnpack.lowering import Lowering
@@ -54,15 +55,6 @@ def lower_clip(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), x)
 
 
-@register("HardSigmoid", supports=conditions.floating)
-def lower_hard_sigmoid(node: Node, ctx: Lowering) -> None:
-    """HardSigmoid (opsets 6, 22): X of any shape to min(max(alpha * X + beta, 0), 1)."""
-    x = ctx.value(node.input(0))
-    scaled = kernels.binary(ctx, BinaryType.MULTIPLY, x, Value.scalar(node.attribute("alpha", 0.2)))
-    shifted = kernels.binary(ctx, BinaryType.ADD, scaled, Value.scalar(node.attribute("beta", 0.5)))
-    ctx.define(node.output(0), kernels.clamp(ctx, shifted, Bounds(0.0, 1.0)))
-
-
 @register("LeakyRelu", supports=conditions.floating)
 def lower_leaky_relu(node: Node, ctx: Lowering) -> None:
     """LeakyRelu (opsets 6, 16): X of any shape to X where it is not negative, else alpha * X."""
@@ -71,93 +63,56 @@ def lower_leaky_relu(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.unary(ctx, UnaryType.LEAKY_RELU, x, alpha))
 
 
-@register("Elu", supports=conditions.floating)
+@register("Elu", "Selu", "Celu", supports=conditions.floating)
 def lower_elu(node: Node, ctx: Lowering) -> None:
-    """Elu (opsets 6, 22): X of any shape to X where it is not negative, else alpha * (exp(X) - 1)."""
+    """Elu, Selu (opsets 6, 22), Celu (12): X of any shape to X where it is not negative, else alpha * (exp(X) - 1); gamma times
+    that; X or alpha * (exp(X / alpha) - 1)."""
     x = ctx.value(node.input(0))
-    alpha = node.attribute("alpha", 1.0)
-    ctx.define(node.output(0), kernels.unary(ctx, UnaryType.ELU, x, alpha))
+    outer, inner, positive = 1.0, 1.0, 1.0
+    if node.op_type == "Elu":
+        outer = node.attribute("alpha", 1.0)
+    elif node.op_type == "Selu":
+        positive = node.attribute("gamma", 1.05070102214813232421875)
+        outer = node.attribute("alpha", 1.67326319217681884765625) * positive
+    else:
+        outer = node.attribute("alpha", 1.0)
+        inner = 1 / outer
+    ctx.define(node.output(0), kernels.function(ctx, FunctionType.ELU, x, outer, inner, positive))
 
 
-@register("Selu", supports=conditions.floating)
-def lower_selu(node: Node, ctx: Lowering) -> None:
-    """Selu (opsets 6, 22): X of any shape to gamma times its Elu."""
-    x = ctx.value(node.input(0))
-    elu = kernels.unary(ctx, UnaryType.ELU, x, node.attribute("alpha", 1.67326319217681884765625))
-    gamma = Value.scalar(node.attribute("gamma", 1.05070102214813232421875))
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, elu, gamma))
+class _Function(NamedTuple):
+    """A kernel, and the attributes that are its parameters, with their defaults."""
+
+    type: FunctionType
+    attributes: tuple[tuple[str, float], ...] = ()
 
 
-def supports_celu(node: Node, graph: Graph) -> str | None:
-    if node.attribute("alpha", 1.0) <= 0:
-        return "alpha is not positive"
-    return conditions.floating(node, graph)
+_FUNCTIONS = {
+    "HardSigmoid": _Function(FunctionType.HARD_SIGMOID, (("alpha", 0.2), ("beta", 0.5))),
+    "Mish": _Function(FunctionType.MISH),
+    "Shrink": _Function(FunctionType.SHRINK, (("lambd", 0.5), ("bias", 0.0))),
+    "Softplus": _Function(FunctionType.SOFTPLUS),
+    "Softsign": _Function(FunctionType.SOFTSIGN),
+    "Swish": _Function(FunctionType.SWISH, (("alpha", 1.0),)),
+    "ThresholdedRelu": _Function(FunctionType.THRESHOLDED_RELU, (("alpha", 1.0),)),
+}
 
 
-@register("Celu", supports=supports_celu)
-def lower_celu(node: Node, ctx: Lowering) -> None:
-    """Celu (opset 12): X of any shape to alpha times the Elu of X / alpha."""
-    x = ctx.value(node.input(0))
-    alpha = Value.scalar(node.attribute("alpha", 1.0))
-    scaled = kernels.binary(ctx, BinaryType.DIVIDE, x, alpha)
-    elu = kernels.unary(ctx, UnaryType.ELU, scaled, 1.0)
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, elu, alpha))
+@register(*_FUNCTIONS, supports=conditions.floating)
+def lower_function(node: Node, ctx: Lowering) -> None:
+    """X of any shape to Y of the same.
 
-
-@register("Softplus", supports=conditions.floating)
-def lower_softplus(node: Node, ctx: Lowering) -> None:
-    """Softplus (opsets 1, 22): X of any shape to log(exp(X) + 1).
-
-    It is max(X, 0) + log(1 + e) with e = exp(-|X|), in which nothing overflows. XNNPACK's logarithm y is good to 1e-7, too little
-    where e is small, and its Elu of -y, exp(-y) - 1, says by how much: a step of Newton's method adds (1 + e) * Elu(-y) + e.
+    HardSigmoid (opsets 6, 22): min(max(alpha * X + beta, 0), 1).
+    Mish (18, 22): X * tanh(softplus(X)).
+    Shrink (9): X - bias above lambd, X + bias below -lambd, 0 between.
+    Softplus (1, 22): log(exp(X) + 1).
+    Softsign (1, 22): X / (1 + |X|).
+    Swish (24): X * sigmoid(alpha * X).
+    ThresholdedRelu (10, 22): X where it is above alpha, else 0.
     """
-    x = ctx.value(node.input(0))
-    exponent = kernels.unary(ctx, UnaryType.NEGATE, kernels.unary(ctx, UnaryType.ABS, x))
-    power = kernels.unary(ctx, UnaryType.EXP, exponent)
-    sum = kernels.binary(ctx, BinaryType.ADD, power, Value.scalar(1.0))
-    logarithm = kernels.unary(ctx, UnaryType.LOG, sum)
-    negative = kernels.unary(ctx, UnaryType.NEGATE, logarithm)
-    inverse = kernels.unary(ctx, UnaryType.ELU, negative, 1.0)
-    product = kernels.binary(ctx, BinaryType.MULTIPLY, sum, inverse)
-    missing = kernels.binary(ctx, BinaryType.ADD, product, power)
-    exact = kernels.binary(ctx, BinaryType.ADD, logarithm, missing)
-    positive = kernels.clamp(ctx, x, Bounds(0.0, math.inf))
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.ADD, positive, exact))
-
-
-@register("Mish", supports=conditions.floating)
-def lower_mish(node: Node, ctx: Lowering) -> None:
-    """Mish (opsets 18, 22): X of any shape to X * tanh(softplus(X)).
-
-    With u = exp(X) and n = u * (u + 2) the factor is n / (n + 2), which is 1 long before u * u overflows.
-    """
-    x = ctx.value(node.input(0))
-    two = Value.scalar(2.0)
-    power = kernels.unary(ctx, UnaryType.EXP, kernels.clamp(ctx, x, Bounds(-math.inf, 20.0)))
-    shifted = kernels.binary(ctx, BinaryType.ADD, power, two)
-    numerator = kernels.binary(ctx, BinaryType.MULTIPLY, power, shifted)
-    denominator = kernels.binary(ctx, BinaryType.ADD, numerator, two)
-    factor = kernels.binary(ctx, BinaryType.DIVIDE, numerator, denominator)
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, factor))
-
-
-@register("Softsign", supports=conditions.floating)
-def lower_softsign(node: Node, ctx: Lowering) -> None:
-    """Softsign (opsets 1, 22): X of any shape to X / (1 + |X|)."""
-    x = ctx.value(node.input(0))
-    magnitude = kernels.unary(ctx, UnaryType.ABS, x)
-    divisor = kernels.binary(ctx, BinaryType.ADD, magnitude, Value.scalar(1.0))
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.DIVIDE, x, divisor))
-
-
-@register("Swish", supports=conditions.floating)
-def lower_swish(node: Node, ctx: Lowering) -> None:
-    """Swish (opset 24): X of any shape to X * sigmoid(alpha * X)."""
-    x = ctx.value(node.input(0))
-    alpha = Value.scalar(node.attribute("alpha", 1.0))
-    scaled = kernels.binary(ctx, BinaryType.MULTIPLY, x, alpha)
-    factor = kernels.unary(ctx, UnaryType.SIGMOID, scaled)
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, factor))
+    type, attributes = _FUNCTIONS[node.op_type]
+    parameters = [node.attribute(name, default) for name, default in attributes]
+    ctx.define(node.output(0), kernels.function(ctx, type, ctx.value(node.input(0)), *parameters))
 
 
 @register("Softmax", supports=conditions.floating)
@@ -182,7 +137,7 @@ def lower_log_softmax(node: Node, ctx: Lowering) -> None:
     distance = kernels.binary(
         ctx, BinaryType.SUBTRACT, x, kernels.reduce(ctx, ReduceType.GREATEST, x, [axis])
     )
-    powers = kernels.unary(ctx, UnaryType.EXP, distance)
+    powers = kernels.function(ctx, FunctionType.EXP, distance)
     sum = kernels.reduce(ctx, ReduceType.SUM, powers, [axis])
-    logarithm = kernels.unary(ctx, UnaryType.LOG, sum)
+    logarithm = kernels.function(ctx, FunctionType.LOG, sum)
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.SUBTRACT, distance, logarithm))

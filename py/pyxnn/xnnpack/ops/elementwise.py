@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 
-from pyxnn.engine import BinaryType, UnaryType
+from pyxnn.engine import BinaryType, FunctionType, UnaryType
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
@@ -16,19 +16,26 @@ from pyxnn.xnnpack.values import FLOAT32, Value
 
 _UNARY = {
     "Ceil": UnaryType.CEILING,
-    "Cos": UnaryType.COSINE,
-    "Exp": UnaryType.EXP,
     "Floor": UnaryType.FLOOR,
-    "Log": UnaryType.LOG,
     "Round": UnaryType.ROUND,
-    "Sin": UnaryType.SINE,
     "Sqrt": UnaryType.SQUARE_ROOT,
 }
 
-_SIGNED = {
-    "Abs": UnaryType.ABS,
-    "Neg": UnaryType.NEGATE,
-    "Sign": UnaryType.SIGN,
+_FUNCTIONS = {
+    "Acos": FunctionType.ARC_COSINE,
+    "Acosh": FunctionType.AREA_COSINE,
+    "Asin": FunctionType.ARC_SINE,
+    "Asinh": FunctionType.AREA_SINE,
+    "Atan": FunctionType.ARC_TANGENT,
+    "Atanh": FunctionType.AREA_TANGENT,
+    "Cos": FunctionType.COSINE,
+    "Cosh": FunctionType.HYPERBOLIC_COSINE,
+    "Exp": FunctionType.EXP,
+    "Log": FunctionType.LOG,
+    "Reciprocal": FunctionType.RECIPROCAL,
+    "Sin": FunctionType.SINE,
+    "Sinh": FunctionType.HYPERBOLIC_SINE,
+    "Tan": FunctionType.TANGENT,
 }
 
 _BINARY = {
@@ -49,17 +56,27 @@ _VARIADIC = {
 
 @register(*_UNARY, supports=conditions.floating)
 def lower_unary(node: Node, ctx: Lowering) -> None:
-    """Ceil, Exp, Floor, Log, Sqrt (opsets 6, 13), Cos, Sin (7, 22), Round (11, 22): X of any shape to Y of the same."""
+    """Ceil, Floor, Sqrt (opsets 6, 13), Round (11, 22): X of any shape to Y of the same."""
     x = ctx.value(node.input(0))
     ctx.define(node.output(0), kernels.unary(ctx, _UNARY[node.op_type], x))
 
 
-@register(*_SIGNED, supports=conditions.ordered)
+@register(*_FUNCTIONS, supports=conditions.floating)
+def lower_function(node: Node, ctx: Lowering) -> None:
+    """Exp, Log, Reciprocal (opsets 6, 13), Acos, Asin, Atan, Cos, Sin, Tan (7, 22), Acosh, Asinh, Atanh, Cosh, Sinh (9, 22): X of
+    any shape to Y of the same."""
+    x = ctx.value(node.input(0))
+    ctx.define(node.output(0), kernels.function(ctx, _FUNCTIONS[node.op_type], x))
+
+
+@register("Abs", "Neg", "Sign", supports=conditions.ordered)
 def lower_signed(node: Node, ctx: Lowering) -> None:
     """Abs, Neg (opsets 6, 13), Sign (9, 13): X of any shape to Y of the same; integers wrap."""
     x = ctx.value(node.input(0))
-    if x.dtype == FLOAT32:
-        y = kernels.unary(ctx, _SIGNED[node.op_type], x)
+    if x.dtype == FLOAT32 and node.op_type == "Sign":
+        y = kernels.function(ctx, FunctionType.SIGN, x)
+    elif x.dtype == FLOAT32:
+        y = kernels.unary(ctx, UnaryType.ABS if node.op_type == "Abs" else UnaryType.NEGATE, x)
     elif node.op_type == "Sign":
         y = kernels.binary(ctx, BinaryType.MINIMUM, x, _integer(1, x))
         if x.dtype.kind == "i":
@@ -74,13 +91,6 @@ def lower_signed(node: Node, ctx: Lowering) -> None:
 def _integer(number: int, x: Value) -> Value:
     """A scalar of the type of `x`."""
     return Value.constant(np.array(number, x.dtype))
-
-
-@register("Reciprocal", supports=conditions.floating)
-def lower_reciprocal(node: Node, ctx: Lowering) -> None:
-    """Reciprocal (opsets 6, 13): X of any shape to 1 / X."""
-    x = ctx.value(node.input(0))
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.DIVIDE, Value.scalar(1.0), x))
 
 
 def supports_prelu(node: Node, graph: Graph) -> str | None:
@@ -136,15 +146,15 @@ def lower_pow(node: Node, ctx: Lowering) -> None:
     y = kernels.cast(ctx, y, x.dtype)
     if isinstance(y.source, np.ndarray) and y.size == 1:
         rank = max(x.rank, y.rank)
-        short = _short_power(ctx, x.expanded(rank), float(y.source.item()))
-        if short is not None:
-            ctx.define(node.output(0), short)
+        power = _power_of(ctx, x.expanded(rank), float(y.source.item()))
+        if power is not None:
+            ctx.define(node.output(0), power)
             return
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.POWER, x, y))
 
 
-def _short_power(ctx: Lowering, x: Value, exponent: float) -> Value | None:
-    """`x` to an exponent that needs no logarithm; None for the others."""
+def _power_of(ctx: Lowering, x: Value, exponent: float) -> Value | None:
+    """`x` to one exponent; None where it is an integer and has no short way."""
     if exponent == 1:
         return x
     if exponent in (2, 3):
@@ -153,7 +163,7 @@ def _short_power(ctx: Lowering, x: Value, exponent: float) -> Value | None:
     if x.dtype != FLOAT32:
         return None
     if exponent == -1:
-        return kernels.binary(ctx, BinaryType.DIVIDE, Value.scalar(1.0), x)
+        return kernels.function(ctx, FunctionType.RECIPROCAL, x)
     if exponent == 0.5:
         return kernels.unary(ctx, UnaryType.SQUARE_ROOT, x)
-    return None
+    return kernels.function(ctx, FunctionType.POWER_OF, x, exponent)
