@@ -38,6 +38,9 @@ class Kind(IntEnum):
     TYPED_BINARY = 20
     SELECT = 21
     CAST = 22
+    ARG_EXTREME = 26
+    TOP_K = 27
+    RUNNING_SUM = 28
     PICK = 34
     RESAMPLE = 35
     POOL = 36
