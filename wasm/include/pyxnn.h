@@ -177,6 +177,7 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_cast = 22,
+  /*
    * The place of the greatest along one axis, by a kernel of ours: [outer, extent, inner] to int64 [outer, inner].
    * params: enum pyxnn_element (float32, int32, int64), whether the least (1), whether the last of equals (1)
    * dims: outer extent inner

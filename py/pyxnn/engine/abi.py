@@ -49,7 +49,6 @@ class Kind(IntEnum):
     GRID_SAMPLE = 39
     ATTENTION = 42
     TENSOR_SCATTER = 43
-
     RECURRENT = 48
     NORMALIZE = 49
     LOCAL_RESPONSE = 50

@@ -664,7 +664,7 @@ def reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Va
 def arg_extreme(ctx: Lowering, x: Value, axis: int, *, least: bool, last: bool) -> Value:
     """The place of the greatest along an axis, which keeps the extent 1, or of the least; of equals the first or the last."""
     shape = tuple(1 if a == axis else extent for a, extent in enumerate(x.shape))
-    params = [ELEMENTS[x.dtype], int(least), int(last)]
+    params = [_element(x.dtype), int(least), int(last)]
     output = ctx.new(shape, x.order, np.dtype(np.int64))
     return ctx.step(Kind.ARG_EXTREME, params, _along(x, axis), [x], output)
 
@@ -677,14 +677,14 @@ def top_k(ctx: Lowering, x: Value, axis: int, k: int, *, least: bool) -> tuple[V
     begin = -(-size * x.dtype.itemsize // 8) * 8
     block = ctx.new((begin + 8 * size if size else 0,), (0,), np.dtype(np.uint8))
     dims = [x.size // max(x.shape[axis], 1), x.shape[axis], k]
-    ctx.step(Kind.TOP_K, [ELEMENTS[x.dtype], int(least)], dims, [x], block)
+    ctx.step(Kind.TOP_K, [_element(x.dtype), int(least)], dims, [x], block)
     values = replace(block, shape=shape, order=x.order, dtype=x.dtype)
     return values, replace(values, offset=begin, dtype=np.dtype(np.int64))
 
 
 def running_sum(ctx: Lowering, x: Value, axis: int, *, exclusive: bool, reverse: bool) -> Value:
     """The sums of all up to each element along an axis, or of those before it; or from the end."""
-    params = [ELEMENTS[x.dtype], int(exclusive), int(reverse)]
+    params = [_element(x.dtype), int(exclusive), int(reverse)]
     output = ctx.new(x.shape, x.order, x.dtype)
     return ctx.step(Kind.RUNNING_SUM, params, _along(x, axis), [x], output)
 

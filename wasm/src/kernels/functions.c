@@ -7,17 +7,34 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* A kernel by the function of four values `compute(x, p)`. */
+/* A kernel by a function of some vectors, `name(x, count, p)`; see kernels/elementary.h. */
 #define KERNEL(name)                                                                           \
   static void name##_kernel(const float* input, float* output, size_t count, const float* p) { \
+    enum { together = 4 * simd_most };                                                         \
     size_t i = 0;                                                                              \
-    for (; i + 4 <= count; i += 4) {                                                           \
-      wasm_v128_store(output + i, name(wasm_v128_load(input + i), p));                         \
+    for (; i + together <= count; i += together) {                                             \
+      v128_t x[simd_most];                                                                     \
+      for (size_t j = 0; j < simd_most; j++) {                                                 \
+        x[j] = wasm_v128_load(input + i + 4 * j);                                              \
+      }                                                                                        \
+      name(x, simd_most, p);                                                                   \
+      for (size_t j = 0; j < simd_most; j++) {                                                 \
+        wasm_v128_store(output + i + 4 * j, x[j]);                                             \
+      }                                                                                        \
     }                                                                                          \
-    if (i < count) {                                                                           \
-      simd_store(output + i, name(simd_load(input + i, count - i), p), count - i);             \
+    for (; i < count; i += 4) {                                                                \
+      v128_t x = simd_load(input + i, count - i);                                              \
+      name(&x, 1, p);                                                                          \
+      simd_store(output + i, x, count - i);                                                    \
     }                                                                                          \
   }
+
+/* A kernel by a function of four values, `name(x, p)`. */
+#define SHORT_KERNEL(name)                                           \
+  INLINE void name##_each(v128_t* x, size_t count, const float* p) { \
+    SIMD_EACH(i) x[i] = name(x[i], p);                               \
+  }                                                                  \
+  KERNEL(name##_each)
 
 /* A kernel by a function of one value: seldom met, so as exact as libm. */
 #define SCALAR_KERNEL(function)                                                                    \
@@ -40,32 +57,47 @@ INLINE v128_t zero(void) {
 }
 
 /* Minimax fits: |x| * polynomial(x^2) below 0.9, 1 - exp(polynomial(|x|)) above; 1 in float32 from 3.95 on. */
-INLINE v128_t error_function(v128_t x, const float* p) {
+INLINE void error_function(v128_t* x, size_t count, const float* p) {
   static const float near[] = {1.1283791f, -0.37612525f, 0.1128214f, -0.026778908f, 0.0050119623f, -0.0006090358f};
   static const float far[] = {-0.00016644636f, -1.1277972f,    -0.63697606f,  -0.10411369f,
                               0.022315219f,    -0.0030654918f, 0.00019821982f};
-  const v128_t a = wasm_f32x4_pmin(wasm_v128_andnot(x, sign_bit()), wasm_f32x4_splat(3.95f));
-  const v128_t low = wasm_f32x4_mul(a, simd_polynomial(wasm_f32x4_mul(a, a), near, 6));
-  const v128_t high = wasm_f32x4_sub(one(), simd_exp(simd_polynomial(a, far, 7)));
-  const v128_t magnitude = wasm_v128_bitselect(low, high, wasm_f32x4_lt(a, wasm_f32x4_splat(0.9f)));
-  return wasm_v128_bitselect(x, magnitude, sign_bit());
+  v128_t a[simd_most], square[simd_most], low[simd_most], high[simd_most];
+  SIMD_EACH(i) a[i] = wasm_f32x4_pmin(wasm_v128_andnot(x[i], sign_bit()), wasm_f32x4_splat(3.95f));
+  SIMD_EACH(i) square[i] = wasm_f32x4_mul(a[i], a[i]);
+  simd_polynomial_each(square, near, 6, low, count);
+  SIMD_EACH(i) low[i] = wasm_f32x4_mul(a[i], low[i]);
+  simd_polynomial_each(a, far, 7, high, count);
+  simd_exp_each(high, count);
+  SIMD_EACH(i) high[i] = wasm_f32x4_sub(one(), high[i]);
+  SIMD_EACH(i) high[i] = wasm_v128_bitselect(low[i], high[i], wasm_f32x4_lt(a[i], wasm_f32x4_splat(0.9f)));
+  SIMD_EACH(i) x[i] = wasm_v128_bitselect(x[i], high[i], sign_bit());
 }
 
 /* As x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)), which is the same. */
-INLINE v128_t gelu_tanh(v128_t x, const float* p) {
-  const v128_t cubic = simd_madd(wasm_f32x4_mul(x, x), wasm_f32x4_splat(0.044715f), one());
-  const v128_t slope = wasm_f32x4_mul(x, wasm_f32x4_splat(-1.5957691216f));
-  const v128_t denominator = wasm_f32x4_add(simd_exp(wasm_f32x4_mul(slope, cubic)), one());
+INLINE void gelu_tanh(v128_t* x, size_t count, const float* p) {
+  v128_t power[simd_most];
+  SIMD_EACH(i) power[i] = simd_madd(wasm_f32x4_mul(x[i], x[i]), wasm_f32x4_splat(0.044715f), one());
+  SIMD_EACH(i) power[i] = wasm_f32x4_mul(wasm_f32x4_mul(x[i], wasm_f32x4_splat(-1.5957691216f)), power[i]);
+  simd_exp_each(power, count);
   /* The exponential ends at 88: so must x, for 0 as the result of every x far below. */
-  return wasm_f32x4_div(wasm_f32x4_pmax(x, wasm_f32x4_splat(-88.0f)), denominator);
+  SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], wasm_f32x4_splat(-88.0f));
+  SIMD_EACH(i) x[i] = wasm_f32x4_div(x[i], wasm_f32x4_add(power[i], one()));
 }
 
-INLINE v128_t exponential(v128_t x, const float* p) {
-  return simd_exp_of_any(x);
+INLINE void exponential(v128_t* x, size_t count, const float* p) {
+  simd_exp_of_any_each(x, count);
 }
 
-INLINE v128_t logarithm(v128_t x, const float* p) {
-  return simd_log_of_any(x);
+INLINE void logarithm(v128_t* x, size_t count, const float* p) {
+  const v128_t least = wasm_f32x4_splat(FLT_MIN), infinity = wasm_f32x4_const_splat(INFINITY);
+  v128_t is_normal = wasm_i32x4_splat(-1);
+  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_ge(x[i], least));
+  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_lt(x[i], infinity));
+  if (__builtin_expect(wasm_i32x4_all_true(is_normal), 1)) {
+    simd_log_each(x, count);
+  } else {
+    SIMD_EACH(i) x[i] = simd_log_of_any(x[i]);
+  }
 }
 
 /* x = quadrant * pi / 2 + rest, |rest| <= pi / 4; both have two lanes. */
@@ -216,23 +248,33 @@ INLINE v128_t power(v128_t x, const float* p) {
 }
 
 /* max(x, 0) + log(1 + exp(-|x|)), in which nothing overflows. */
-INLINE v128_t softplus(v128_t x, const float* p) {
-  const v128_t power = simd_exp_of_any(wasm_v128_or(x, sign_bit()));
-  return wasm_f32x4_add(wasm_f32x4_pmax(x, zero()), simd_log1p(power));
+INLINE void softplus(v128_t* x, size_t count, const float* p) {
+  v128_t power[simd_most];
+  SIMD_EACH(i) power[i] = wasm_v128_or(x[i], sign_bit());
+  simd_exp_of_any_each(power, count);
+  simd_log1p_each(power, count);
+  SIMD_EACH(i) x[i] = wasm_f32x4_add(wasm_f32x4_pmax(x[i], zero()), power[i]);
 }
 
 /* With u = exp(x) and n = u * (u + 2) it is x * n / (n + 2); the quotient is 1 long before u * u overflows. */
-INLINE v128_t mish(v128_t x, const float* p) {
+INLINE void mish(v128_t* x, size_t count, const float* p) {
   const v128_t two = wasm_f32x4_splat(2.0f);
-  const v128_t u = simd_exp_of_any(wasm_f32x4_pmin(x, wasm_f32x4_splat(20.0f)));
-  const v128_t n = wasm_f32x4_mul(u, wasm_f32x4_add(u, two));
-  return wasm_f32x4_mul(x, wasm_f32x4_div(n, wasm_f32x4_add(n, two)));
+  v128_t u[simd_most];
+  SIMD_EACH(i) u[i] = wasm_f32x4_pmin(x[i], wasm_f32x4_splat(20.0f));
+  simd_exp_of_any_each(u, count);
+  SIMD_EACH(i) u[i] = wasm_f32x4_mul(u[i], wasm_f32x4_add(u[i], two));
+  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], wasm_f32x4_div(u[i], wasm_f32x4_add(u[i], two)));
 }
 
-INLINE v128_t elu(v128_t x, const float* p) {
-  const v128_t inner = wasm_f32x4_mul(x, wasm_f32x4_splat(p[1]));
-  const v128_t negative = wasm_f32x4_mul(simd_expm1(inner), wasm_f32x4_splat(p[0]));
-  return wasm_v128_bitselect(negative, wasm_f32x4_mul(x, wasm_f32x4_splat(p[2])), wasm_f32x4_lt(x, zero()));
+INLINE void elu(v128_t* x, size_t count, const float* p) {
+  v128_t below[simd_most];
+  SIMD_EACH(i) below[i] = wasm_f32x4_mul(x[i], wasm_f32x4_splat(p[1]));
+  simd_expm1_each(below, count);
+  SIMD_EACH(i) below[i] = wasm_f32x4_mul(below[i], wasm_f32x4_splat(p[0]));
+  SIMD_EACH(i) {
+    const v128_t above = wasm_f32x4_mul(x[i], wasm_f32x4_splat(p[2]));
+    x[i] = wasm_v128_bitselect(below[i], above, wasm_f32x4_lt(x[i], zero()));
+  }
 }
 
 INLINE v128_t thresholded_relu(v128_t x, const float* p) {
@@ -248,11 +290,14 @@ INLINE v128_t softsign(v128_t x, const float* p) {
 }
 
 /* x * sigmoid(y) with y = p[0] * x: either 1 or exp(y) over 1 + exp(-|y|), in which nothing overflows. */
-INLINE v128_t swish(v128_t x, const float* p) {
-  const v128_t y = wasm_f32x4_mul(x, wasm_f32x4_splat(p[0]));
-  const v128_t power = simd_exp_of_any(wasm_v128_or(y, sign_bit()));
-  const v128_t over = wasm_v128_bitselect(power, one(), wasm_f32x4_lt(y, zero()));
-  return wasm_f32x4_mul(x, wasm_f32x4_div(over, wasm_f32x4_add(power, one())));
+INLINE void swish(v128_t* x, size_t count, const float* p) {
+  v128_t y[simd_most], power[simd_most];
+  SIMD_EACH(i) y[i] = wasm_f32x4_mul(x[i], wasm_f32x4_splat(p[0]));
+  SIMD_EACH(i) power[i] = wasm_v128_or(y[i], sign_bit());
+  simd_exp_of_any_each(power, count);
+  SIMD_EACH(i) y[i] = wasm_v128_bitselect(power[i], one(), wasm_f32x4_lt(y[i], zero()));
+  SIMD_EACH(i) y[i] = wasm_f32x4_div(y[i], wasm_f32x4_add(power[i], one()));
+  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], y[i]);
 }
 
 INLINE v128_t shrink(v128_t x, const float* p) {
@@ -269,20 +314,20 @@ KERNEL(error_function)
 KERNEL(gelu_tanh)
 KERNEL(exponential)
 KERNEL(logarithm)
-KERNEL(sine)
-KERNEL(cosine)
-KERNEL(tangent)
-KERNEL(sign)
-KERNEL(power)
+SHORT_KERNEL(sine)
+SHORT_KERNEL(cosine)
+SHORT_KERNEL(tangent)
+SHORT_KERNEL(sign)
+SHORT_KERNEL(power)
 KERNEL(softplus)
 KERNEL(mish)
 KERNEL(elu)
-KERNEL(thresholded_relu)
-KERNEL(hard_sigmoid)
-KERNEL(softsign)
+SHORT_KERNEL(thresholded_relu)
+SHORT_KERNEL(hard_sigmoid)
+SHORT_KERNEL(softsign)
 KERNEL(swish)
-KERNEL(shrink)
-KERNEL(reciprocal)
+SHORT_KERNEL(shrink)
+SHORT_KERNEL(reciprocal)
 SCALAR_KERNEL(asinf)
 SCALAR_KERNEL(acosf)
 SCALAR_KERNEL(atanf)
@@ -298,20 +343,20 @@ function_kernel function_choose(enum pyxnn_function_type type) {
       [pyxnn_gelu_tanh] = gelu_tanh_kernel,
       [pyxnn_exp] = exponential_kernel,
       [pyxnn_log] = logarithm_kernel,
-      [pyxnn_sine] = sine_kernel,
-      [pyxnn_cosine] = cosine_kernel,
-      [pyxnn_tangent] = tangent_kernel,
-      [pyxnn_sign] = sign_kernel,
-      [pyxnn_power_of] = power_kernel,
+      [pyxnn_sine] = sine_each_kernel,
+      [pyxnn_cosine] = cosine_each_kernel,
+      [pyxnn_tangent] = tangent_each_kernel,
+      [pyxnn_sign] = sign_each_kernel,
+      [pyxnn_power_of] = power_each_kernel,
       [pyxnn_softplus] = softplus_kernel,
       [pyxnn_mish] = mish_kernel,
       [pyxnn_elu] = elu_kernel,
-      [pyxnn_thresholded_relu] = thresholded_relu_kernel,
-      [pyxnn_hard_sigmoid] = hard_sigmoid_kernel,
-      [pyxnn_softsign] = softsign_kernel,
+      [pyxnn_thresholded_relu] = thresholded_relu_each_kernel,
+      [pyxnn_hard_sigmoid] = hard_sigmoid_each_kernel,
+      [pyxnn_softsign] = softsign_each_kernel,
       [pyxnn_swish] = swish_kernel,
-      [pyxnn_shrink] = shrink_kernel,
-      [pyxnn_reciprocal] = reciprocal_kernel,
+      [pyxnn_shrink] = shrink_each_kernel,
+      [pyxnn_reciprocal] = reciprocal_each_kernel,
       [pyxnn_arc_sine] = asinf_kernel,
       [pyxnn_arc_cosine] = acosf_kernel,
       [pyxnn_arc_tangent] = atanf_kernel,

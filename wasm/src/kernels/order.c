@@ -31,171 +31,170 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
  * The best element is the first, until one is `better`. In a row each lane of a vector has a best of its own; among equals the
  * place counts that is preferred.
  */
-#define EXTREME(name, element, vector, indices, lanes, better, strictly, prefers) \
- \
-  static int64_t name##_row(const element* in, size_t length) { \
-    size_t best = 0, i = 1; \
-    if (length >= 2 * lanes) { \
-      vector bests = *(const vector*)in; \
-      indices places = FROM_0_##lanes, now = FROM_0_##lanes; \
-      for (i = lanes; i + lanes <= length; i += lanes) { \
-        const vector next = *(const vector*)(in + i); \
-        const indices is_better = (indices)better(next, bests); \
-        now += lanes; \
-        bests = (vector)(((indices)next & is_better) | ((indices)bests & ~is_better)); \
-        places = (now & is_better) | (places & ~is_better); \
-      } \
-      best = (size_t)places[0]; \
-      for (size_t lane = 1; lane < lanes; lane++) { \
-        const size_t other = (size_t)places[lane]; \
-        if (strictly(in[other], in[best]) || (in[other] == in[best] && prefers(other, best))) { \
-          best = other; \
-        } \
-      } \
-    } \
-    for (; i < length; i++) { \
-      best = better(in[i], in[best]) ? i : best; \
-    } \
-    return (int64_t)best; \
-  } \
+#define EXTREME(name, element, vector, indices, lanes, better, strictly, prefers)                    \
+                                                                                                     \
+  static int64_t name##_row(const element* in, size_t length) {                                      \
+    size_t best = 0, i = 1;                                                                          \
+    if (length >= 2 * lanes) {                                                                       \
+      vector bests = *(const vector*)in;                                                             \
+      indices places = FROM_0_##lanes, now = FROM_0_##lanes;                                         \
+      for (i = lanes; i + lanes <= length; i += lanes) {                                             \
+        const vector next = *(const vector*)(in + i);                                                \
+        const indices is_better = (indices)better(next, bests);                                      \
+        now += lanes;                                                                                \
+        bests = (vector)(((indices)next & is_better) | ((indices)bests & ~is_better));               \
+        places = (now & is_better) | (places & ~is_better);                                          \
+      }                                                                                              \
+      best = (size_t)places[0];                                                                      \
+      for (size_t lane = 1; lane < lanes; lane++) {                                                  \
+        const size_t other = (size_t)places[lane];                                                   \
+        if (strictly(in[other], in[best]) || (in[other] == in[best] && prefers(other, best))) {      \
+          best = other;                                                                              \
+        }                                                                                            \
+      }                                                                                              \
+    }                                                                                                \
+    for (; i < length; i++) {                                                                        \
+      best = better(in[i], in[best]) ? i : best;                                                     \
+    }                                                                                                \
+    return (int64_t)best;                                                                            \
+  }                                                                                                  \
   static void name(const void* input, size_t length, size_t stride, size_t count, int64_t* output) { \
-    const element* in = input; \
-    if (stride == 1) { \
-      *output = name##_row(in, length); \
-      return; \
-    } \
-    element bests[order_columns]; \
-    int32_t places[order_columns] = {0}; \
-    memcpy(bests, in, count * sizeof(element)); \
-    for (size_t j = 1; j < length; j++) { \
-      in += stride; \
-      for (size_t i = 0; i < count; i++) { \
-        const bool is_better = better(in[i], bests[i]); \
-        bests[i] = is_better ? in[i] : bests[i]; \
-        places[i] = is_better ? (int32_t)j : places[i]; \
-      } \
-    } \
-    for (size_t i = 0; i < count; i++) { \
-      output[i] = places[i]; \
-    } \
+    const element* in = input;                                                                       \
+    if (stride == 1) {                                                                               \
+      *output = name##_row(in, length);                                                              \
+      return;                                                                                        \
+    }                                                                                                \
+    element bests[order_columns];                                                                    \
+    int32_t places[order_columns] = {0};                                                             \
+    memcpy(bests, in, count * sizeof(element));                                                      \
+    for (size_t j = 1; j < length; j++) {                                                            \
+      in += stride;                                                                                  \
+      for (size_t i = 0; i < count; i++) {                                                           \
+        const bool is_better = better(in[i], bests[i]);                                              \
+        bests[i] = is_better ? in[i] : bests[i];                                                     \
+        places[i] = is_better ? (int32_t)j : places[i];                                              \
+      }                                                                                              \
+    }                                                                                                \
+    for (size_t i = 0; i < count; i++) {                                                             \
+      output[i] = places[i];                                                                         \
+    }                                                                                                \
   }
 
 /* The k best so far are a heap, whose root is the worst of them; in the end it is taken apart from the root on. */
-#define TOP(name, element, strictly) \
- \
-  INLINE bool name##_before(element a, int64_t at_a, element b, int64_t at_b) { \
-    return strictly(a, b) || (a == b && at_a < at_b); \
-  } \
-  /* Lets an element sink to its place below `root`. */ \
+#define TOP(name, element, strictly)                                                                                  \
+                                                                                                                      \
+  INLINE bool name##_before(element a, int64_t at_a, element b, int64_t at_b) {                                       \
+    return strictly(a, b) || (a == b && at_a < at_b);                                                                 \
+  }                                                                                                                   \
+  /* Lets an element sink to its place below `root`. */                                                               \
   INLINE void name##_sink(element* values, int64_t* places, size_t size, size_t root, element value, int64_t place) { \
-    for (;;) { \
-      size_t child = 2 * root + 1; \
-      if (child >= size) { \
-        break; \
-      } \
-      if (child + 1 < size && \
-          name##_before(values[child], places[child], values[child + 1], places[child + 1])) { \
-        child++; \
-      } \
-      if (!name##_before(value, place, values[child], places[child])) { \
-        break; \
-      } \
-      values[root] = values[child]; \
-      places[root] = places[child]; \
-      root = child; \
-    } \
-    values[root] = value; \
-    places[root] = place; \
-  } \
-  static void name(const void* input, size_t length, size_t k, void* out_values, int64_t* places) { \
-    const element* in = input; \
-    element* values = out_values; \
-    for (size_t i = 0; i < k; i++) { \
-      values[i] = in[i]; \
-      places[i] = (int64_t)i; \
-    } \
-    for (size_t root = k / 2; root-- > 0;) { \
-      name##_sink(values, places, k, root, values[root], places[root]); \
-    } \
-    for (size_t i = k; i < length; i++) { \
-      if (strictly(in[i], values[0])) { \
-        name##_sink(values, places, k, 0, in[i], (int64_t)i); \
-      } \
-    } \
-    for (size_t size = k; size-- > 1;) { \
-      const element value = values[size]; \
-      const int64_t place = places[size]; \
-      values[size] = values[0]; \
-      places[size] = places[0]; \
-      name##_sink(values, places, size, 0, value, place); \
-    } \
+    for (;;) {                                                                                                        \
+      size_t child = 2 * root + 1;                                                                                    \
+      if (child >= size) {                                                                                            \
+        break;                                                                                                        \
+      }                                                                                                               \
+      if (child + 1 < size && name##_before(values[child], places[child], values[child + 1], places[child + 1])) {    \
+        child++;                                                                                                      \
+      }                                                                                                               \
+      if (!name##_before(value, place, values[child], places[child])) {                                               \
+        break;                                                                                                        \
+      }                                                                                                               \
+      values[root] = values[child];                                                                                   \
+      places[root] = places[child];                                                                                   \
+      root = child;                                                                                                   \
+    }                                                                                                                 \
+    values[root] = value;                                                                                             \
+    places[root] = place;                                                                                             \
+  }                                                                                                                   \
+  static void name(const void* input, size_t length, size_t k, void* out_values, int64_t* places) {                   \
+    const element* in = input;                                                                                        \
+    element* values = out_values;                                                                                     \
+    for (size_t i = 0; i < k; i++) {                                                                                  \
+      values[i] = in[i];                                                                                              \
+      places[i] = (int64_t)i;                                                                                         \
+    }                                                                                                                 \
+    for (size_t root = k / 2; root-- > 0;) {                                                                          \
+      name##_sink(values, places, k, root, values[root], places[root]);                                               \
+    }                                                                                                                 \
+    for (size_t i = k; i < length; i++) {                                                                             \
+      if (strictly(in[i], values[0])) {                                                                               \
+        name##_sink(values, places, k, 0, in[i], (int64_t)i);                                                         \
+      }                                                                                                               \
+    }                                                                                                                 \
+    for (size_t size = k; size-- > 1;) {                                                                              \
+      const element value = values[size];                                                                             \
+      const int64_t place = places[size];                                                                             \
+      values[size] = values[0];                                                                                       \
+      places[size] = places[0];                                                                                       \
+      name##_sink(values, places, size, 0, value, place);                                                             \
+    }                                                                                                                 \
   }
 
 /* In a row a vector's own sums come first, by two steps, so that vectors wait for each other for one addition only. */
-#define RUNNING_SUM(name, element, vector, lanes) \
- \
-  static void name##_row(const element* in, size_t length, bool exclusive, bool reverse, element* out) { \
-    const vector nothing = SPLAT_##lanes(0); \
-    vector carry = nothing; \
-    size_t i = 0; \
-    for (; i + lanes <= length; i += lanes) { \
-      const size_t from = reverse ? length - i - lanes : i; \
-      const vector next = *(const vector*)(in + from); \
-      vector sum = reverse ? TURNED_##lanes(next) : next; \
-      sum += UP_1_##lanes(sum); \
-      sum += UP_HALF_##lanes(sum); \
-      const vector result = carry + (exclusive ? UP_1_##lanes(sum) : sum); \
-      carry += LAST_##lanes(sum); \
-      *(vector*)(out + from) = reverse ? TURNED_##lanes(result) : result; \
-    } \
-    element sum = carry[0]; \
-    for (; i < length; i++) { \
-      const size_t at = reverse ? length - i - 1 : i; \
-      const element next = in[at]; \
-      out[at] = exclusive ? sum : sum + next; \
-      sum += next; \
-    } \
-  } \
+#define RUNNING_SUM(name, element, vector, lanes)                                                               \
+                                                                                                                \
+  static void name##_row(const element* in, size_t length, bool exclusive, bool reverse, element* out) {        \
+    const vector nothing = SPLAT_##lanes(0);                                                                    \
+    vector carry = nothing;                                                                                     \
+    size_t i = 0;                                                                                               \
+    for (; i + lanes <= length; i += lanes) {                                                                   \
+      const size_t from = reverse ? length - i - lanes : i;                                                     \
+      const vector next = *(const vector*)(in + from);                                                          \
+      vector sum = reverse ? TURNED_##lanes(next) : next;                                                       \
+      sum += UP_1_##lanes(sum);                                                                                 \
+      sum += UP_HALF_##lanes(sum);                                                                              \
+      const vector result = carry + (exclusive ? UP_1_##lanes(sum) : sum);                                      \
+      carry += LAST_##lanes(sum);                                                                               \
+      *(vector*)(out + from) = reverse ? TURNED_##lanes(result) : result;                                       \
+    }                                                                                                           \
+    element sum = carry[0];                                                                                     \
+    for (; i < length; i++) {                                                                                   \
+      const size_t at = reverse ? length - i - 1 : i;                                                           \
+      const element next = in[at];                                                                              \
+      out[at] = exclusive ? sum : sum + next;                                                                   \
+      sum += next;                                                                                              \
+    }                                                                                                           \
+  }                                                                                                             \
   static void name(const void* input, size_t length, size_t stride, size_t count, bool exclusive, bool reverse, \
-                   void* output) { \
-    const element* in = input; \
-    element* out = output; \
-    if (stride == 1) { \
-      name##_row(in, length, exclusive, reverse, out); \
-      return; \
-    } \
-    const ptrdiff_t step = reverse ? -(ptrdiff_t)stride : (ptrdiff_t)stride; \
-    if (reverse) { \
-      in += (length - 1) * stride; \
-      out += (length - 1) * stride; \
-    } \
-    for (size_t i = 0; i < count; i++) { \
-      out[i] = exclusive ? 0 : in[i]; \
-    } \
-    for (size_t j = 1; j < length; j++) { \
-      const element* next = exclusive ? in : in + step; \
-      for (size_t i = 0; i < count; i++) { \
-        out[step + (ptrdiff_t)i] = out[i] + next[i]; \
-      } \
-      in += step; \
-      out += step; \
-    } \
+                   void* output) {                                                                              \
+    const element* in = input;                                                                                  \
+    element* out = output;                                                                                      \
+    if (stride == 1) {                                                                                          \
+      name##_row(in, length, exclusive, reverse, out);                                                          \
+      return;                                                                                                   \
+    }                                                                                                           \
+    const ptrdiff_t step = reverse ? -(ptrdiff_t)stride : (ptrdiff_t)stride;                                    \
+    if (reverse) {                                                                                              \
+      in += (length - 1) * stride;                                                                              \
+      out += (length - 1) * stride;                                                                             \
+    }                                                                                                           \
+    for (size_t i = 0; i < count; i++) {                                                                        \
+      out[i] = exclusive ? 0 : in[i];                                                                           \
+    }                                                                                                           \
+    for (size_t j = 1; j < length; j++) {                                                                       \
+      const element* next = exclusive ? in : in + step;                                                         \
+      for (size_t i = 0; i < count; i++) {                                                                      \
+        out[step + (ptrdiff_t)i] = out[i] + next[i];                                                            \
+      }                                                                                                         \
+      in += step;                                                                                               \
+      out += step;                                                                                              \
+    }                                                                                                           \
   }
 
-#define KERNEL(name, element, vector, indices, lanes) \
- \
-  EXTREME(name##_first_greatest, element, vector, indices, lanes, GREATER, GREATER, LESS) \
-  EXTREME(name##_last_greatest, element, vector, indices, lanes, GREATER_OR_EQUAL, GREATER, GREATER) \
-  EXTREME(name##_first_least, element, vector, indices, lanes, LESS, LESS, LESS) \
-  EXTREME(name##_last_least, element, vector, indices, lanes, LESS_OR_EQUAL, LESS, GREATER) \
-  TOP(name##_greatest, element, GREATER) \
-  TOP(name##_least, element, LESS) \
-  RUNNING_SUM(name##_running_sum, element, vector, lanes) \
-  static const struct order_kernel name = { \
-      .element_size = sizeof(element), \
+#define KERNEL(name, element, vector, indices, lanes)                                                      \
+                                                                                                           \
+  EXTREME(name##_first_greatest, element, vector, indices, lanes, GREATER, GREATER, LESS)                  \
+  EXTREME(name##_last_greatest, element, vector, indices, lanes, GREATER_OR_EQUAL, GREATER, GREATER)       \
+  EXTREME(name##_first_least, element, vector, indices, lanes, LESS, LESS, LESS)                           \
+  EXTREME(name##_last_least, element, vector, indices, lanes, LESS_OR_EQUAL, LESS, GREATER)                \
+  TOP(name##_greatest, element, GREATER)                                                                   \
+  TOP(name##_least, element, LESS)                                                                         \
+  RUNNING_SUM(name##_running_sum, element, vector, lanes)                                                  \
+  static const struct order_kernel name = {                                                                \
+      .element_size = sizeof(element),                                                                     \
       .extreme = {{name##_first_greatest, name##_last_greatest}, {name##_first_least, name##_last_least}}, \
-      .top = {name##_greatest, name##_least}, \
-      .running_sum = name##_running_sum, \
+      .top = {name##_greatest, name##_least},                                                              \
+      .running_sum = name##_running_sum,                                                                   \
   };
 
 KERNEL(order_f32, float, f32x4, i32x4, 4)

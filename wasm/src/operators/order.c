@@ -15,7 +15,7 @@ struct order_state {
 struct order_instance {
   const struct order_state* state;
   size_t outer, length, inner;
-  size_t k; /* of TopK, where inner is 1 */
+  size_t k;                   /* of TopK, where inner is 1 */
   size_t columns;             /* of a task, where inner is above 1 */
   size_t tasks_across, tasks; /* beside each other; all */
   const char* input;
