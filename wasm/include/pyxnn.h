@@ -200,6 +200,13 @@ enum pyxnn_kind {
    */
   pyxnn_running_sum = 28,
   /*
+   * Softmax along the middle axis of [outer, extent, inner] and its kin, by a kernel of ours.
+   * params: enum pyxnn_softmax_type
+   * dims: outer extent inner
+   * refs: input, output
+   */
+  pyxnn_axis_softmax = 29,
+  /*
    * Elements by lists of indices, one list an axis, by a kernel of ours: output[o, i, j, ...] is input[o, a[i], b[j], ...],
    * or the fill where an index is negative; each is a piece of `inner` elements. At most 16 axes have lists.
    * params: element_size in bytes (1, 2, 4, 8), fill (two words, the lower first)
@@ -428,6 +435,12 @@ enum pyxnn_normalize_type {
   pyxnn_normalize_deviation = 2,   /* sqrt(variance) + epsilon */
   pyxnn_normalize_magnitude = 3,   /* the sum of magnitudes; by 0, the result is 0 */
   pyxnn_normalize_euclidean = 4,   /* the root of the sum of squares; likewise */
+};
+
+enum pyxnn_softmax_type {
+  pyxnn_softmax_itself = 0,
+  pyxnn_log_softmax = 1,
+  pyxnn_hardmax = 2, /* 1 for the first of the greatest, else 0 */
 };
 
 enum pyxnn_reduce_type {

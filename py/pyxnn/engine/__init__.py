@@ -20,6 +20,7 @@ from pyxnn.engine.abi import (
     ReduceType,
     Ref,
     SampleType,
+    SoftmaxType,
     UnaryType,
 )
 from pyxnn.engine.core import Engine, EngineOperator, EnginePlan, InvalidInput
@@ -46,6 +47,7 @@ __all__ = [
     "ReduceType",
     "Ref",
     "SampleType",
+    "SoftmaxType",
     "UnaryType",
     "configure",
     "get",

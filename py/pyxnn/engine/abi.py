@@ -41,6 +41,7 @@ class Kind(IntEnum):
     ARG_EXTREME = 26
     TOP_K = 27
     RUNNING_SUM = 28
+    AXIS_SOFTMAX = 29
     PICK = 34
     RESAMPLE = 35
     POOL = 36
@@ -185,6 +186,14 @@ class NormalizeType(IntEnum):
     NORMALIZE_DEVIATION = 2
     NORMALIZE_MAGNITUDE = 3
     NORMALIZE_EUCLIDEAN = 4
+
+
+class SoftmaxType(IntEnum):
+    """Softmax and its kin (``enum pyxnn_softmax_type``)."""
+
+    SOFTMAX_ITSELF = 0
+    LOG_SOFTMAX = 1
+    HARDMAX = 2
 
 
 class ReduceType(IntEnum):

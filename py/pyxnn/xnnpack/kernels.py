@@ -25,6 +25,7 @@ from pyxnn.engine import (
     PoolType,
     ReduceType,
     SampleType,
+    SoftmaxType,
     UnaryType,
 )
 from pyxnn.xnnpack import layout
@@ -695,12 +696,13 @@ def _along(x: Value, axis: int) -> list[int]:
     return [math.prod(x.physical[:place]), x.shape[axis], math.prod(x.physical[place + 1 :])]
 
 
-def softmax(ctx: Lowering, x: Value, axis: int) -> Value:
-    """The softmax along an axis."""
-    x = ctx.arrange(x, layout.axis_last(x.order, axis))
-    channels = x.shape[axis]
-    dims = [x.size // max(channels, 1), channels, channels, channels]
-    return ctx.step(Kind.SOFTMAX, [], dims, [x], ctx.new(x.shape, x.order))
+def softmax(ctx: Lowering, type: SoftmaxType, x: Value, axis: int) -> Value:
+    """The softmax along an axis, or one of its kin: by XNNPACK where the axis is the innermost."""
+    output = ctx.new(x.shape, x.order)
+    outer, channels, inner = _along(x, axis)
+    if type == SoftmaxType.SOFTMAX_ITSELF and inner == 1:
+        return ctx.step(Kind.SOFTMAX, [], [outer, channels, channels, channels], [x], output)
+    return ctx.step(Kind.AXIS_SOFTMAX, [type], [outer, channels, inner], [x], output)
 
 
 def gather(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:

@@ -32,6 +32,7 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_direction_type", abi.DirectionType),
         ("pyxnn_activation_type", abi.ActivationType),
         ("pyxnn_normalize_type", abi.NormalizeType),
+        ("pyxnn_softmax_type", abi.SoftmaxType),
         ("pyxnn_reduce_type", abi.ReduceType),
         ("pyxnn_pool_type", abi.PoolType),
         ("pyxnn_sample_type", abi.SampleType),

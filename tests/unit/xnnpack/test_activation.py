@@ -128,6 +128,48 @@ def test_log_softmax(x, axis, opset):
     native.compare(data, {"x": x}, atol=1e-5)
 
 
+@given(logits, st.integers(-4, 3), softmax_opsets)
+def test_hardmax(x, axis, opset):
+    x = np.round(x)
+    axis = axis % x.ndim if opset < 13 else axis % x.ndim - x.ndim
+    node = helper.make_node("Hardmax", ["x"], ["y"], axis=axis)
+    native.compare(native.build([node], {"x": x}, ["y"], opset=opset), {"x": x})
+
+
+@pytest.mark.parametrize("op_type", ["Softmax", "LogSoftmax"])
+@pytest.mark.parametrize("shape", [(2, 37, 70), (3, 1, 5), (2, 5, 3), (1, 300, 16), (2, 41, 1)])
+def test_softmax_between_axes(op_type, shape):
+    x = 4 * np.random.default_rng(0).standard_normal(shape, np.float32)
+    node = helper.make_node(op_type, ["x"], ["y"], axis=1)
+    data = native.build([node], {"x": x}, ["y"])
+    native.compare(data, {"x": x}, rtol=1e-5, atol=1e-6)
+    part = native.subgraph(data)
+    assert native.tasks(part, {"x": x}) == [f"{op_type} y"]
+    part.close()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("op_type", ["Softmax", "LogSoftmax"])
+def test_softmax_of_what_is_masked(op_type, axis):
+    """What is -inf counts nothing; rows of nothing else, or with NaN, are NaN."""
+    low, nothing = np.float32(-np.inf), np.float32(np.nan)
+    x = np.array([[1, low, 2, 3, low], [low] * 5, [1, 2, nothing, 4, 5]], np.float32)
+    x = x if axis else x.T.copy()
+    node = helper.make_node(op_type, ["x"], ["y"], axis=axis)
+    part = native.subgraph(native.build([node], {"x": x}, ["y"]))
+    (result,) = part.run({"x": x}).values()
+    part.close()
+    with np.errstate(all="ignore"):
+        distance = x.astype(np.float64) - x.max(axis, keepdims=True)
+        powers = np.exp(distance)
+        total = powers.sum(axis, keepdims=True)
+        expected = powers / total if op_type == "Softmax" else distance - np.log(total)
+    if op_type == "Softmax":
+        np.testing.assert_allclose(result, expected, rtol=1e-6)
+    else:
+        np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-6)
+
+
 def test_log_softmax_far_apart():
     x = np.array([[0, 1000, -1000], [-500, -500, 0]], np.float32)
     node = helper.make_node("LogSoftmax", ["x"], ["y"])

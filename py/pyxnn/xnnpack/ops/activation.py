@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyxnn.engine import BinaryType, FunctionType, ReduceType, UnaryType
+from pyxnn.engine import BinaryType, FunctionType, SoftmaxType, UnaryType
 from pyxnn.graph import Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.fusion import Bounds, clip_bounds
@@ -115,29 +115,17 @@ def lower_function(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.function(ctx, type, ctx.value(node.input(0)), *parameters))
 
 
-@register("Softmax", supports=conditions.floating)
+_SOFTMAXES = {
+    "Hardmax": SoftmaxType.HARDMAX,
+    "LogSoftmax": SoftmaxType.LOG_SOFTMAX,
+    "Softmax": SoftmaxType.SOFTMAX_ITSELF,
+}
+
+
+@register(*_SOFTMAXES, supports=conditions.floating)
 def lower_softmax(node: Node, ctx: Lowering) -> None:
-    """Softmax (opset 13): input of any shape to its softmax along `axis`."""
-    x = ctx.value(node.input(0))
-    axis = node.attribute("axis", -1)
-    ctx.define(node.output(0), kernels.softmax(ctx, x, axis % x.rank))
-
-
-@register("LogSoftmax", supports=conditions.floating)
-def lower_log_softmax(node: Node, ctx: Lowering) -> None:
-    """LogSoftmax (opset 13): input of any shape to the logarithm of its softmax along `axis`.
-
-    With d = input - max(input) it is d - log(sum(exp(d))), in which nothing overflows and small results stay finite.
-    """
+    """Softmax, LogSoftmax, Hardmax (opset 13): input of any shape to its softmax along `axis`, the logarithm of that, or 1 for the
+    first of the greatest and 0 for the others."""
     x = ctx.value(node.input(0))
     axis = node.attribute("axis", -1) % x.rank
-    if x.size == 0:
-        ctx.define(node.output(0), x)
-        return
-    distance = kernels.binary(
-        ctx, BinaryType.SUBTRACT, x, kernels.reduce(ctx, ReduceType.GREATEST, x, [axis])
-    )
-    powers = kernels.function(ctx, FunctionType.EXP, distance)
-    sum = kernels.reduce(ctx, ReduceType.SUM, powers, [axis])
-    logarithm = kernels.function(ctx, FunctionType.LOG, sum)
-    ctx.define(node.output(0), kernels.binary(ctx, BinaryType.SUBTRACT, distance, logarithm))
+    ctx.define(node.output(0), kernels.softmax(ctx, _SOFTMAXES[node.op_type], x, axis))

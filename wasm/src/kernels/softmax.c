@@ -1,0 +1,142 @@
+#include "kernels/softmax.h"
+
+#include <math.h>
+
+#include "kernels/elementary.h"
+
+/* exp(x - maximum), 0 far below; NaN stays NaN. */
+SIMD_INLINE void powers_each(v128_t* x, const v128_t* maxima, size_t count) {
+  v128_t is_low[simd_most];
+  SIMD_EACH(i) x[i] = wasm_f32x4_sub(x[i], maxima[i]);
+  SIMD_EACH(i) is_low[i] = wasm_f32x4_lt(x[i], wasm_f32x4_splat(-87.0f));
+  simd_exp_each(x, count);
+  SIMD_EACH(i) x[i] = wasm_v128_andnot(x[i], is_low[i]);
+}
+
+/* A row's vectors; -inf stands for what the last one misses. */
+SIMD_INLINE v128_t load(const float* from, size_t left) {
+  const v128_t value = simd_load(from, left);
+  if (left >= 4) {
+    return value;
+  }
+  const v128_t is_there = wasm_i32x4_lt(wasm_i32x4_make(0, 1, 2, 3), wasm_i32x4_splat((int32_t)left));
+  return wasm_v128_bitselect(value, wasm_f32x4_splat(-INFINITY), is_there);
+}
+
+static float maximum_of(const float* input, size_t length) {
+  v128_t maxima[simd_most];
+  const size_t count = simd_most;
+  SIMD_EACH(i) maxima[i] = wasm_f32x4_splat(-INFINITY);
+  size_t at = 0;
+  for (; at + 4 * count <= length; at += 4 * count) {
+    SIMD_EACH(i) maxima[i] = wasm_f32x4_pmax(maxima[i], wasm_v128_load(input + at + 4 * i));
+  }
+  for (; at < length; at += 4) {
+    maxima[0] = wasm_f32x4_pmax(maxima[0], load(input + at, length - at));
+  }
+  const v128_t four = wasm_f32x4_pmax(wasm_f32x4_pmax(maxima[0], maxima[1]), wasm_f32x4_pmax(maxima[2], maxima[3]));
+  const v128_t two = wasm_f32x4_pmax(four, wasm_i32x4_shuffle(four, four, 2, 3, 0, 1));
+  return wasm_f32x4_extract_lane(wasm_f32x4_pmax(two, wasm_i32x4_shuffle(two, two, 1, 0, 3, 2)), 0);
+}
+
+static float sum_of_powers(const float* input, size_t length, float maximum) {
+  v128_t sums[simd_most], maxima[simd_most];
+  const size_t count = simd_most;
+  SIMD_EACH(i) sums[i] = wasm_f32x4_const_splat(0.0f);
+  SIMD_EACH(i) maxima[i] = wasm_f32x4_splat(maximum);
+  size_t at = 0;
+  for (; at + 4 * count <= length; at += 4 * count) {
+    v128_t x[simd_most];
+    SIMD_EACH(i) x[i] = wasm_v128_load(input + at + 4 * i);
+    powers_each(x, maxima, simd_most);
+    SIMD_EACH(i) sums[i] = wasm_f32x4_add(sums[i], x[i]);
+  }
+  for (; at < length; at += 4) {
+    v128_t x = load(input + at, length - at);
+    powers_each(&x, maxima, 1);
+    sums[0] = wasm_f32x4_add(sums[0], x);
+  }
+  const v128_t sum = wasm_f32x4_add(wasm_f32x4_add(sums[0], sums[1]), wasm_f32x4_add(sums[2], sums[3]));
+  return (wasm_f32x4_extract_lane(sum, 0) + wasm_f32x4_extract_lane(sum, 1)) +
+         (wasm_f32x4_extract_lane(sum, 2) + wasm_f32x4_extract_lane(sum, 3));
+}
+
+static void log_softmax_row(const float* input, size_t length, float* output) {
+  const float maximum = maximum_of(input, length);
+  const v128_t logarithm = wasm_f32x4_splat(logf(sum_of_powers(input, length, maximum)));
+  const v128_t maxima = wasm_f32x4_splat(maximum);
+  for (size_t i = 0; i < length; i += 4) {
+    const v128_t distance = wasm_f32x4_sub(simd_load(input + i, length - i), maxima);
+    simd_store(output + i, wasm_f32x4_sub(distance, logarithm), length - i);
+  }
+}
+
+void softmax_row(enum pyxnn_softmax_type type, const float* input, size_t length, float* output) {
+  if (type == pyxnn_log_softmax) {
+    log_softmax_row(input, length, output);
+  } else {
+    softmax_columns(type, input, length, 1, 1, output);
+  }
+}
+
+/* The columns of one vector or of several, from the first to the last row. */
+SIMD_INLINE void columns_each(enum pyxnn_softmax_type type, const float* input, size_t length, size_t stride, size_t left,
+                              float* output, size_t count) {
+  v128_t maxima[simd_most], sums[simd_most];
+  SIMD_EACH(i) maxima[i] = wasm_f32x4_splat(-INFINITY);
+  for (size_t j = 0; j < length; j++) {
+    SIMD_EACH(i) maxima[i] = wasm_f32x4_pmax(maxima[i], simd_load(input + j * stride + 4 * i, left));
+  }
+  SIMD_EACH(i) sums[i] = wasm_f32x4_const_splat(0.0f);
+  for (size_t j = 0; j < length; j++) {
+    v128_t x[simd_most];
+    SIMD_EACH(i) x[i] = simd_load(input + j * stride + 4 * i, left);
+    powers_each(x, maxima, count);
+    SIMD_EACH(i) sums[i] = wasm_f32x4_add(sums[i], x[i]);
+    if (type == pyxnn_softmax_itself) {
+      SIMD_EACH(i) simd_store(output + j * stride + 4 * i, x[i], left);
+    }
+  }
+  if (type == pyxnn_softmax_itself) {
+    SIMD_EACH(i) sums[i] = wasm_f32x4_div(wasm_f32x4_splat(1.0f), sums[i]);
+    for (size_t j = 0; j < length; j++) {
+      float* at = output + j * stride;
+      SIMD_EACH(i) simd_store(at + 4 * i, wasm_f32x4_mul(simd_load(at + 4 * i, left), sums[i]), left);
+    }
+    return;
+  }
+  SIMD_EACH(i) sums[i] = simd_log_of_any(sums[i]);
+  for (size_t j = 0; j < length; j++) {
+    v128_t x[simd_most];
+    SIMD_EACH(i) x[i] = wasm_f32x4_sub(simd_load(input + j * stride + 4 * i, left), maxima[i]);
+    SIMD_EACH(i) simd_store(output + j * stride + 4 * i, wasm_f32x4_sub(x[i], sums[i]), left);
+  }
+}
+
+static void hardmax_column(const float* input, size_t length, size_t stride, float* output) {
+  size_t best = 0;
+  for (size_t j = 1; j < length; j++) {
+    best = input[j * stride] > input[best * stride] ? j : best;
+  }
+  for (size_t j = 0; j < length; j++) {
+    output[j * stride] = j == best ? 1.0f : 0.0f;
+  }
+}
+
+void softmax_columns(enum pyxnn_softmax_type type, const float* input, size_t length, size_t stride, size_t count,
+                     float* output) {
+  enum { together = 4 * simd_most };
+  size_t i = 0;
+  if (type == pyxnn_hardmax) {
+    for (; i < count; i++) {
+      hardmax_column(input + i, length, stride, output + i);
+    }
+    return;
+  }
+  for (; i + together <= count; i += together) {
+    columns_each(type, input + i, length, stride, together, output + i, simd_most);
+  }
+  for (; i < count; i += 4) {
+    columns_each(type, input + i, length, stride, count - i, output + i, 1);
+  }
+}
