@@ -140,4 +140,4 @@ def test_refusals():
         (helper.make_node("CumSum", ["x", "k"], ["y"]), np.float64),
     ):
         data = native.build([node], {"x": x}, ["y"], {"k": np.array([1])}, dtype=dtype)
-        assert native.refusal(data) == "input 'x' is float64, not float32"
+        assert native.refusal(data) == "input 'x' is float64, not a float of 16 or 32 bits"
