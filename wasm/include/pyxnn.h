@@ -138,7 +138,7 @@ enum pyxnn_kind {
   /*
    * Elementwise function by a kernel of ours.
    * params: enum pyxnn_function_type, p0(f), p1(f), p2(f) (0 where the function has none)
-   * dims: elements
+   * dims: rows channels in_stride out_stride
    * refs: input, output
    */
   pyxnn_function = 17,

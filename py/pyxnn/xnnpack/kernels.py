@@ -640,7 +640,9 @@ def unary(ctx: Lowering, type: UnaryType, x: Value, p0: float = 0.0, p1: float =
 def function(ctx: Lowering, type: FunctionType, x: Value, *parameters: float) -> Value:
     """An elementwise function on a kernel of ours; `FunctionType`'s header says what its parameters are."""
     params = [type, *map(float, parameters), *[0.0] * (FUNCTION_PARAMETERS - len(parameters))]
-    return ctx.step(Kind.FUNCTION, params, [x.size], [x], ctx.new(x.shape, x.order))
+    return ctx.step(
+        Kind.FUNCTION, params, [1, x.size, x.size, x.size], [x], ctx.new(x.shape, x.order)
+    )
 
 
 def clamp(ctx: Lowering, x: Value, bounds: Bounds) -> Value:

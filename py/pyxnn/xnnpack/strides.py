@@ -75,12 +75,12 @@ def _elementwise(step: Step, values: Sequence[Value], slabs: Mapping[Buffer, Sla
 _NESTS = (Kind.COPY, Kind.TYPED_BINARY, Kind.SELECT)
 """Kinds that take any nest; but for COPY their output is dense."""
 
-_ELEMENTWISE = (*_NESTS, Kind.UNARY, Kind.BINARY)
+_ELEMENTWISE = (*_NESTS, Kind.UNARY, Kind.FUNCTION, Kind.BINARY)
 
 
 def nest(step: Step) -> list[Axis]:
     """How a step of an elementwise kind goes through its tensors: extents, and strides of each."""
-    if step.kind is Kind.UNARY:
+    if step.kind in (Kind.UNARY, Kind.FUNCTION):
         rows, channels, in_stride, out_stride = step.dims
         axes = [(rows, in_stride, out_stride), (channels, 1, 1)]
     else:

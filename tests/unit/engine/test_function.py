@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from pyxnn import errors
 from pyxnn.engine import FunctionType, Kind, UnaryType
 from tests.support.steps import run_step
 
@@ -18,7 +19,7 @@ X = np.concatenate(
 
 def run(engine, function: FunctionType, x: np.ndarray, *parameters: float) -> np.ndarray:
     params = [function, *map(float, parameters), *[0.0] * (3 - len(parameters))]
-    return run_step(engine, Kind.FUNCTION, params, [x.size], [x], x.shape)
+    return run_step(engine, Kind.FUNCTION, params, [1, x.size, x.size, x.size], [x], x.shape)
 
 
 def _everything() -> np.ndarray:
@@ -148,3 +149,17 @@ def test_extremes(engine):
 def test_every_size(engine, size):
     x = np.linspace(-3, 3, size, dtype=np.float32)
     np.testing.assert_allclose(run(engine, FunctionType.ERF, x), erf(x), rtol=0, atol=1.5e-7)
+
+
+def test_rows_that_lie_apart(engine):
+    """Parts of wider rows; what is around the output stays as it was."""
+    x = np.random.default_rng(0).standard_normal((300, 20), np.float32)
+    params = [FunctionType.ERF, 0.0, 0.0, 0.0]
+    out = run_step(engine, Kind.FUNCTION, params, [300, 13, 20, 17], [x], (300, 17))
+    dense = np.ascontiguousarray(x[:, :13])
+    expected = run_step(engine, Kind.FUNCTION, params, [300, 13, 13, 13], [dense], (300, 13))
+    np.testing.assert_array_equal(out[:, :13], expected)
+    assert np.isnan(out[:-1, 13:]).all()
+    for strides in ([12, 13], [13, 12]):
+        with pytest.raises(errors.Fail):
+            run_step(engine, Kind.FUNCTION, params, [2, 13, *strides], [x], (2, 13))

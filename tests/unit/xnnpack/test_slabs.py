@@ -171,6 +171,7 @@ def test_branches_write_into_the_concatenation(batch):
         net.depthwise(x),
         pooled,
         net.node("Sigmoid", [x], 4),
+        net.node("Erf", [x], 4),
         net.node("Mul", [x, pooled], 4),
     ]
     y = net.conv(net.concat(*parts), 5)

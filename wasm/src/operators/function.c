@@ -14,7 +14,7 @@ struct function_state {
 
 struct function_instance {
   const struct function_state* state;
-  size_t count;
+  struct rows rows;
   const float* input;
   float* output;
 };
@@ -42,7 +42,15 @@ static enum xnn_status instantiate(const void* state, void** instance) {
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct function_instance* instance = opaque;
-  instance->count = take(dims);
+  instance->rows = take_rows(dims);
+  struct rows* rows = &instance->rows;
+  if (rows->in_stride < rows->channels || rows->out_stride < rows->channels) {
+    return xnn_status_invalid_parameter;
+  }
+  if (rows->in_stride == rows->channels && rows->out_stride == rows->channels) {
+    rows->channels *= rows->count;
+    rows->count = 1;
+  }
   return xnn_status_success;
 }
 
@@ -53,15 +61,21 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   return xnn_status_success;
 }
 
-static void compute(void* context, size_t start, size_t count) {
+static void compute(void* context, size_t row, size_t channel, size_t rows, size_t channels) {
   const struct function_instance* instance = context;
   const struct function_state* state = instance->state;
-  state->kernel(instance->input + start, instance->output + start, count, state->parameters);
+  const struct rows* shape = &instance->rows;
+  for (size_t r = row; r < row + rows; r++) {
+    state->kernel(instance->input + r * shape->in_stride + channel, instance->output + r * shape->out_stride + channel,
+                  channels, state->parameters);
+  }
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct function_instance* instance = opaque;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->count, elements_per_task,
+  const size_t channels = instance->rows.channels;
+  pthreadpool_parallelize_2d_tile_2d(pool, compute, opaque, instance->rows.count, channels,
+                                     elements_per_task / (channels + 1) + 1, elements_per_task,
                                      PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }
