@@ -38,6 +38,9 @@ def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
     if not node.is_op("Mul"):
         return None
     y = node.output(0)
+    dtype = graph.dtype(y)
+    is_half = dtype is not None and dtype.itemsize == 2
+    tolerance = 4e-3 if is_half else 1e-4
     for gate in dict.fromkeys(sources(graph, y, _REACH)):
         function = graph.producer(gate)
         if function is None or not function.is_op(*_ARGUMENTS):
@@ -46,8 +49,8 @@ def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
         for x in dict.fromkeys(sources(graph, function.input(0), _REACH)):
             nodes = {function}
             if (
-                close(polynomial(graph, function.input(0), [x], nodes), argument)
-                and close(polynomial(graph, y, [x, gate], nodes), _RESULT)
+                close(polynomial(graph, function.input(0), [x], nodes), argument, tolerance)
+                and close(polynomial(graph, y, [x, gate], nodes), _RESULT, tolerance)
                 and graph.rank(x) is not None
                 and graph.rank(x) == graph.rank(y)
                 and swallow(graph, nodes, node)

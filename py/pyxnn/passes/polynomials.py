@@ -65,12 +65,12 @@ def polynomial(
     return power
 
 
-def close(a: Polynomial | None, b: Polynomial) -> bool:
+def close(a: Polynomial | None, b: Polynomial, tolerance: float = 1e-4) -> bool:
     """Whether two polynomials are the same but for rounding of coefficients."""
     return (
         a is not None
         and a.keys() == b.keys()
-        and all(math.isclose(a[powers], b[powers], rel_tol=1e-4) for powers in b)
+        and all(math.isclose(a[powers], b[powers], rel_tol=tolerance) for powers in b)
     )
 
 

@@ -86,6 +86,15 @@ def test_gelu(case: str, opset: int) -> None:
     assert gelu.attributes == {"approximate": approximate}
 
 
+def test_gelu_with_constants_of_float16() -> None:
+    """The root of 2 is rounded by a ten thousandth."""
+    constants = {name: array.astype(np.float16) for name, array in NUMBERS.items()}
+    inputs: Any = {"x": (10, [2, 5, 8])}
+    model = graph(ERF + HALF_LAST, inputs, ["y"], constants, output_type=10)
+    passes.run(model)
+    assert ops(model) == ["Gelu"]
+
+
 def test_gelu_of_a_sum() -> None:
     """x itself is the result of an Add with a constant, and has other users."""
     add = node("Add", ["z", "one"], ["x"])
