@@ -80,8 +80,8 @@ void softmax_row(enum pyxnn_softmax_type type, const float* input, size_t length
 }
 
 /* The columns of one vector or of several, from the first to the last row. */
-SIMD_INLINE void columns_each(enum pyxnn_softmax_type type, const float* input, size_t length, size_t stride, size_t left,
-                              float* output, size_t count) {
+SIMD_INLINE void columns_each(enum pyxnn_softmax_type type, const float* input, size_t length, size_t stride,
+                              size_t left, float* output, size_t count) {
   v128_t maxima[simd_most], sums[simd_most];
   SIMD_EACH(i) maxima[i] = wasm_f32x4_splat(-INFINITY);
   for (size_t j = 0; j < length; j++) {

@@ -5,7 +5,6 @@
 #include <pyxnn.h>
 #include <stddef.h>
 
-
 /*
  * A row of `length` floats.
  * @param output  may be `input`
