@@ -18,6 +18,7 @@ ROWS_OUTSIDE = (0, 2, 1, 3)
 
 
 def supports_attention(node: Node, graph: Graph) -> str | None:
+    """A known rank; no qk_matmul_output; masks of bool or of floats."""
     if node.output(3):
         return f"its output '{node.output(3)}' is used"
     if graph.rank(node.input(0)) is None:
@@ -79,6 +80,7 @@ def _sight(node: Node, offset: int) -> kernels.Sight:
 
 
 def supports_tensor_scatter(node: Node, graph: Graph) -> str | None:
+    """Both tensors of one type."""
     return conditions.movable(node, graph, [0, 1])
 
 

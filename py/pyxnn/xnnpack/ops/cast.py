@@ -14,6 +14,7 @@ from pyxnn.xnnpack.values import FLOAT32, HALVES, Value
 
 
 def supports_cast(node: Node, graph: Graph) -> str | None:
+    """To any type but strings, 4 bits and float8."""
     return conditions.movable(node, graph) or _is_known(dtype_of(node.attributes["to"]))
 
 

@@ -13,6 +13,7 @@ from pyxnn.xnnpack.values import Value
 
 
 def supports_conv(node: Node, graph: Graph) -> str | None:
+    """Windows over one, two or three axes."""
     weights = graph.constant(node.input(1))
     if weights is not None and weights.size == 0:
         return f"weights '{node.input(1)}' have no elements"

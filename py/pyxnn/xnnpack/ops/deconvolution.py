@@ -112,6 +112,7 @@ def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
 
 
 def supports_col2im(node: Node, graph: Graph) -> str | None:
+    """Images of one, two or three axes."""
     shape = graph.shape(node.input(1))
     if shape is None or shape[0] not in range(1, 1 + kernels.MAX_SLIDES):
         return "its image has not 1, 2 or 3 axes"

@@ -29,6 +29,7 @@ class _Term(NamedTuple):
 
 
 def supports_einsum(node: Node, graph: Graph) -> str | None:
+    """No label stands twice in one term."""
     terms, _ = _split(node)
     if any(len(set(term)) < len(term) for term in terms):
         return "a label stands twice in one term"

@@ -94,6 +94,7 @@ def _integer(number: int, x: Value) -> Value:
 
 
 def supports_prelu(node: Node, graph: Graph) -> str | None:
+    """A slope that broadcasts, as it does since opset 7."""
     x, slope = (graph.type(name).static_shape for name in node.inputs)
     if slope is not None and len(slope) == 1 and slope[0] > 1 and (not x or x[-1] != slope[0]):
         return "its slope goes by channels, as before opset 7"
@@ -133,6 +134,7 @@ def lower_variadic(node: Node, ctx: Lowering) -> None:
 
 
 def supports_pow(node: Node, graph: Graph) -> str | None:
+    """Exponents of the first input's kind, or constant."""
     if conditions.floating(node, graph, [0]):
         return conditions.integral(node, graph)
     is_constant = graph.constant(node.input(1)) is not None

@@ -12,6 +12,7 @@ from pyxnn.xnnpack.registry import register
 
 
 def supports_gather(node: Node, graph: Graph) -> str | None:
+    """Indices of int32 or int64."""
     name = node.input(1)
     dtype = graph.dtype(name)
     if dtype not in (np.int32, np.int64):

@@ -27,6 +27,7 @@ _PADDINGS = {
 
 
 def supports_grid_sample(node: Node, graph: Graph) -> str | None:
+    """Images of one, two or three axes."""
     mode, padding = node.attribute("mode", "linear"), node.attribute("padding_mode", "zeros")
     if mode not in _MODES:
         return f"its mode is '{mode}'"
@@ -52,9 +53,12 @@ def lower_grid_sample(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), output)
 
 
-@register(
-    "AffineGrid", supports=lambda node, graph: conditions.floating(node, graph, [0]), planned=(1,)
-)
+def supports_affine_grid(node: Node, graph: Graph) -> str | None:
+    """Images of two or three axes."""
+    return conditions.floating(node, graph, [0])
+
+
+@register("AffineGrid", supports=supports_affine_grid, planned=(1,))
 def lower_affine_grid(node: Node, ctx: Lowering) -> None:
     """AffineGrid (opset 20): theta (N, rank, rank + 1), size (N, C, [D,] H, W) to grid (N, [D,] H, W, rank)."""
     theta = ctx.value(node.input(0))

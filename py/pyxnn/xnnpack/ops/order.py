@@ -13,6 +13,7 @@ from pyxnn.xnnpack.registry import register
 
 
 def supports(node: Node, graph: Graph) -> str | None:
+    """Floats, int32 and int64."""
     if graph.dtype(node.input(0)) in (np.int32, np.int64):
         return None
     return conditions.floating(node, graph, [0])

@@ -49,6 +49,7 @@ def lower_split(node: Node, ctx: Lowering) -> None:
 
 
 def supports_pad(node: Node, graph: Graph) -> str | None:
+    """Every mode of ONNX."""
     mode = node.attribute("mode", "constant")
     if mode not in ("constant", "edge", "reflect", "wrap"):
         return f"its mode is '{mode}'"

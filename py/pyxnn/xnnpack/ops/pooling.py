@@ -15,6 +15,7 @@ from pyxnn.xnnpack.registry import register
 
 
 def supports_pool(node: Node, graph: Graph) -> str | None:
+    """Windows over one, two or three axes."""
     return conditions.floating(node, graph) or windows.supports(node, graph)
 
 

@@ -31,6 +31,7 @@ _OF_FLOATS = ("ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
 
 
 def supports_reduce(node: Node, graph: Graph) -> str | None:
+    """Integers but for ReduceL2, ReduceLogSum and ReduceLogSumExp."""
     if node.op_type not in _OF_FLOATS and graph.dtype(node.input(0)) in (np.int32, np.int64):
         return None
     return conditions.floating(node, graph, [0])

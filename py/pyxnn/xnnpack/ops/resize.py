@@ -20,6 +20,7 @@ _CROP = "tf_crop_and_resize"
 
 
 def supports_resize(node: Node, graph: Graph) -> str | None:
+    """Every mode of ONNX; other types than floats by the nearest pixel."""
     for name, default, known in (
         ("mode", "nearest", ("cubic", "linear", "nearest")),
         ("coordinate_transformation_mode", "half_pixel", sampling.PLACES),

@@ -19,6 +19,7 @@ def lower_identity(node: Node, ctx: Lowering) -> None:
 
 
 def supports_dropout(node: Node, graph: Graph) -> str | None:
+    """Not in training mode; the mask isn't used."""
     if node.output(1):
         return "its output mask is used"
     if node.input(2):
