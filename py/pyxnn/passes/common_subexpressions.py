@@ -45,7 +45,7 @@ def _meaning(node: Node, graph: Graph) -> Hashable:
     """What two nodes have in common that compute the same."""
     inputs = tuple(_content(graph.constant(name), name) for name in node.inputs)
     attributes = tuple(sorted((name, _hashable(value)) for name, value in node.attributes.items()))
-    return node.domain, node.since, inputs, attributes, tuple(map(bool, node.outputs))
+    return node.op_type, node.since, inputs, attributes, tuple(map(bool, node.outputs))
 
 
 def _content(constant: np.ndarray | None, name: str) -> Hashable:

@@ -306,6 +306,20 @@ def test_common_subexpressions() -> None:
     assert ops(result) == ["Reshape", "Exp", "Add"] and result.nodes[2].inputs == ["c", "c"]
 
 
+def test_other_operators_of_the_same_inputs_stay() -> None:
+    """Each operator stands twice, so that both are compared with what came before."""
+    nodes = [
+        node("Exp", ["x"], ["a"]),
+        node("Exp", ["x"], ["b"]),
+        node("Sigmoid", ["x"], ["c"]),
+        node("Sigmoid", ["x"], ["d"]),
+        node("Sum", ["a", "b", "c", "d"], ["y"]),
+    ]
+    result = after(nodes)
+    assert ops(result) == ["Exp", "Sigmoid", "Sum"]
+    assert result.nodes[2].inputs == ["a", "a", "c", "c"]
+
+
 @pytest.mark.parametrize(
     "other",
     [
