@@ -44,7 +44,7 @@ def _merge(node: Node, graph: Graph) -> Sequence[Node] | None:
     if a.shape != b.shape and not _is_number(a, b) and not _is_number(b, a):
         return None
     with np.errstate(all="ignore"):
-        merged = _merged(kind[0], before, a, node, b).astype(a.dtype)
+        merged = np.asarray(_merged(kind[0], before, a, node, b), a.dtype)
     if not np.isfinite(merged).all() or (kind[0] == "Mul" and (merged == 0).any()):
         return None
     if not swallow(graph, {before, node}, node):

@@ -254,6 +254,12 @@ def test_constants_merge(first: str, second: str, one: str, value: Any, swapped:
     assert merged.op_type == one and merged.input(0) == "x"
 
 
+def test_numbers_merge() -> None:
+    nodes = [node("Mul", ["x", "a"], ["h"]), node("Mul", ["h", "a"], ["y"])]
+    (merged,) = after(nodes, {"a": A}).nodes
+    assert merged.op_type == "Mul"
+
+
 def constants_of(graph: Graph) -> list[np.ndarray]:
     return [graph.initializers[node.inputs[1]] for node in graph.nodes if len(node.inputs) > 1]
 
