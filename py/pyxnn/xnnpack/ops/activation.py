@@ -93,7 +93,6 @@ _FUNCTIONS = {
     "Shrink": _Function(FunctionType.SHRINK, (("lambd", 0.5), ("bias", 0.0))),
     "Softplus": _Function(FunctionType.SOFTPLUS),
     "Softsign": _Function(FunctionType.SOFTSIGN),
-    "Swish": _Function(FunctionType.SWISH, (("alpha", 1.0),)),
     "ThresholdedRelu": _Function(FunctionType.THRESHOLDED_RELU, (("alpha", 1.0),)),
 }
 
@@ -107,12 +106,26 @@ def lower_function(node: Node, ctx: Lowering) -> None:
     Shrink (9): X - bias above lambd, X + bias below -lambd, 0 between.
     Softplus (1, 22): log(exp(X) + 1).
     Softsign (1, 22): X / (1 + |X|).
-    Swish (24): X * sigmoid(alpha * X).
     ThresholdedRelu (10, 22): X where it is above alpha, else 0.
     """
     type, attributes = _FUNCTIONS[node.op_type]
     parameters = [node.attribute(name, default) for name, default in attributes]
     ctx.define(node.output(0), kernels.function(ctx, type, ctx.value(node.input(0)), *parameters))
+
+
+@register("Swish", supports=conditions.floating)
+def lower_swish(node: Node, ctx: Lowering) -> None:
+    """Swish (opset 24): X of any shape to X * sigmoid(alpha * X).
+
+    With alpha 1, as in SiLU, XNNPACK's sigmoid and a product take two thirds of the time of our one kernel.
+    """
+    x = ctx.value(node.input(0))
+    alpha = node.attribute("alpha", 1.0)
+    if alpha == 1:
+        gate = kernels.unary(ctx, UnaryType.SIGMOID, x)
+        ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, gate))
+    else:
+        ctx.define(node.output(0), kernels.function(ctx, FunctionType.SWISH, x, alpha))
 
 
 _SOFTMAXES = {
