@@ -20,13 +20,17 @@ KINDS = ("node", "pytorch-converted", "pytorch-operator", "simple", "real")
 RANDOM = "its outputs are random numbers of another generator"
 TRAINING = "gradients are for training"
 
-FAILURES = {
+BY_CHANCE = {
     "test_bernoulli": RANDOM,
     "test_bernoulli_double": RANDOM,
     "test_bernoulli_double_expanded": RANDOM,
     "test_bernoulli_expanded": RANDOM,
     "test_bernoulli_seed": RANDOM,
     "test_bernoulli_seed_expanded": RANDOM,
+}
+"""Tests that pass now and then, and why; they count as failed and needn't be run."""
+
+FAILURES = BY_CHANCE | {
     "test_gradient_of_add": TRAINING,
     "test_gradient_of_add_and_mul": TRAINING,
 }
