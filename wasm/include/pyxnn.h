@@ -528,7 +528,7 @@ size_t PYXNN_EXPORT(pyxnn_memory_peak)(uint32_t reset);
  * @param out         receives the operator; the caller owns it and frees it with pyxnn_operator_free
  */
 enum pyxnn_status PYXNN_EXPORT(pyxnn_operator_create)(uint32_t kind, const uint32_t* params, uint32_t num_params,
-                                                      const float* kernel, const float* bias, pyxnn_operator** out);
+                                                      const void* kernel, const void* bias, pyxnn_operator** out);
 
 /* Gives up the caller's hold; the memory goes when the last plan that uses the operator is freed. NULL is allowed. */
 void PYXNN_EXPORT(pyxnn_operator_free)(pyxnn_operator* op);

@@ -107,8 +107,8 @@ const size_t* take_extents(struct words* words, uint32_t count) {
   return extents;
 }
 
-enum pyxnn_status pyxnn_operator_create(uint32_t kind, const uint32_t* params, uint32_t num_params, const float* kernel,
-                                        const float* bias, pyxnn_operator** out) {
+enum pyxnn_status pyxnn_operator_create(uint32_t kind, const uint32_t* params, uint32_t num_params, const void* kernel,
+                                        const void* bias, pyxnn_operator** out) {
   if (kind >= num_types || types[kind] == NULL) {
     return pyxnn_error(pyxnn_invalid_argument, "no operator kind %u", (unsigned)kind);
   }
@@ -140,52 +140,30 @@ void pyxnn_operator_free(pyxnn_operator* op) {
   }
 }
 
-enum xnn_status own_instantiate(const void* state, size_t size, void** out) {
-  const void** instance = pyxnn_allocate_zero(size);
-  if (instance == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  *instance = state;
-  *out = instance;
-  return xnn_status_success;
-}
-
-void own_release(const void* state, void* instance) {
-  pyxnn_release(instance);
-}
-
-enum xnn_status own_element_size(size_t size, void** out) {
-  if (size != 1 && size != 2 && size != 4 && size != 8) {
-    return xnn_status_invalid_parameter;
-  }
-  size_t* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  *state = size;
-  *out = state;
-  return xnn_status_success;
-}
-
-void xnn_state_destroy(void* state) {
-  xnn_delete_operator(state);
-}
-
-enum xnn_status xnn_state_instantiate(const void* state, void** instance) {
-  const struct xnn_operator* prototype = state;
+/* A copy of `prototype` that can be reshaped. What creation has allocated stays the prototype's, and is shared. */
+static enum xnn_status copy_prototype(const struct xnn_operator* prototype, void** out) {
   struct xnn_operator* copy = pyxnn_allocate(sizeof(*copy));
   if (copy == NULL) {
     return xnn_status_out_of_memory;
   }
   *copy = *prototype;
-  *instance = copy;
+  if (prototype->subconvolution_buffer != NULL) {
+    /* The phases of a transposed convolution's strides: creation makes them, but reshaping writes to them. */
+    const size_t phases = prototype->stride_height * prototype->stride_width;
+    const size_t size = phases * sizeof(*prototype->subconvolution_buffer);
+    copy->subconvolution_buffer = pyxnn_allocate(size);
+    if (copy->subconvolution_buffer == NULL) {
+      pyxnn_release(copy);
+      return xnn_status_out_of_memory;
+    }
+    memcpy(copy->subconvolution_buffer, prototype->subconvolution_buffer, size);
+  }
+  *out = copy;
   return xnn_status_success;
 }
 
-void xnn_instance_release(const void* state, void* instance) {
-  /* What creation allocated belongs to the prototype; what reshaping allocated, to the instance. */
-  const struct xnn_operator* prototype = state;
-  struct xnn_operator* copy = instance;
+/* What creation has allocated belongs to the prototype; what reshaping has, to the copy. */
+static void delete_copy(const struct xnn_operator* prototype, struct xnn_operator* copy) {
   if (copy->packed_weights.pointer == prototype->packed_weights.pointer) {
     copy->packed_weights.pointer = NULL;
   }
@@ -196,6 +174,49 @@ void xnn_instance_release(const void* state, void* instance) {
     copy->lookup_table = NULL;
   }
   xnn_delete_operator(copy);
+}
+
+enum xnn_status instance_create(const pyxnn_operator* op, void** out) {
+  if (op->type->instance_size == 0) {
+    return copy_prototype(op->state, out);
+  }
+  const void** instance = pyxnn_allocate_zero(op->type->instance_size);
+  if (instance == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  *instance = op->state;
+  *out = instance;
+  return xnn_status_success;
+}
+
+void instance_release(const pyxnn_operator* op, void* instance) {
+  if (op->type->instance_size == 0) {
+    delete_copy(op->state, instance);
+  } else {
+    pyxnn_release(instance);
+  }
+}
+
+enum xnn_status own_state(const void* state, size_t size, void** out) {
+  void* copy = pyxnn_allocate(size);
+  if (copy == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  memcpy(copy, state, size);
+  *out = copy;
+  return xnn_status_success;
+}
+
+bool is_element_size(size_t size) {
+  return size == 1 || size == 2 || size == 4 || size == 8;
+}
+
+enum xnn_status own_element_size(size_t size, void** out) {
+  return is_element_size(size) ? own_state(&size, sizeof(size), out) : xnn_status_invalid_parameter;
+}
+
+void xnn_state_destroy(void* state) {
+  xnn_delete_operator(state);
 }
 
 enum xnn_status xnn_instance_run(void* instance, pthreadpool_t pool) {

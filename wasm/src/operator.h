@@ -65,11 +65,13 @@ struct operator_type {
   uint32_t num_params;
   uint32_t num_refs;
   /* Creates the state and packs the weights into it. */
-  enum xnn_status (*create)(struct words* params, const float* kernel, const float* bias, void** state);
+  enum xnn_status (*create)(struct words* params, const void* kernel, const void* bias, void** state);
   void (*destroy)(void* state);
-  /* Makes an instance on `state`, which outlives it. */
-  enum xnn_status (*instantiate)(const void* state, void** instance);
-  void (*release)(const void* state, void* instance);
+  /*
+   * Bytes of an instance of a kind on kernels of ours: a struct that begins with a pointer to the state and is zero behind
+   * that. 0 for kinds on XNNPACK's operators, where state and instance are xnn_operator_t, the latter a copy.
+   */
+  size_t instance_size;
   /* Fixes the shapes. `workspace` receives the scratch bytes that running needs, and is zero on entry. */
   enum xnn_status (*reshape)(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool);
   /* Ties the instance to its tensors, in the order of the kind's refs. */
@@ -78,17 +80,27 @@ struct operator_type {
   enum xnn_status (*run)(void* instance, pthreadpool_t pool);
 };
 
-/* For kinds on kernels of ours, whose instances are structs of `size` bytes that begin with a pointer to the state. */
-enum xnn_status own_instantiate(const void* state, size_t size, void** instance);
-void own_release(const void* state, void* instance);
+/*
+ * Makes an instance of an operator, which outlives it; instance_release frees it.
+ * @param out  receives the instance
+ */
+enum xnn_status instance_create(const pyxnn_operator* op, void** out);
+void instance_release(const pyxnn_operator* op, void* instance);
 
-/* Makes a state, a size_t for pyxnn_release, of an element size; it must be 1, 2, 4 or 8. */
-enum xnn_status own_element_size(size_t size, void** state);
+/*
+ * Copies a struct into memory that pyxnn_release frees: the state of a kind on kernels of ours.
+ * @param out  receives the copy
+ */
+enum xnn_status own_state(const void* state, size_t size, void** out);
 
-/* For kinds on XNNPACK's operators, where state and instance are xnn_operator_t. */
+/* Whether elements may have so many bytes: 1, 2, 4 or 8. */
+bool is_element_size(size_t size);
+
+/* own_state of a size_t, which must be an element size. */
+enum xnn_status own_element_size(size_t size, void** out);
+
+/* For kinds on XNNPACK's operators. */
 void xnn_state_destroy(void* state);
-enum xnn_status xnn_state_instantiate(const void* state, void** instance);
-void xnn_instance_release(const void* state, void* instance);
 enum xnn_status xnn_instance_run(void* instance, pthreadpool_t pool);
 
 extern const struct operator_type convolution_type;

@@ -74,7 +74,7 @@ enum pyxnn_status pyxnn_plan_add(pyxnn_plan* plan, pyxnn_operator* op, const uin
     return pyxnn_error(pyxnn_out_of_memory, "out of memory while adding a step of %s", name);
   }
   struct step* step = &plan->steps[plan->num_steps];
-  const enum xnn_status status = op->type->instantiate(op->state, &step->instance);
+  const enum xnn_status status = instance_create(op, &step->instance);
   if (status != xnn_status_success) {
     pyxnn_release(own_dims);
     return pyxnn_error_from_xnn(status, "adding a step of", name);
@@ -190,7 +190,7 @@ void pyxnn_plan_free(pyxnn_plan* plan) {
   }
   for (uint32_t i = 0; i < plan->num_steps; i++) {
     struct step* step = &plan->steps[i];
-    step->op->type->release(step->op->state, step->instance);
+    instance_release(step->op, step->instance);
     pyxnn_operator_free(step->op);
     pyxnn_release(step->dims);
   }

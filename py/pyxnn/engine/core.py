@@ -144,8 +144,8 @@ class Engine:
         Args:
             kind: the operator's kind.
             params: its parameter words; a Python float becomes the bits of a float32, anything else a uint32.
-            kernel: float32 weights in the layout that ``pyxnn.h`` names for the kind.
-            bias: float32 bias.
+            kernel: weights of the type and in the layout that ``pyxnn.h`` names for the kind.
+            bias: likewise.
 
         Raises:
             NotImplemented: XNNPACK has no kernel for it.
@@ -251,7 +251,7 @@ class Engine:
         """Copy weights into the engine; return their address, 0 for None."""
         if array is None:
             return 0
-        contiguous = np.ascontiguousarray(array, np.float32)
+        contiguous = np.ascontiguousarray(array)
         address = self.allocate(contiguous.nbytes)
         self.host.write(address, contiguous)
         return address

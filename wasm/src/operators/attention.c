@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "memory.h"
 #include "operator.h"
 
 /* Keys that are packed as one task. */
@@ -60,26 +59,16 @@ static size_t score_stride(const struct attention_instance* instance) {
   return (panels(instance->keys) + 1) * attention_columns;
 }
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct attention_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->scale = take_float(params);
-  state->softcap = take_float(params);
-  state->mask_size = take(params);
-  state->length_size = take(params);
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct attention_instance), instance);
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct attention_state state = {.scale = take_float(params)};
+  state.softcap = take_float(params);
+  state.mask_size = take(params);
+  state.length_size = take(params);
+  return own_state(&state, sizeof(state), out);
 }
 
 static struct strides take_strides(struct words* dims) {
-  struct strides strides;
-  strides.batch = take(dims);
+  struct strides strides = {.batch = take(dims)};
   strides.head = take(dims);
   strides.row = take(dims);
   return strides;
@@ -321,8 +310,7 @@ const struct operator_type attention_type = {
     .num_refs = 6,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct attention_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

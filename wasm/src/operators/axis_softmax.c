@@ -1,7 +1,6 @@
 /* Softmax along any axis, LogSoftmax and Hardmax on our own kernels (kernels/softmax.c). */
 #include "kernels/softmax.h"
 
-#include "memory.h"
 #include "operator.h"
 
 enum {
@@ -19,22 +18,13 @@ struct axis_softmax_instance {
   float* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   const uint32_t type = take(params);
   if (type > pyxnn_hardmax) {
     return xnn_status_invalid_parameter;
   }
-  enum pyxnn_softmax_type* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  *state = type;
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct axis_softmax_instance), instance);
+  const enum pyxnn_softmax_type state = type;
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -85,8 +75,7 @@ const struct operator_type axis_softmax_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct axis_softmax_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

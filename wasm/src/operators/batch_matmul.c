@@ -1,6 +1,6 @@
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const uint32_t flags = take(params) != 0 ? XNN_FLAG_TRANSPOSE_B : 0;
   return xnn_create_batch_matrix_multiply_nc_f32(flags, (xnn_operator_t*)state);
 }
@@ -30,8 +30,6 @@ const struct operator_type batch_matmul_type = {
     .num_refs = 3,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,

@@ -9,7 +9,7 @@ static const enum xnn_binary_operator operators[] = {
     [pyxnn_power] = xnn_binary_pow,     [pyxnn_prelu] = xnn_binary_prelu,
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const uint32_t type = take(params);
   if (type >= sizeof(operators) / sizeof(operators[0])) {
     return xnn_status_invalid_parameter;
@@ -105,8 +105,6 @@ const struct operator_type binary_type = {
     .num_refs = 3,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,

@@ -1,7 +1,6 @@
 /* Conversions between element types, on our own kernels (kernels/cast.c). */
 #include "kernels/cast.h"
 
-#include "memory.h"
 #include "operator.h"
 
 /* Elements between two steps stay in the first-level cache. */
@@ -14,22 +13,13 @@ struct cast_instance {
   uint8_t* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   const uint32_t from = take(params), to = take(params);
   if (from >= num_elements || to >= num_elements || from == to) {
     return xnn_status_invalid_parameter;
   }
-  struct cast* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  *state = cast_find(from, to);
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct cast_instance), instance);
+  const struct cast state = cast_find(from, to);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -73,8 +63,7 @@ const struct operator_type cast_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct cast_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -1,6 +1,6 @@
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const struct convolution conv = take_convolution(params);
   const struct window window = conv.window;
   return xnn_create_convolution2d_nhwc_f32(window.pad_top, window.pad_right, window.pad_bottom, window.pad_left,
@@ -28,8 +28,6 @@ const struct operator_type convolution_type = {
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,

@@ -88,53 +88,42 @@ static void pack(struct packing* packing, pthreadpool_t pool) {
   }
 }
 
-static enum xnn_status create_state(struct words* params, struct convolution_nd_state** out) {
-  struct convolution_nd_state* state = pyxnn_allocate_zero(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->config = xnn_init_f32_gemm_config();
+static bool take_state(struct words* params, struct convolution_nd_state* state) {
+  *state = (struct convolution_nd_state){.config = xnn_init_f32_gemm_config()};
   state->taps = take(params);
   state->groups = take(params);
   state->in_channels = take(params);
   state->out_channels = take(params);
   const float min = take_float(params);
   state->config->init.f32(&state->bounds, min, take_float(params));
-  if (state->taps == 0 || state->groups == 0 || state->in_channels == 0 || state->out_channels == 0) {
-    pyxnn_release(state);
+  return state->taps != 0 && state->groups != 0 && state->in_channels != 0 && state->out_channels != 0;
+}
+
+static enum xnn_status create_constant(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct convolution_nd_state state;
+  if (!take_state(params, &state) || kernel == NULL) {
     return xnn_status_invalid_parameter;
   }
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status create_constant(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct convolution_nd_state* state;
-  enum xnn_status status = kernel == NULL ? xnn_status_invalid_parameter : create_state(params, &state);
-  if (status != xnn_status_success) {
-    return status;
-  }
-  state->packed = pyxnn_allocate_zero(packed_size(state) * sizeof(float));
-  if (state->packed == NULL) {
-    pyxnn_release(state);
+  state.packed = pyxnn_allocate_zero(packed_size(&state) * sizeof(float));
+  if (state.packed == NULL) {
     return xnn_status_out_of_memory;
   }
-  pack(&(struct packing){state, kernel, bias, state->packed}, NULL);
-  *out = state;
-  return xnn_status_success;
+  pack(&(struct packing){&state, kernel, bias, state.packed}, NULL);
+  const enum xnn_status status = own_state(&state, sizeof(state), out);
+  if (status != xnn_status_success) {
+    pyxnn_release(state.packed);
+  }
+  return status;
 }
 
-static enum xnn_status create_computed(struct words* params, const float* kernel, const float* bias, void** out) {
-  return create_state(params, (struct convolution_nd_state**)out);
+static enum xnn_status create_computed(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct convolution_nd_state state;
+  return take_state(params, &state) ? own_state(&state, sizeof(state), out) : xnn_status_invalid_parameter;
 }
 
 static void destroy(void* state) {
   pyxnn_release(((struct convolution_nd_state*)state)->packed);
   pyxnn_release(state);
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct convolution_nd_instance), instance);
 }
 
 /* The parts of the workspace, in bytes, each a multiple of 16: packed weights, a pixel of zeros, each thread's pointers. */
@@ -339,8 +328,7 @@ const struct operator_type convolution_nd_type = {
     .num_refs = 2,
     .create = create_constant,
     .destroy = destroy,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct convolution_nd_instance),
     .reshape = reshape,
     .setup = setup_constant,
     .run = run,
@@ -352,8 +340,7 @@ const struct operator_type convolution_computed_type = {
     .num_refs = 4,
     .create = create_computed,
     .destroy = destroy,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct convolution_nd_instance),
     .reshape = reshape,
     .setup = setup_computed,
     .run = run,

@@ -1,6 +1,5 @@
 /* Copies between strides, on our own kernel (kernels/move.c). */
 #include "kernels/move.h"
-#include "memory.h"
 #include "nest.h"
 #include "operator.h"
 
@@ -14,12 +13,8 @@ struct copy_instance {
   uint8_t* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   return own_element_size(take(params), out);
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct copy_instance), instance);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -55,8 +50,7 @@ const struct operator_type copy_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct copy_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -1,10 +1,8 @@
-#include <string.h>
-#include <xnnpack/allocator.h>
 #include <xnnpack/operator.h>
 
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const struct convolution conv = take_convolution(params);
   const struct window window = conv.window;
   return xnn_create_deconvolution2d_nhwc_f32(window.pad_top, window.pad_right, window.pad_bottom, window.pad_left,
@@ -12,28 +10,6 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
                                              conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
                                              conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride,
                                              kernel, bias, conv.min, conv.max, 0, NULL, NULL, (xnn_operator_t*)state);
-}
-
-/* What XNNPACK keeps of each phase of the stride is made with the weights, but reshaping writes to it: copies need their
- * own, which goes with them. */
-static enum xnn_status instantiate(const void* state, void** instance) {
-  const struct xnn_operator* prototype = state;
-  struct subconvolution_params* phases = NULL;
-  if (prototype->subconvolution_buffer != NULL) {
-    const size_t size = prototype->stride_height * prototype->stride_width * sizeof(*phases);
-    phases = xnn_allocate_memory(size);
-    if (phases == NULL) {
-      return xnn_status_out_of_memory;
-    }
-    memcpy(phases, prototype->subconvolution_buffer, size);
-  }
-  const enum xnn_status status = xnn_state_instantiate(state, instance);
-  if (status == xnn_status_success) {
-    ((struct xnn_operator*)*instance)->subconvolution_buffer = phases;
-  } else {
-    xnn_release_memory(phases);
-  }
-  return status;
 }
 
 /* Whether XNNPACK can make the output: it counts pixels by phase of the stride, and phases without pixels as 2**32. */
@@ -65,8 +41,6 @@ const struct operator_type deconvolution_type = {
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,

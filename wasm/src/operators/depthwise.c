@@ -51,44 +51,34 @@ static void pack(struct depthwise_state* state, const float* kernel, const float
   state->bias = packed_bias;
 }
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct depthwise_state* state = pyxnn_allocate_zero(sizeof(*state));
-  if (state == NULL) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct depthwise_state state = {.window = take_window(params)};
+  state.channels = take(params);
+  state.min = take_float(params);
+  state.max = take_float(params);
+  state.kernel = depthwise_choose(state.window.kernel_w, state.window.stride_w);
+  if (state.kernel == NULL) {
+    return xnn_status_unsupported_parameter;
+  }
+  if (state.window.kernel_h == 0 || state.window.stride_h == 0 || state.channels == 0 || kernel == NULL) {
+    return xnn_status_invalid_parameter;
+  }
+  const size_t vectors = groups_of_four(&state) * ((size_t)state.window.kernel_h * state.window.kernel_w + 1);
+  state.weights = pyxnn_allocate_zero(vectors * 4 * sizeof(float));
+  if (state.weights == NULL) {
     return xnn_status_out_of_memory;
   }
-  state->window = take_window(params);
-  state->channels = take(params);
-  state->min = take_float(params);
-  state->max = take_float(params);
-  state->kernel = depthwise_choose(state->window.kernel_w, state->window.stride_w);
-  enum xnn_status status = xnn_status_success;
-  if (state->kernel == NULL) {
-    status = xnn_status_unsupported_parameter;
-  } else if (state->window.kernel_h == 0 || state->window.stride_h == 0 || state->channels == 0 || kernel == NULL) {
-    status = xnn_status_invalid_parameter;
-  } else {
-    const size_t vectors = groups_of_four(state) * ((size_t)state->window.kernel_h * state->window.kernel_w + 1);
-    state->weights = pyxnn_allocate_zero(vectors * 4 * sizeof(float));
-    if (state->weights == NULL) {
-      status = xnn_status_out_of_memory;
-    }
-  }
+  pack(&state, kernel, bias);
+  const enum xnn_status status = own_state(&state, sizeof(state), out);
   if (status != xnn_status_success) {
-    pyxnn_release(state);
-    return status;
+    pyxnn_release(state.weights);
   }
-  pack(state, kernel, bias);
-  *out = state;
-  return xnn_status_success;
+  return status;
 }
 
 static void destroy(void* state) {
   pyxnn_release(((struct depthwise_state*)state)->weights);
   pyxnn_release(state);
-}
-
-static enum xnn_status instantiate(const void* state, void** out) {
-  return own_instantiate(state, sizeof(struct depthwise_instance), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -183,8 +173,7 @@ const struct operator_type depthwise_type = {
     .num_refs = 2,
     .create = create,
     .destroy = destroy,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct depthwise_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

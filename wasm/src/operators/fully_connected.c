@@ -1,6 +1,6 @@
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const uint32_t in_channels = take(params);
   const uint32_t out_channels = take(params);
   const uint32_t in_stride = take(params);
@@ -27,8 +27,6 @@ const struct operator_type fully_connected_type = {
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,

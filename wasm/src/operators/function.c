@@ -1,7 +1,6 @@
 /* Elementwise functions on our own kernels (kernels/functions.c). */
 #include "kernels/functions.h"
 
-#include "memory.h"
 #include "operator.h"
 
 /* Enough work to be worth handing to a thread, little enough for the threads to share evenly. */
@@ -19,25 +18,16 @@ struct function_instance {
   float* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   const function_kernel chosen = function_choose(take(params));
   if (chosen == NULL) {
     return xnn_status_invalid_parameter;
   }
-  struct function_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->kernel = chosen;
+  struct function_state state = {.kernel = chosen};
   for (size_t i = 0; i < function_parameters; i++) {
-    state->parameters[i] = take_float(params);
+    state.parameters[i] = take_float(params);
   }
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct function_instance), instance);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -86,8 +76,7 @@ const struct operator_type function_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct function_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

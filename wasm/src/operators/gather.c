@@ -1,7 +1,6 @@
 /* Gather: copies of slices, whose indices are checked before any is followed. */
 #include "error.h"
 #include "kernels/move.h"
-#include "memory.h"
 #include "operator.h"
 
 /* Slices of about so many bytes are one task. */
@@ -20,23 +19,13 @@ struct gather_instance {
   uint8_t* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  const size_t index_size = take(params), element_size = take(params);
-  if (index_size != sizeof(int32_t) && index_size != sizeof(int64_t)) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct gather_state state = {.index_size = take(params)};
+  state.element_size = take(params);
+  if (state.index_size != sizeof(int32_t) && state.index_size != sizeof(int64_t)) {
     return xnn_status_invalid_parameter;
   }
-  struct gather_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->index_size = index_size;
-  state->element_size = element_size;
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct gather_instance), instance);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -96,8 +85,7 @@ const struct operator_type gather_type = {
     .num_refs = 3,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct gather_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -2,7 +2,6 @@
 #include <math.h>
 
 #include "kernels/taps.h"
-#include "memory.h"
 #include "window.h"
 
 /* About so many products are one task. */
@@ -24,24 +23,14 @@ struct grid_sample_instance {
   float* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct grid_sample_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->mode = take(params);
-  state->padding = take(params);
-  state->align_corners = take(params) != 0;
-  if (state->mode > pyxnn_sample_cubic || state->padding > pyxnn_padding_reflection) {
-    pyxnn_release(state);
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct grid_sample_state state = {.mode = take(params)};
+  state.padding = take(params);
+  state.align_corners = take(params) != 0;
+  if (state.mode > pyxnn_sample_cubic || state.padding > pyxnn_padding_reflection) {
     return xnn_status_invalid_parameter;
   }
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct grid_sample_instance), instance);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -214,8 +203,7 @@ const struct operator_type grid_sample_type = {
     .num_refs = 3,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct grid_sample_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -1,7 +1,6 @@
 /* Local response normalization, on our own kernels (kernels/local_response.c). */
 #include "kernels/local_response.h"
 
-#include "memory.h"
 #include "operator.h"
 
 /* Enough work to be worth handing to a thread; a task's positions stay in the caches for the windows of all channels. */
@@ -14,22 +13,13 @@ struct local_response_instance {
   float* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct local_response* norm = pyxnn_allocate_zero(sizeof(*norm));
-  if (norm == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  norm->before = take(params);
-  norm->after = take(params);
-  norm->alpha = take_float(params);
-  norm->beta = take_float(params);
-  norm->bias = take_float(params);
-  *out = norm;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct local_response_instance), instance);
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct local_response norm = {.before = take(params)};
+  norm.after = take(params);
+  norm.alpha = take_float(params);
+  norm.beta = take_float(params);
+  norm.bias = take_float(params);
+  return own_state(&norm, sizeof(norm), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -81,8 +71,7 @@ const struct operator_type local_response_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct local_response_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

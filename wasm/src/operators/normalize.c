@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "memory.h"
 #include "operator.h"
 
 /* So many elements are worth handing to a thread. */
@@ -34,25 +33,15 @@ struct normalize_instance {
   void* moments;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct normalize_state* state = pyxnn_allocate_zero(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->type = take(params);
-  state->epsilon = take_float(params);
-  state->bounds.min = take_float(params);
-  state->bounds.max = take_float(params);
-  if (state->type > pyxnn_normalize_euclidean) {
-    pyxnn_release(state);
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct normalize_state state = {.type = take(params)};
+  state.epsilon = take_float(params);
+  state.bounds.min = take_float(params);
+  state.bounds.max = take_float(params);
+  if (state.type > pyxnn_normalize_euclidean) {
     return xnn_status_invalid_parameter;
   }
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct normalize_instance), instance);
+  return own_state(&state, sizeof(state), out);
 }
 
 static size_t smaller(size_t a, size_t b) {
@@ -297,8 +286,7 @@ const struct operator_type normalize_type = {
     .num_refs = 4,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct normalize_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -1,7 +1,6 @@
 /* ArgMax and ArgMin, TopK and CumSum on our own kernels (kernels/order.c). */
 #include "kernels/order.h"
 
-#include "memory.h"
 #include "operator.h"
 
 /* Rows or columns of about so many elements are one task. */
@@ -22,24 +21,15 @@ struct order_instance {
   char* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   const struct order_kernel* chosen = order_choose(take(params));
   if (chosen == NULL) {
     return xnn_status_invalid_parameter;
   }
-  struct order_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->kernel = chosen;
-  state->first_option = take(params) != 0;
-  state->second_option = take(params) != 0;
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct order_instance), instance);
+  struct order_state state = {.kernel = chosen};
+  state.first_option = take(params) != 0;
+  state.second_option = take(params) != 0;
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -146,8 +136,7 @@ const struct operator_type arg_extreme_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct order_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run_extreme,
@@ -159,8 +148,7 @@ const struct operator_type top_k_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct order_instance),
     .reshape = reshape_top,
     .setup = setup,
     .run = run_top,
@@ -172,8 +160,7 @@ const struct operator_type running_sum_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct order_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run_running_sum,

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "kernels/move.h"
-#include "memory.h"
 #include "operator.h"
 
 enum { max_axes = 16 };
@@ -32,27 +31,17 @@ struct pick_instance {
   uint8_t* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  const size_t size = take(params);
-  if (size != 1 && size != 2 && size != 4 && size != 8) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct pick_state state = {.element_size = take(params)};
+  if (!is_element_size(state.element_size)) {
     return xnn_status_invalid_parameter;
   }
-  struct pick_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
+  state.fill = take(params);
+  state.fill |= (uint64_t)take(params) << 32;
+  for (size_t filled = state.element_size; filled < sizeof(state.fill); filled *= 2) {
+    state.fill |= state.fill << filled * 8;
   }
-  state->element_size = size;
-  state->fill = take(params);
-  state->fill |= (uint64_t)take(params) << 32;
-  for (size_t filled = size; filled < sizeof(state->fill); filled *= 2) {
-    state->fill |= state->fill << filled * 8;
-  }
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct pick_instance), instance);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -245,8 +234,7 @@ const struct operator_type pick_type = {
     .num_refs = 3,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct pick_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

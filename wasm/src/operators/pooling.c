@@ -1,7 +1,6 @@
 /* Pools over up to three axes, on our own kernel (kernels/pooling.c). */
 #include "kernels/pooling.h"
 
-#include "memory.h"
 #include "window.h"
 
 /* A multiple of four: so many channels of a row of windows are one task. */
@@ -22,25 +21,16 @@ struct pooling_instance {
   void* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   const uint32_t type = take(params);
   if (type > pyxnn_pool_argmax_column_major) {
     return xnn_status_invalid_parameter;
   }
-  struct pooling_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->type = type;
-  state->power = take_float(params);
-  state->min = take_float(params);
-  state->max = take_float(params);
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct pooling_instance), instance);
+  struct pooling_state state = {.type = type};
+  state.power = take_float(params);
+  state.min = take_float(params);
+  state.max = take_float(params);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -183,8 +173,7 @@ const struct operator_type pool_type = {
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct pooling_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "error.h"
-#include "memory.h"
 #include "operator.h"
 
 enum { max_directions = 2, max_phases = 2 };
@@ -73,17 +72,14 @@ static bool set_phases(struct recurrent_state* state, uint32_t type) {
   return true;
 }
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct recurrent_state* state = pyxnn_allocate_zero(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  bool valid = set_phases(state, take(params));
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct recurrent_state state = {0};
+  bool valid = set_phases(&state, take(params));
   struct recurrent_cell cell = {.hidden = take(params)};
   const uint32_t direction = take(params);
-  state->directions = direction == pyxnn_bidirectional ? 2 : 1;
-  state->reverse = direction == pyxnn_reverse;
-  state->has_sequence = take(params) != 0;
+  state.directions = direction == pyxnn_bidirectional ? 2 : 1;
+  state.reverse = direction == pyxnn_reverse;
+  state.has_sequence = take(params) != 0;
   cell.clip = take_float(params);
   cell.input_forget = take(params) != 0;
   cell.peepholes = take(params) != 0;
@@ -96,18 +92,12 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
       function->beta = take_float(params);
       valid &= function->type <= pyxnn_activation_softplus;
     }
-    state->cells[d] = cell;
+    state.cells[d] = cell;
   }
   if (!valid) {
-    pyxnn_release(state);
     return xnn_status_invalid_parameter;
   }
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct recurrent_instance), instance);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -301,8 +291,7 @@ const struct operator_type recurrent_type = {
     .num_refs = 7,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct recurrent_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -79,7 +79,7 @@ static size_t clamp(size_t value, size_t min, size_t max) {
   return value < min ? min : value > max ? max : value;
 }
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const uint32_t type = take(params), element = take(params);
   if (type >= sizeof(states) / sizeof(states[0]) || element > pyxnn_int64 || states[type][element].kernel == NULL) {
     return xnn_status_invalid_parameter;
@@ -90,10 +90,6 @@ static enum xnn_status create(struct words* params, const float* kernel, const f
 
 /* The state is an entry of `states`. */
 static void destroy(void* state) {}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct reduce_instance), instance);
-}
 
 /* Reads the axes, and adds one of extent 1 where there is none to keep or to reduce. */
 static bool take_axes(struct reduce_instance* instance, struct words* dims) {
@@ -342,8 +338,7 @@ const struct operator_type reduce_type = {
     .num_refs = 2,
     .create = create,
     .destroy = destroy,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct reduce_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

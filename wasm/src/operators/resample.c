@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "memory.h"
 #include "operator.h"
 
 /* Rows of about so many elements are one task, and no fewer rows: each task begins with nothing in scratch memory. */
@@ -32,13 +31,9 @@ struct resample_instance {
 };
 
 /* It has nothing that doesn't depend on shapes. */
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   *state = NULL;
   return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct resample_instance), instance);
 }
 
 static struct axis take_axis(struct words* dims) {
@@ -183,8 +178,7 @@ const struct operator_type resample_type = {
     .num_refs = 4,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct resample_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

@@ -2,7 +2,6 @@
 #include "kernels/select.h"
 
 #include "kernels/move.h"
-#include "memory.h"
 #include "nest.h"
 #include "operator.h"
 
@@ -17,12 +16,8 @@ struct select_instance {
   uint8_t* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   return own_element_size(take(params), out);
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct select_instance), instance);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -82,8 +77,7 @@ const struct operator_type select_type = {
     .num_refs = 4,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct select_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

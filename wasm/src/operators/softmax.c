@@ -1,6 +1,6 @@
 #include "operator.h"
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   return xnn_create_softmax_nc_f32(0, (xnn_operator_t*)state);
 }
 
@@ -19,8 +19,6 @@ const struct operator_type softmax_type = {
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "error.h"
-#include "memory.h"
 #include "operator.h"
 
 struct tensor_scatter_state {
@@ -19,19 +18,10 @@ struct tensor_scatter_instance {
   char* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
-  struct tensor_scatter_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
-  state->circular = take(params) != 0;
-  state->element_size = take(params);
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct tensor_scatter_instance), instance);
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct tensor_scatter_state state = {.circular = take(params) != 0};
+  state.element_size = take(params);
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -87,8 +77,7 @@ const struct operator_type tensor_scatter_type = {
     .num_refs = 4,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct tensor_scatter_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

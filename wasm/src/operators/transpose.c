@@ -2,7 +2,7 @@
 
 #include <xnnpack/operator.h>
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   switch (take(params)) {
     case 1:
       return xnn_create_transpose_nd_x8(0, (xnn_operator_t*)state);
@@ -55,8 +55,6 @@ const struct operator_type transpose_type = {
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,

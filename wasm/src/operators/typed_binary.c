@@ -2,7 +2,6 @@
 #include "kernels/typed_binary.h"
 
 #include "kernels/cast.h"
-#include "memory.h"
 #include "nest.h"
 #include "operator.h"
 
@@ -23,26 +22,17 @@ struct typed_binary_instance {
   uint8_t* output;
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** out) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   const uint32_t type = take(params), element = take(params);
   const struct typed_binary* kernels = typed_binary_find(type, element);
   if (kernels == NULL) {
     return xnn_status_invalid_parameter;
   }
-  struct typed_binary_state* state = pyxnn_allocate(sizeof(*state));
-  if (state == NULL) {
-    return xnn_status_out_of_memory;
-  }
   const bool compares = type == pyxnn_equal || type == pyxnn_less || type == pyxnn_less_equal;
-  state->kernels = kernels;
-  state->operand_size = (ptrdiff_t)element_size(element);
-  state->result_size = compares ? sizeof(bool) : state->operand_size;
-  *out = state;
-  return xnn_status_success;
-}
-
-static enum xnn_status instantiate(const void* state, void** instance) {
-  return own_instantiate(state, sizeof(struct typed_binary_instance), instance);
+  const ptrdiff_t size = (ptrdiff_t)element_size(element);
+  const struct typed_binary_state state = {
+      .kernels = kernels, .operand_size = size, .result_size = compares ? (ptrdiff_t)sizeof(bool) : size};
+  return own_state(&state, sizeof(state), out);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -91,8 +81,7 @@ const struct operator_type typed_binary_type = {
     .num_refs = 3,
     .create = create,
     .destroy = pyxnn_release,
-    .instantiate = instantiate,
-    .release = own_release,
+    .instance_size = sizeof(struct typed_binary_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

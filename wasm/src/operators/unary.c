@@ -16,7 +16,7 @@ static const enum xnn_unary_operator operators[] = {
     [pyxnn_gelu] = xnn_unary_gelu,
 };
 
-static enum xnn_status create(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const uint32_t type = take(params);
   const float p0 = take_float(params);
   const float p1 = take_float(params);
@@ -44,8 +44,6 @@ const struct operator_type unary_type = {
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,
-    .instantiate = xnn_state_instantiate,
-    .release = xnn_instance_release,
     .reshape = reshape,
     .setup = setup,
     .run = xnn_instance_run,
