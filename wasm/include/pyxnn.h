@@ -95,27 +95,27 @@ enum pyxnn_kind {
    *       reduced and kept in turn
    * refs: input, output (reduced axes are dropped or 1, which is the same in memory)
    */
-  pyxnn_reduce = 8,
+  pyxnn_reduce = 6,
   /*
    * Softmax over each row.
    * params: none
    * dims: rows channels in_stride out_stride
    * refs: input, output
    */
-  pyxnn_softmax = 9,
+  pyxnn_softmax = 7,
   /*
    * params: element_size in bytes (1, 2, 4, 8)
    * dims: num_dims, extents of the input, permutation (output axis i is input axis perm[i])
    * refs: input, output
    */
-  pyxnn_transpose = 10,
+  pyxnn_transpose = 8,
   /*
    * Copies elements from one stride to another. Strides are signed; 0 repeats an element of the input.
    * params: element_size in bytes (1, 2, 4, 8)
    * dims: num_dims, extents, strides of the input, strides of the output
    * refs: input, output: where the element lies whose indices are all 0
    */
-  pyxnn_copy = 11,
+  pyxnn_copy = 9,
   /*
    * Depthwise 2-D convolution with one output channel for each input channel, by a kernel of ours that is faster than
    * XNNPACK's: kernel_w 3 or 5 and stride_w 1 or 2; anything else is pyxnn_unsupported.
@@ -124,7 +124,7 @@ enum pyxnn_kind {
    * dims: batch height width in_pixel_stride out_pixel_stride
    * refs: input, output
    */
-  pyxnn_depthwise = 13,
+  pyxnn_depthwise = 10,
   /*
    * 2-D transposed convolution. Output pixel y takes input pixel i through kernel pixel k where y + pad_top ==
    * i * stride_h + k * dilation_h, likewise in width; the pads are taken off the output. An output that is smaller than the
@@ -134,14 +134,14 @@ enum pyxnn_kind {
    * dims: batch height width
    * refs: input, output
    */
-  pyxnn_deconvolution = 14,
+  pyxnn_deconvolution = 11,
   /*
    * Elementwise function by a kernel of ours.
    * params: enum pyxnn_function_type, p0(f), p1(f), p2(f) (0 where the function has none)
    * dims: rows channels in_stride out_stride
    * refs: input, output
    */
-  pyxnn_function = 17,
+  pyxnn_function = 12,
   /*
    * Slices by their indices along one axis, by a kernel of ours: [outer, extent, inner] to [outer, count, inner]. Negative
    * indices count from the end. An index outside [-extent, extent) makes the run fail with
@@ -150,7 +150,7 @@ enum pyxnn_kind {
    * dims: outer extent inner count
    * refs: data, indices, output
    */
-  pyxnn_gather = 19,
+  pyxnn_gather = 13,
   /*
    * Elementwise operation on two tensors of one type, by kernels of ours. Integers wrap; a quotient by zero is zero.
    * params: enum pyxnn_binary_type (pyxnn_add to pyxnn_power for integers, pyxnn_equal to pyxnn_less_equal, the others for
@@ -159,7 +159,7 @@ enum pyxnn_kind {
    *       dense
    * refs: a, b, output (of the same type, or bool of comparisons)
    */
-  pyxnn_typed_binary = 20,
+  pyxnn_typed_binary = 14,
   /*
    * Elements of one tensor or of another, as a third of bool says, by a kernel of ours.
    * params: element_size in bytes (1, 2, 4, 8)
@@ -167,7 +167,7 @@ enum pyxnn_kind {
    *       are dense
    * refs: condition, a (where it is true), b, output
    */
-  pyxnn_select = 21,
+  pyxnn_select = 15,
   /*
    * Elements of one type from those of another. Integers wrap. Floats are cut to integers; those outside of int32 (for
    * targets of up to 32 bits but uint32) or of int64 become the lowest number of that, before they wrap. Floats are rounded
@@ -176,21 +176,21 @@ enum pyxnn_kind {
    * dims: elements
    * refs: input, output
    */
-  pyxnn_cast = 22,
+  pyxnn_cast = 16,
   /*
    * The place of the greatest along one axis, by a kernel of ours: [outer, extent, inner] to int64 [outer, inner].
    * params: enum pyxnn_element (float32, int32, int64), whether the least (1), whether the last of equals (1)
    * dims: outer extent inner
    * refs: input, output
    */
-  pyxnn_arg_extreme = 26,
+  pyxnn_arg_extreme = 17,
   /*
    * The first k of each row in order, by a kernel of ours; among equals the lower place first.
    * params: enum pyxnn_element (float32, int32, int64), whether the least come first (1)
    * dims: rows channels k
    * refs: input; output: the values [rows, k] and, from the next multiple of 8 bytes on, their places as int64 [rows, k]
    */
-  pyxnn_top_k = 27,
+  pyxnn_top_k = 18,
   /*
    * Running sums along one axis of [outer, extent, inner], by a kernel of ours. Integers wrap.
    * params: enum pyxnn_element (float32, int32, int64), whether an element is not part of its own sum (1), whether sums run
@@ -198,14 +198,14 @@ enum pyxnn_kind {
    * dims: outer extent inner
    * refs: input, output
    */
-  pyxnn_running_sum = 28,
+  pyxnn_running_sum = 19,
   /*
    * Softmax along the middle axis of [outer, extent, inner] and its kin, by a kernel of ours.
    * params: enum pyxnn_softmax_type
    * dims: outer extent inner
    * refs: input, output
    */
-  pyxnn_axis_softmax = 29,
+  pyxnn_axis_softmax = 20,
   /*
    * Elements by lists of indices, one list an axis, by a kernel of ours: output[o, i, j, ...] is input[o, a[i], b[j], ...],
    * or the fill where an index is negative; each is a piece of `inner` elements. At most 16 axes have lists.
@@ -213,7 +213,7 @@ enum pyxnn_kind {
    * dims: outer inner in_stride out_stride (from piece to piece) num_axes, for each axis its extents in input and output
    * refs: input, indices (int32; those of all axes, one after the other, and none beyond the extents), output
    */
-  pyxnn_pick = 34,
+  pyxnn_pick = 21,
   /*
    * Images resampled along both axes, by a kernel of ours: a row of the output is the weighted sum of `taps` neighbouring rows
    * of the input, likewise a column. An axis whose taps are 0 stays as it is.
@@ -222,7 +222,7 @@ enum pyxnn_kind {
    * refs: input [outer, rows, columns, inner]; for rows and for columns a table: the first neighbour of each (int32
    *       [out_extent]), the weights (float [out_extent, taps]); output
    */
-  pyxnn_resample = 35,
+  pyxnn_resample = 22,
   /*
    * Windows over up to three axes pooled by a kernel of ours. Taps outside the image count nothing, but those of a mean up to
    * counted_before and counted_after pixels beyond count as zeros.
@@ -231,7 +231,7 @@ enum pyxnn_kind {
    *       (signed: where the first tap of the first window lies) counted_before counted_after
    * refs: input, output (int64 for places)
    */
-  pyxnn_pool = 36,
+  pyxnn_pool = 23,
   /*
    * Convolution over up to three axes. Tap k of the window of output o lies at offset + stride * o + dilation * k (all signed).
    * params: taps (of a window) groups group_in_channels group_out_channels min(f) max(f)
@@ -240,13 +240,13 @@ enum pyxnn_kind {
    *       output to the next)
    * refs: input, output
    */
-  pyxnn_convolution_nd = 37,
+  pyxnn_convolution_nd = 24,
   /*
    * The same with weights and bias that are computed.
    * params, dims: as pyxnn_convolution_nd
    * refs: input, kernel, bias, output
    */
-  pyxnn_convolution_computed = 38,
+  pyxnn_convolution_computed = 25,
   /*
    * Images at the places of a grid, by a kernel of ours. A place has `rank` coordinates from -1 to 1, of the last axis first.
    * params: enum pyxnn_sample_type, enum pyxnn_padding_type, align_corners (1: -1 and 1 are the middles of the outer pixels, 0:
@@ -254,7 +254,7 @@ enum pyxnn_kind {
    * dims: batch channels, three extents (1 for an axis that isn't there), places (of each image) rank
    * refs: input, grid [batch, places, rank], output [batch, places, channels]
    */
-  pyxnn_grid_sample = 39,
+  pyxnn_grid_sample = 26,
   /*
    * Scaled dot-product attention by a kernel of ours: for each batch, head and query softmax(scores) * values with scores =
    * scale * query * keys, which softcap bounds to softcap * tanh(scores / softcap), + mask. Heads share the keys and values
@@ -269,7 +269,7 @@ enum pyxnn_kind {
    *       length - queries) left right (UINT32_MAX for all)
    * refs: query, key, value, mask, lengths (any tensor for what isn't there), output
    */
-  pyxnn_attention = 42,
+  pyxnn_attention = 27,
   /*
    * Rows written into a cache [batch, outer, extent, row], in each batch from a place of its own on. Where they don't fit, or
    * a place is outside, the run fails with pyxnn_invalid_input before anything is written.
@@ -277,7 +277,7 @@ enum pyxnn_kind {
    * dims: batch outer extent count row
    * refs: cache, rows [batch, outer, count, row], places (int64 [batch]), output
    */
-  pyxnn_tensor_scatter = 43,
+  pyxnn_tensor_scatter = 28,
   /*
    * A recurrent layer over all time steps, by kernels of ours, without the product of its input: refs bring that.
    * params: enum pyxnn_cell_type, hidden, enum pyxnn_direction_type, sequence (1: the state at every step is put out),
@@ -295,7 +295,7 @@ enum pyxnn_kind {
    *       output: if asked for, the states [rows, directions, hidden], zeros behind the end of a sequence; the last state
    *       [directions, batch, hidden]; as much again, the last memory of an LSTM
    */
-  pyxnn_recurrent = 48,
+  pyxnn_recurrent = 29,
   /*
    * Normalization by moments, by kernels of ours. A tensor [outer, positions, groups, depth] is normalized over positions
    * and depth, then scaled, shifted and clamped; of each [groups, depth], `block` elements that follow each other share a
@@ -304,14 +304,14 @@ enum pyxnn_kind {
    * dims: outer positions groups depth block
    * refs: input, scale [groups * depth / block], bias [groups * depth / block], output
    */
-  pyxnn_normalize = 49,
+  pyxnn_normalize = 30,
   /*
    * Normalization across channels, by kernels of ours: x / (bias + alpha * sum of squares of the channels near by) ^ beta.
    * params: before after (how many channels on either side count) alpha(f) beta(f) bias(f)
    * dims: outer channels inner
    * refs: input, output
    */
-  pyxnn_local_response = 50,
+  pyxnn_local_response = 31,
 };
 
 enum pyxnn_binary_type {
