@@ -1,0 +1,69 @@
+"""The engine's operators as functions on values: each adds a step and returns its output.
+
+Here, and nowhere else, is known which words `pyxnn.h` asks of each kind, which orders of axes its kernels take, and what
+they can't do themselves: more than 6 dimensions, bounds after the fact. A module is a family of kinds; `nest` and `windows`
+are what several have in common.
+"""
+
+from pyxnn.xnnpack.kernels.attention import EVERYTHING, Sight, attention
+from pyxnn.xnnpack.kernels.cast import cast
+from pyxnn.xnnpack.kernels.convolution import convolution, convolution_nd, deconvolution
+from pyxnn.xnnpack.kernels.elementwise import binary, clamp, function, select, unary
+from pyxnn.xnnpack.kernels.indexing import gather, pick, tensor_scatter
+from pyxnn.xnnpack.kernels.matmul import batch_matmul, fully_connected
+from pyxnn.xnnpack.kernels.movement import concat, cut, expand, pad, pad_pixels, repeat, transpose
+from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
+from pyxnn.xnnpack.kernels.normalization import local_response, normalize
+from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
+from pyxnn.xnnpack.kernels.pooling import pool
+from pyxnn.xnnpack.kernels.recurrent import RECURRENT_UNITS, recurrent
+from pyxnn.xnnpack.kernels.reduction import reduce
+from pyxnn.xnnpack.kernels.resampling import Taps, grid_sample, resample
+from pyxnn.xnnpack.kernels.softmax import softmax
+from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, PIXEL, Slide, Window
+
+__all__ = [
+    "EVERYTHING",
+    "MAX_DIMS",
+    "MAX_SLIDES",
+    "PIXEL",
+    "RECURRENT_UNITS",
+    "Sight",
+    "Slide",
+    "Taps",
+    "Window",
+    "arg_extreme",
+    "attention",
+    "batch_matmul",
+    "binary",
+    "cast",
+    "clamp",
+    "concat",
+    "convolution",
+    "convolution_nd",
+    "cut",
+    "deconvolution",
+    "expand",
+    "fully_connected",
+    "function",
+    "gather",
+    "grid_sample",
+    "local_response",
+    "nest_words",
+    "normalize",
+    "pad",
+    "pad_pixels",
+    "pick",
+    "pool",
+    "recurrent",
+    "reduce",
+    "repeat",
+    "resample",
+    "running_sum",
+    "select",
+    "softmax",
+    "tensor_scatter",
+    "top_k",
+    "transpose",
+    "unary",
+]

@@ -1,0 +1,99 @@
+"""Attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pyxnn.engine import Kind
+from pyxnn.xnnpack import layout
+from pyxnn.xnnpack.values import Value
+
+if TYPE_CHECKING:
+    from pyxnn.xnnpack.lowering import Lowering
+
+EVERYTHING = 0xFFFFFFFF
+"""How far a query sees where there is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which keys a query sees: those up to `left` before its own and up to `right` behind.
+
+    Its own is number `offset` plus its place among the queries, or, where the keys have lengths, the one that makes the last
+    query see the last key.
+    """
+
+    offset: int = 0
+    left: int = EVERYTHING
+    right: int = EVERYTHING
+
+
+def attention(
+    ctx: Lowering,
+    query: Value,
+    key: Value,
+    value: Value,
+    mask: Value | None,
+    lengths: Value | None,
+    scale: float,
+    softcap: float,
+    sight: Sight,
+) -> Value:
+    """softmax(softcap(scale * query * key^T) + mask) * value.
+
+    Args:
+        query: (batch, heads, queries, size), where extents of 1 but the last broadcast, as in all others.
+        key: (batch, kv heads, keys, size).
+        value: (batch, kv heads, keys, value size).
+        mask: (batch, heads, queries, keys): booleans, true for what is seen, or floats; no key from its last on is seen.
+        lengths: of the keys that count, int32 or int64 [batch].
+        softcap: 0 for none.
+
+    Returns:
+        (batch, heads, queries, value size), which lies as the query does if that is row-major or has heads inside of rows.
+    """
+    query, key, value = (ctx.arrange(x, layout.axis_last(x.order, 3)) for x in (query, key, value))
+    mask = mask if mask is None else ctx.row_major(mask.expanded(4))
+    masks = [] if mask is None else [mask.shape]
+    outer = [x.shape[0] for x in (query, key, value)] + [shape[0] for shape in masks]
+    (batch,) = np.broadcast_shapes(*((extent,) for extent in outer))
+    (heads,) = np.broadcast_shapes((query.shape[1],), *((shape[1],) for shape in masks))
+    (queries,) = np.broadcast_shapes((query.shape[2],), *((shape[2],) for shape in masks))
+    kv_heads = max(key.shape[1], value.shape[1])
+    keys = key.shape[2]
+    if kv_heads == 0 or heads % kv_heads or key.shape[1] != value.shape[1]:
+        raise ValueError(
+            f"{heads} heads can't share {key.shape[1]} keys and {value.shape[1]} values"
+        )
+    if value.shape[2] != keys or key.shape[3] != query.shape[3]:
+        raise ValueError(f"query {query.shape}, key {key.shape} and value {value.shape} don't fit")
+    if lengths is not None and lengths.shape != (batch,):
+        raise ValueError(f"there are {lengths.shape} lengths for a batch of {batch}")
+    rows_inside = (0, 2, 1, 3)
+    shape = (batch, heads, queries, value.shape[3])
+    output = ctx.new(shape, rows_inside if query.has_order(rows_inside) else layout.row_major(4))
+    params = [
+        scale,
+        softcap,
+        mask.dtype.itemsize if mask is not None else 0,
+        lengths.dtype.itemsize if lengths is not None else 0,
+    ]
+    strides = [_row_strides(x) for x in (query, key, value, output, mask or query)]
+    dims = [
+        *(batch, heads, kv_heads, queries, keys, *query.shape[3:], *value.shape[3:]),
+        *(stride for strides_of_one in strides for stride in strides_of_one),
+        *(keys if mask is None else mask.shape[3], sight.offset, sight.left, sight.right),
+    ]
+    inputs = [query, key, value, mask or query, lengths or query]
+    return ctx.step(Kind.ATTENTION, params, dims, inputs, output)
+
+
+def _row_strides(x: Value) -> list[int]:
+    """The strides of the first three axes; 0 along those that broadcast."""
+    strides = layout.strides(x.shape, x.order)[:3]
+    return [
+        0 if extent == 1 else stride for extent, stride in zip(x.shape[:3], strides, strict=True)
+    ]

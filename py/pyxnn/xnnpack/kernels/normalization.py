@@ -1,0 +1,50 @@
+"""Normalization by moments and across channels."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pyxnn.engine import Kind, NormalizeType
+from pyxnn.xnnpack import layout
+from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
+from pyxnn.xnnpack.values import Value
+
+if TYPE_CHECKING:
+    from pyxnn.xnnpack.lowering import Lowering
+
+
+def normalize(
+    ctx: Lowering,
+    type: NormalizeType,
+    x: Value,
+    sizes: tuple[int, int, int, int],
+    block: int,
+    scale: Value,
+    bias: Value,
+    epsilon: float,
+    bounds: Bounds = NO_BOUNDS,
+) -> Value:
+    """Normalization by moments, of a tensor that lies as [outer, positions, groups, depth], over positions and depth.
+
+    Args:
+        sizes: these four.
+        block: how many elements of [groups, depth] that follow each other share an element of `scale` and `bias`.
+        scale, bias: dense.
+    """
+    params = [type, float(epsilon), *bounds]
+    inputs, output = [x, scale, bias], ctx.new(x.shape, x.order)
+    return ctx.step(Kind.NORMALIZE, params, [*sizes, block], inputs, output)
+
+
+def local_response(
+    ctx: Lowering, x: Value, sides: tuple[int, int], alpha: float, beta: float, bias: float
+) -> Value:
+    """`x` (N, C, ...) / (bias + alpha * the sum of squares of the channels from `sides[0]` before to `sides[1]` behind) ^ beta."""
+    if not x.has_order(layout.channels_last(x.rank)):
+        x = ctx.row_major(x)
+        sizes = [x.shape[0], x.shape[1], math.prod(x.shape[2:])]
+    else:
+        sizes = [x.size // max(x.shape[1], 1), x.shape[1], 1]
+    params = [*sides, alpha, beta, bias]
+    return ctx.step(Kind.LOCAL_RESPONSE, params, sizes, [x], ctx.new(x.shape, x.order))

@@ -1,0 +1,88 @@
+"""Windows that slide over images: two axes at once, or each for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyxnn.xnnpack.layout import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How a kernel slides over an image; each pair is (height, width)."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+    @property
+    def words(self) -> list[int]:
+        """The first ten parameter words of convolutions."""
+        (top, left), (bottom, right) = self.before, self.after
+        return [top, right, bottom, left, *self.kernel, *self.strides, *self.dilations]
+
+    def extents(self, image: Shape) -> tuple[int, int]:
+        """(height, width) of the output for an image of extents (width) or (height, width)."""
+        height, width = (
+            (extent + padding - reach) // stride + 1
+            for extent, padding, reach, stride in self._axes(image)
+        )
+        return height, width
+
+    def transposed_extents(self, image: Shape) -> tuple[int, int]:
+        """(height, width) of what a transposed convolution makes of an image of extents (width) or (height, width)."""
+        height, width = (
+            (extent - 1) * stride + reach - padding
+            for extent, padding, reach, stride in self._axes(image)
+        )
+        return height, width
+
+    def _axes(self, image: Shape) -> Iterator[tuple[int, int, int, int]]:
+        """For height and width: extent, padding on both sides, pixels that the window spans, stride."""
+        extents = (1, *image)[-2:]
+        for axis in (0, 1):
+            padding = self.before[axis] + self.after[axis]
+            reach = self.dilations[axis] * (self.kernel[axis] - 1) + 1
+            yield extents[axis], padding, reach, self.strides[axis]
+
+    @property
+    def has_depthwise_kernel(self) -> bool:
+        """Whether the engine's own depthwise kernel can do it."""
+        return self.kernel[1] in (3, 5) and self.strides[1] in (1, 2) and self.dilations == (1, 1)
+
+
+PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
+"""The window of one pixel at each place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """How a window slides along one axis.
+
+    Attributes:
+        extent: of the image.
+        out_extent: how many windows there are.
+        kernel: taps of the window.
+        offset: where the first tap of the first window lies.
+    """
+
+    extent: int
+    out_extent: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    offset: int = 0
+
+    @property
+    def words(self) -> list[int]:
+        words = (self.extent, self.out_extent, self.kernel, self.stride, self.dilation, self.offset)
+        return [word & 0xFFFFFFFF for word in words]
+
+
+STILL = Slide(1, 1, 1)
+"""Along an axis that isn't there."""
+
+MAX_SLIDES = 3
