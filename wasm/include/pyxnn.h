@@ -312,6 +312,32 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_local_response = 31,
+  /*
+   * pyxnn_convolution of int8 numbers, summed exactly in int32. A result is the rounded product of its sum and the
+   * multiplier of its channel (ties to even), plus the output's zero point, within int8 bounds. Padding counts as the input's
+   * zero point.
+   * params: as pyxnn_convolution up to out_pixel_stride, then in_zero_point out_zero_point min max
+   * weights: kernel as pyxnn_convolution, int8; for each output channel its bias (int32), then for each its multiplier(f),
+   *          a normal number in (0, 256)
+   * dims: batch height width
+   * refs: input, output
+   */
+  pyxnn_convolution_qs8 = 32,
+  /*
+   * pyxnn_fully_connected of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
+   * params: in_channels out_channels in_stride out_stride in_zero_point out_zero_point min max transposed
+   * weights: kernel as pyxnn_fully_connected, int8; biases and multipliers as pyxnn_convolution_qs8
+   * dims: rows
+   * refs: input, output
+   */
+  pyxnn_fully_connected_qs8 = 33,
+  /*
+   * pyxnn_deconvolution of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
+   * params, weights: as pyxnn_convolution_qs8
+   * dims: batch height width
+   * refs: input, output
+   */
+  pyxnn_deconvolution_qs8 = 34,
 };
 
 enum pyxnn_binary_type {

@@ -38,6 +38,9 @@ static const struct operator_type* const types[] = {
     [pyxnn_recurrent] = &recurrent_type,
     [pyxnn_normalize] = &normalize_type,
     [pyxnn_local_response] = &local_response_type,
+    [pyxnn_convolution_qs8] = &convolution_qs8_type,
+    [pyxnn_fully_connected_qs8] = &fully_connected_qs8_type,
+    [pyxnn_deconvolution_qs8] = &deconvolution_qs8_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);
@@ -81,9 +84,16 @@ struct convolution take_convolution(struct words* words) {
   conv.group_out_channels = take(words);
   conv.in_pixel_stride = take(words);
   conv.out_pixel_stride = take(words);
-  conv.min = take_float(words);
-  conv.max = take_float(words);
   return conv;
+}
+
+struct requantization take_requantization(struct words* words) {
+  struct requantization requantization;
+  requantization.in_zero_point = (int8_t)take(words);
+  requantization.out_zero_point = (int8_t)take(words);
+  requantization.min = (int8_t)take(words);
+  requantization.max = (int8_t)take(words);
+  return requantization;
 }
 
 struct rows take_rows(struct words* words) {

@@ -39,11 +39,18 @@ struct convolution {
   uint32_t dilation_h, dilation_w;
   uint32_t groups, group_in_channels, group_out_channels;
   uint32_t in_pixel_stride, out_pixel_stride;
-  float min, max;
 };
 
-/* Takes all params of a convolution, in the order of enum pyxnn_kind. */
+/* Takes the params of a convolution in the order of enum pyxnn_kind, up to its bounds. */
 struct convolution take_convolution(struct words* words);
+
+/* How sums of products of int8 numbers become int8 numbers; the multipliers come with the weights. */
+struct requantization {
+  int8_t in_zero_point, out_zero_point, min, max;
+};
+
+/* Takes in_zero_point out_zero_point min max. */
+struct requantization take_requantization(struct words* words);
 
 /* Rows of elements, dense or not, as the dims of elementwise and row-wise kinds give them. */
 struct rows {
@@ -134,6 +141,9 @@ extern const struct operator_type tensor_scatter_type;
 extern const struct operator_type recurrent_type;
 extern const struct operator_type normalize_type;
 extern const struct operator_type local_response_type;
+extern const struct operator_type convolution_qs8_type;
+extern const struct operator_type fully_connected_qs8_type;
+extern const struct operator_type deconvolution_qs8_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

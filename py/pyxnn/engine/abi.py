@@ -53,6 +53,9 @@ class Kind(IntEnum):
     RECURRENT = 29
     NORMALIZE = 30
     LOCAL_RESPONSE = 31
+    CONVOLUTION_QS8 = 32
+    FULLY_CONNECTED_QS8 = 33
+    DECONVOLUTION_QS8 = 34
 
 
 class BinaryType(IntEnum):

@@ -3,11 +3,13 @@
 static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const struct convolution conv = take_convolution(params);
   const struct window window = conv.window;
+  const float min = take_float(params);
+  const float max = take_float(params);
   return xnn_create_convolution2d_nhwc_f32(window.pad_top, window.pad_right, window.pad_bottom, window.pad_left,
                                            window.kernel_h, window.kernel_w, window.stride_h, window.stride_w,
                                            conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
                                            conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride, kernel,
-                                           bias, conv.min, conv.max, 0, NULL, NULL, (xnn_operator_t*)state);
+                                           bias, min, max, 0, NULL, NULL, (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -30,5 +32,42 @@ const struct operator_type convolution_type = {
     .destroy = xnn_state_destroy,
     .reshape = reshape,
     .setup = setup,
+    .run = xnn_instance_run,
+};
+
+static enum xnn_status create_qs8(struct words* params, const float* kernel, const float* bias, void** state) {
+  const struct convolution conv = take_convolution(params);
+  const struct window window = conv.window;
+  const struct requantization to = take_requantization(params);
+  const float* multipliers = bias + (size_t)conv.groups * conv.group_out_channels;
+  return xnn_create_convolution2d_nhwc_qs8_qc8w(
+      window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w,
+      window.stride_h, window.stride_w, conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
+      conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride, to.in_zero_point, 1.0f, multipliers,
+      (const int8_t*)kernel, (const int32_t*)bias, to.out_zero_point, 1.0f, to.min, to.max, 0, NULL, NULL,
+      (xnn_operator_t*)state);
+}
+
+static enum xnn_status reshape_qs8(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  const size_t batch = take(dims);
+  const size_t height = take(dims);
+  const size_t width = take(dims);
+  size_t alignment;
+  return xnn_reshape_convolution2d_nhwc_qs8_qc8w(instance, batch, height, width, workspace, &alignment, NULL, NULL,
+                                                 pool);
+}
+
+static enum xnn_status setup_qs8(void* instance, void* workspace, void* const* tensors) {
+  return xnn_setup_convolution2d_nhwc_qs8_qc8w(instance, workspace, tensors[0], tensors[1]);
+}
+
+const struct operator_type convolution_qs8_type = {
+    .name = "convolution of int8",
+    .num_params = 19,
+    .num_refs = 2,
+    .create = create_qs8,
+    .destroy = xnn_state_destroy,
+    .reshape = reshape_qs8,
+    .setup = setup_qs8,
     .run = xnn_instance_run,
 };
