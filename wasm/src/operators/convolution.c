@@ -35,16 +35,16 @@ const struct operator_type convolution_type = {
     .run = xnn_instance_run,
 };
 
-static enum xnn_status create_qs8(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create_qs8(struct words* params, const void* kernel, const void* bias, void** state) {
   const struct convolution conv = take_convolution(params);
   const struct window window = conv.window;
   const struct requantization to = take_requantization(params);
-  const float* multipliers = bias + (size_t)conv.groups * conv.group_out_channels;
+  const float* multipliers = (const float*)bias + (size_t)conv.groups * conv.group_out_channels;
   return xnn_create_convolution2d_nhwc_qs8_qc8w(
       window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w,
       window.stride_h, window.stride_w, conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
       conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride, to.in_zero_point, 1.0f, multipliers,
-      (const int8_t*)kernel, (const int32_t*)bias, to.out_zero_point, 1.0f, to.min, to.max, 0, NULL, NULL,
+      kernel, bias, to.out_zero_point, 1.0f, to.min, to.max, 0, NULL, NULL,
       (xnn_operator_t*)state);
 }
 

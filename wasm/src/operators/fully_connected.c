@@ -32,7 +32,7 @@ const struct operator_type fully_connected_type = {
     .run = xnn_instance_run,
 };
 
-static enum xnn_status create_qs8(struct words* params, const float* kernel, const float* bias, void** state) {
+static enum xnn_status create_qs8(struct words* params, const void* kernel, const void* bias, void** state) {
   const uint32_t in_channels = take(params);
   const uint32_t out_channels = take(params);
   const uint32_t in_stride = take(params);
@@ -40,7 +40,7 @@ static enum xnn_status create_qs8(struct words* params, const float* kernel, con
   const struct requantization to = take_requantization(params);
   const uint32_t flags = take(params) != 0 ? XNN_FLAG_TRANSPOSE_WEIGHTS : 0;
   return xnn_create_fully_connected_nc_qs8_qc8w(in_channels, out_channels, in_stride, out_stride, to.in_zero_point,
-                                                1.0f, bias + out_channels, (const int8_t*)kernel, (const int32_t*)bias,
+                                                1.0f, (const float*)bias + out_channels, kernel, bias,
                                                 to.out_zero_point, 1.0f, to.min, to.max, flags, NULL, NULL,
                                                 (xnn_operator_t*)state);
 }

@@ -1,0 +1,169 @@
+"""Products of int8 numbers against NumPy's int64: sums are exact, and so is the way back to int8."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
+
+from pyxnn.engine import Kind
+from tests.support.steps import run_step
+
+zero_points = st.integers(-128, 127)
+bounds = st.sampled_from([(-128, 127), (0, 127), (-128, -7), (-20, 30), (5, 5)])
+
+
+def words(*numbers: int) -> list[int]:
+    return [number & 0xFFFFFFFF for number in numbers]
+
+
+def int8(random: np.random.Generator, *shape: int) -> np.ndarray:
+    """Any int8 numbers, the extremes often."""
+    array = random.integers(-128, 128, shape, np.int8)
+    extremes = random.choice(np.array([-128, 127], np.int8), shape)
+    return np.where(random.random(shape) < 0.2, extremes, array)
+
+
+def scaling(random: np.random.Generator, channels: int, terms: int) -> tuple[np.ndarray, ...]:
+    """A bias and multipliers that spread results over the range and beyond."""
+    spread = 128 * 128 * max(terms, 1) ** 0.5
+    bias = random.integers(-int(spread), int(spread), channels, np.int32)
+    multipliers = (random.uniform(0.2, 3, channels) * 100 / spread).astype(np.float32)
+    return bias, multipliers
+
+
+def packed(bias: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    return np.concatenate([bias, multipliers.view(np.int32)])
+
+
+def requantized(sums: np.ndarray, multipliers: np.ndarray, zero: int, low: int, high: int):
+    scaled = sums.astype(np.int32).astype(np.float32) * multipliers
+    return np.clip(np.rint(scaled) + zero, low, high).astype(np.int8)
+
+
+@given(
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 5)),
+    strides=st.tuples(st.integers(1, 2), st.integers(1, 3)),
+    dilations=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    pads=st.tuples(*[st.integers(0, 3)] * 4),
+    groups=st.integers(1, 3),
+    channels=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    batch=st.integers(1, 2),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 14)),
+    zeros=st.tuples(zero_points, zero_points),
+    bounds=bounds,
+)
+def test_convolution(
+    engine, kernel, strides, dilations, pads, groups, channels, batch, size, zeros, bounds
+):
+    top, right, bottom, left = pads
+    reach = [dilation * (extent - 1) + 1 for dilation, extent in zip(dilations, kernel, strict=True)]
+    height = max(size[0], reach[0] - top - bottom)
+    width = max(size[1], reach[1] - left - right)
+    ins, outs = channels
+    random = np.random.default_rng(ins * outs)
+    image = int8(random, batch, height, width, groups * ins)
+    weights = int8(random, groups, outs, *kernel, ins)
+    bias, multipliers = scaling(random, groups * outs, ins * kernel[0] * kernel[1])
+
+    padded = np.pad(image, [(0, 0), (top, bottom), (left, right), (0, 0)], constant_values=zeros[0])
+    windows = sliding_window_view(padded, reach, (1, 2))
+    windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
+    windows = windows.reshape(*windows.shape[:3], groups, ins, *kernel).astype(np.int64) - zeros[0]
+    sums = np.einsum("nyxgihw,gohwi->nyxgo", windows, weights.astype(np.int64))
+    sums = sums.reshape(*sums.shape[:3], -1) + bias
+    expected = requantized(sums, multipliers, zeros[1], *bounds)
+
+    strides_of_pixels = [groups * ins, groups * outs]
+    params = [*pads, *kernel, *strides, *dilations, groups, ins, outs, *strides_of_pixels]
+    params += words(*zeros, *bounds)
+    dims = [batch, height, width]
+    out = run_step(
+        engine,
+        Kind.CONVOLUTION_QS8,
+        params,
+        dims,
+        [image],
+        expected.shape,
+        weights,
+        packed(bias, multipliers),
+        np.int8,
+    )
+    np.testing.assert_array_equal(out, expected)
+
+
+@given(
+    rows=st.integers(1, 20),
+    channels=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    zeros=st.tuples(zero_points, zero_points),
+    bounds=bounds,
+    transposed=st.booleans(),
+)
+def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
+    ins, outs = channels
+    random = np.random.default_rng(rows * ins)
+    x, weights = int8(random, rows, ins), int8(random, ins, outs)
+    bias, multipliers = scaling(random, outs, ins)
+    sums = (x.astype(np.int64) - zeros[0]) @ weights.astype(np.int64) + bias
+    params = [ins, outs, ins, outs, *words(*zeros, *bounds), int(transposed)]
+    out = run_step(
+        engine,
+        Kind.FULLY_CONNECTED_QS8,
+        params,
+        [rows],
+        [x],
+        sums.shape,
+        np.ascontiguousarray(weights if transposed else weights.T),
+        packed(bias, multipliers),
+        np.int8,
+    )
+    np.testing.assert_array_equal(out, requantized(sums, multipliers, zeros[1], *bounds))
+
+
+@given(
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    groups=st.integers(1, 2),
+    channels=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    size=st.tuples(st.integers(2, 6), st.integers(2, 6)),
+    zeros=st.tuples(zero_points, zero_points),
+    bounds=bounds,
+)
+def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, bounds):
+    (height, width), (ins, outs) = size, channels
+    random = np.random.default_rng(ins * outs)
+    image = int8(random, 1, height, width, groups * ins)
+    weights = int8(random, groups, outs, *kernel, ins)
+    bias, multipliers = scaling(random, groups * outs, ins * kernel[0] * kernel[1])
+    x = (image.astype(np.int64) - zeros[0]).reshape(height, width, groups, ins)
+    spread = np.einsum("yxgi,gohwi->yxhwgo", x, weights.astype(np.int64))
+    extents = [(n - 1) * s + k for n, s, k in zip(size, strides, kernel, strict=True)]
+    sums = np.zeros((1, *extents, groups, outs), np.int64)
+    for y, x, h, w in np.ndindex(height, width, *kernel):
+        sums[0, y * strides[0] + h, x * strides[1] + w] += spread[y, x, h, w]
+    sums = sums.reshape(1, *extents, -1) + bias
+    expected = requantized(sums, multipliers, zeros[1], *bounds)
+    params = [0, 0, 0, 0, *kernel, *strides, 1, 1, groups, ins, outs, groups * ins, groups * outs]
+    params += words(*zeros, *bounds)
+    out = run_step(
+        engine,
+        Kind.DECONVOLUTION_QS8,
+        params,
+        [1, height, width],
+        [image],
+        expected.shape,
+        weights,
+        packed(bias, multipliers),
+        np.int8,
+    )
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("value", [-128, 127])
+def test_sums_of_extremes(engine, value):
+    """The greatest sums, whose products with the multiplier are far outside of int8."""
+    x, weights = np.full((7, 2000), value, np.int8), np.full((9, 2000), value, np.int8)
+    bias = packed(np.zeros(9, np.int32), np.full(9, 200, np.float32))
+    params = [2000, 9, 2000, 9, *words(-value - 1, 3, -128, 127), 0]
+    out = run_step(engine, Kind.FULLY_CONNECTED_QS8, params, [7], [x], (7, 9), weights, bias, np.int8)
+    np.testing.assert_array_equal(out, np.full((7, 9), 127 if value > 0 else 127))
