@@ -87,8 +87,11 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.CONVOLUTION: _convolution,
     Kind.CONVOLUTION_COMPUTED: _convolution_nd,
     Kind.CONVOLUTION_ND: _convolution_nd,
+    Kind.CONVOLUTION_QS8: _convolution,
     Kind.DECONVOLUTION: _deconvolution,
+    Kind.DECONVOLUTION_QS8: _deconvolution,
     Kind.DEPTHWISE: _depthwise,
     Kind.FULLY_CONNECTED: _fully_connected,
+    Kind.FULLY_CONNECTED_QS8: _fully_connected,
     Kind.RECURRENT: _recurrent,
 }

@@ -137,10 +137,10 @@ def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
     if step.kind is Kind.ATTENTION:
         return _attention_forms(step)
     match step.kind:
-        case Kind.CONVOLUTION | Kind.DECONVOLUTION:
+        case Kind.CONVOLUTION | Kind.DECONVOLUTION | Kind.CONVOLUTION_QS8 | Kind.DECONVOLUTION_QS8:
             groups, inputs, outputs = map(int, params[10:13])
             lengths, place = (groups * inputs, groups * outputs), 13
-        case Kind.FULLY_CONNECTED:
+        case Kind.FULLY_CONNECTED | Kind.FULLY_CONNECTED_QS8:
             lengths, place = (int(params[0]), int(params[1])), 2
         case Kind.DEPTHWISE:
             lengths, place = (int(params[8]),) * 2, len(params) + 3

@@ -57,7 +57,9 @@ def test_convolution(
     engine, kernel, strides, dilations, pads, groups, channels, batch, size, zeros, bounds
 ):
     top, right, bottom, left = pads
-    reach = [dilation * (extent - 1) + 1 for dilation, extent in zip(dilations, kernel, strict=True)]
+    reach = [
+        dilation * (extent - 1) + 1 for dilation, extent in zip(dilations, kernel, strict=True)
+    ]
     height = max(size[0], reach[0] - top - bottom)
     width = max(size[1], reach[1] - left - right)
     ins, outs = channels
@@ -165,5 +167,7 @@ def test_sums_of_extremes(engine, value):
     x, weights = np.full((7, 2000), value, np.int8), np.full((9, 2000), value, np.int8)
     bias = packed(np.zeros(9, np.int32), np.full(9, 200, np.float32))
     params = [2000, 9, 2000, 9, *words(-value - 1, 3, -128, 127), 0]
-    out = run_step(engine, Kind.FULLY_CONNECTED_QS8, params, [7], [x], (7, 9), weights, bias, np.int8)
-    np.testing.assert_array_equal(out, np.full((7, 9), 127 if value > 0 else 127))
+    out = run_step(
+        engine, Kind.FULLY_CONNECTED_QS8, params, [7], [x], (7, 9), weights, bias, np.int8
+    )
+    np.testing.assert_array_equal(out, np.full((7, 9), 127))

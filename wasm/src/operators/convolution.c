@@ -43,9 +43,8 @@ static enum xnn_status create_qs8(struct words* params, const void* kernel, cons
   return xnn_create_convolution2d_nhwc_qs8_qc8w(
       window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w,
       window.stride_h, window.stride_w, conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
-      conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride, to.in_zero_point, 1.0f, multipliers,
-      kernel, bias, to.out_zero_point, 1.0f, to.min, to.max, 0, NULL, NULL,
-      (xnn_operator_t*)state);
+      conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride, to.in_zero_point, 1.0f, multipliers, kernel,
+      bias, to.out_zero_point, 1.0f, to.min, to.max, 0, NULL, NULL, (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape_qs8(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {

@@ -39,10 +39,9 @@ static enum xnn_status create_qs8(struct words* params, const void* kernel, cons
   const uint32_t out_stride = take(params);
   const struct requantization to = take_requantization(params);
   const uint32_t flags = take(params) != 0 ? XNN_FLAG_TRANSPOSE_WEIGHTS : 0;
-  return xnn_create_fully_connected_nc_qs8_qc8w(in_channels, out_channels, in_stride, out_stride, to.in_zero_point,
-                                                1.0f, (const float*)bias + out_channels, kernel, bias,
-                                                to.out_zero_point, 1.0f, to.min, to.max, flags, NULL, NULL,
-                                                (xnn_operator_t*)state);
+  return xnn_create_fully_connected_nc_qs8_qc8w(
+      in_channels, out_channels, in_stride, out_stride, to.in_zero_point, 1.0f, (const float*)bias + out_channels,
+      kernel, bias, to.out_zero_point, 1.0f, to.min, to.max, flags, NULL, NULL, (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape_qs8(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {

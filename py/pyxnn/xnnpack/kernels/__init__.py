@@ -16,6 +16,12 @@ from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize
 from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
 from pyxnn.xnnpack.kernels.pooling import pool
+from pyxnn.xnnpack.kernels.quantized import (
+    Requantization,
+    convolution_qs8,
+    deconvolution_qs8,
+    fully_connected_qs8,
+)
 from pyxnn.xnnpack.kernels.recurrent import RECURRENT_UNITS, recurrent
 from pyxnn.xnnpack.kernels.reduction import reduce
 from pyxnn.xnnpack.kernels.resampling import Taps, grid_sample, resample
@@ -28,6 +34,7 @@ __all__ = [
     "MAX_SLIDES",
     "PIXEL",
     "RECURRENT_UNITS",
+    "Requantization",
     "Sight",
     "Slide",
     "Taps",
@@ -41,10 +48,13 @@ __all__ = [
     "concat",
     "convolution",
     "convolution_nd",
+    "convolution_qs8",
     "cut",
     "deconvolution",
+    "deconvolution_qs8",
     "expand",
     "fully_connected",
+    "fully_connected_qs8",
     "function",
     "gather",
     "grid_sample",

@@ -11,7 +11,7 @@ import numpy as np
 from pyxnn.engine import Kind
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import Bounds
-from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, STILL, Slide, Window
+from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, STILL, Slide, Window, image_words
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.values import Value
 
@@ -40,7 +40,7 @@ def convolution(
     """
     if kernel.shape[1] == kernel.shape[4] == 1 and window.has_depthwise_kernel:
         x = ctx.arrange(x, layout.channels_last(x.rank))
-        params, dims = [*window.words[:8], groups, *bounds], [*_image(x), groups, groups]
+        params, dims = [*window.words[:8], groups, *bounds], [*image_words(x), groups, groups]
         output = ctx.new(shape, x.order)
         return ctx.step(
             Kind.DEPTHWISE, params, dims, [x], output, kernel=kernel, bias=bias, key=key
@@ -87,7 +87,7 @@ def _convolution(
     channels = groups * group_channels[0], groups * group_channels[1]
     params = [*window.words, groups, *group_channels, *channels, *bounds]
     output = ctx.new(shape, x.order)
-    return ctx.step(kind, params, _image(x), [x], output, kernel=kernel, bias=bias, key=key)
+    return ctx.step(kind, params, image_words(x), [x], output, kernel=kernel, bias=bias, key=key)
 
 
 def convolution_nd(
@@ -126,9 +126,3 @@ def convolution_nd(
     ctx.step(
         Kind.CONVOLUTION_ND, params, dims, [x], output, kernel=kernel, bias=bias, key=(key, shape)
     )
-
-
-def _image(x: Value) -> list[int]:
-    """Batch, height and width; a signal has height 1."""
-    pixels = x.shape[2:] if x.rank == 4 else (1, x.shape[2])
-    return [x.shape[0], *pixels]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +87,9 @@ STILL = Slide(1, 1, 1)
 """Along an axis that isn't there."""
 
 MAX_SLIDES = 3
+
+
+def image_words(x: Value) -> list[int]:
+    """Batch, height and width; a signal has height 1."""
+    pixels = x.shape[2:] if x.rank == 4 else (1, x.shape[2])
+    return [x.shape[0], *pixels]
