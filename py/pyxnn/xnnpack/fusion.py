@@ -1,4 +1,5 @@
-"""Relu and Clip become bounds of the step before them, a constant addend the bias of a product."""
+"""Relu and Clip become bounds of the step before them, a constant addend the bias of a product, QuantizeLinear the end of a group
+that runs on integers."""
 
 from __future__ import annotations
 
@@ -10,8 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyxnn import quantization
 from pyxnn.graph import Graph, Node
+from pyxnn.quantization import Quantization
 from pyxnn.xnnpack import registry
+
+INT8 = np.dtype(np.int8)
 
 
 class Bounds(NamedTuple):
@@ -38,11 +43,13 @@ class Work:
         node: with the outputs of the last node that was fused into it. A MatMul may have a third input: a row to add.
         bounds: what its result is clamped to.
         operators: of the node and of those that were fused into it, such as "Conv+Relu".
+        quantization: of the result, when the node is done on integers.
     """
 
     node: Node
     bounds: Bounds
     operators: str
+    quantization: Quantization | None = None
 
     @property
     def is_fused(self) -> bool:
@@ -69,6 +76,8 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
     These are fused when nobody else needs the value between: no other node, and not the world outside the subgraph.
       * Relu and Clip, when their bounds are constant and the operator before can clamp (`Operator.clamps`).
       * Add after MatMul, when weights and addend are constant, and the weights are one matrix and the addend one row.
+      * QuantizeLinear to int8 by constants for the whole tensor, when the operator before runs on integers
+        (`registry.QuantizedOperator`), as do the DequantizeLinear nodes that make its inputs.
 
     Args:
         nodes: in execution order.
@@ -84,7 +93,15 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
         place, work = len(works), Work(node, NO_BOUNDS, node.op_type)
         for name in node.uses():
             if name in made_by and uses[name] == 1:
-                joined = _joined(works[made_by[name]], name, node, graph)
+                before = works[made_by[name]]
+                if node.is_op("QuantizeLinear"):
+                    joined = (
+                        _quantized(before, node, graph)
+                        if _is_whole(before, graph, made_by)
+                        else None
+                    )
+                else:
+                    joined = _joined(before, name, node, graph)
                 if joined is not None:
                     place, work = made_by[name], joined
                     break
@@ -112,6 +129,36 @@ def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
             replace(before.node, inputs=inputs, outputs=list(node.outputs)), NO_BOUNDS, operators
         )
     return None
+
+
+def _is_whole(work: Work, graph: Graph, made: Collection[str]) -> bool:
+    """Whether the DequantizeLinear nodes that a node takes its inputs from are in the subgraph."""
+    makers = (graph.producer(name) for name in work.node.uses())
+    return all(
+        maker.output(0) in made
+        for maker in makers
+        if maker is not None and maker.is_op("DequantizeLinear")
+    )
+
+
+def _quantized(before: Work, node: Node, graph: Graph) -> Work | None:
+    """What does `before` and the QuantizeLinear after it on integers; None when nothing can."""
+    operator, target = registry.find_quantized(before.node), quantization.of(node, graph)
+    if (
+        operator is None
+        or target is None
+        or target.dtype != INT8
+        or not target.is_per_tensor
+        or len(list(before.node.defines())) != 1
+        or operator.supports(before.node, graph, target)
+    ):
+        return None
+    return replace(
+        before,
+        node=replace(before.node, outputs=list(node.outputs)),
+        operators=f"{before.operators}+QuantizeLinear",
+        quantization=target,
+    )
 
 
 def _is_row(addend: np.ndarray | None, weights: np.ndarray | None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from pyxnn import cpu, errors
+from pyxnn import cpu, errors, quantization
 from pyxnn.engine import Kind
 from pyxnn.graph import Graph, Node
 from pyxnn.partition import only_shapes_matter
@@ -16,7 +16,7 @@ from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
 from pyxnn.xnnpack.steps import Label, Step
-from pyxnn.xnnpack.values import FLOAT32, HALVES, Buffer, Value, widened
+from pyxnn.xnnpack.values import FLOAT32, HALVES, Buffer, Quantized, Value, widened
 
 
 class Lowering:
@@ -45,6 +45,8 @@ class Lowering:
         self._label = Label("", "")
         self._arranged: dict[Hashable, Value] = {}
         self._values: dict[str, Value] = {}
+        self._dequantized: dict[str, Node] = {}
+        self._postponed: dict[str, Work] = {}
         for name, shape in shapes.items():
             value = self.new(shape, layout.row_major(len(shape)), graph.dtype(name) or FLOAT32)
             self.inputs[name] = value
@@ -61,6 +63,15 @@ class Lowering:
             NotImplemented: the node needs an array that isn't known, such as a shape that another node computes.
         """
         node = work.node
+        if node.is_op("DequantizeLinear"):
+            # Who computes with integers asks for these; floats are made for the first who doesn't.
+            self._dequantized[node.output(0)] = node
+            self._postponed[node.output(0)] = work
+        else:
+            self._lower(work)
+
+    def _lower(self, work: Work) -> None:
+        node = work.node
         self._label = Label(work.operators, node.name or node.output(0))
         self.bounds = work.bounds
         if not work.is_fused and self._plan(node):
@@ -73,9 +84,20 @@ class Lowering:
             if name and self.constant(name) is None:
                 raise errors.NotImplemented(f"input '{name}' of {node} is not known in advance")
         try:
-            operator.lower(node, self)
+            if work.quantization is None:
+                operator.lower(node, self)
+            else:
+                on_integers = registry.find_quantized(node)
+                assert on_integers is not None
+                on_integers.lower(node, self, work.quantization)
         except ValueError as error:
             raise errors.InvalidArgument(f"{node}: {error}") from error
+
+    def _dequantize(self, name: str) -> None:
+        """Makes the floats of a DequantizeLinear that was postponed."""
+        label, bounds = self._label, self.bounds
+        self._lower(self._postponed.pop(name))
+        self._label, self.bounds = label, bounds
 
     def _plan(self, node: Node) -> bool:
         """Evaluates a node that depends on constants and shapes only; False when it doesn't."""
@@ -95,6 +117,8 @@ class Lowering:
 
     def _known_array(self, name: str) -> np.ndarray | None:
         """The array of a known value, in the model's type; None for others and for ""."""
+        if name in self._postponed and self.constant(self._dequantized[name].input(0)) is not None:
+            self._dequantize(name)
         array = self.known.get(name)
         return self._graph.constant(name) if array is None else array
 
@@ -119,10 +143,24 @@ class Lowering:
 
     def value(self, name: str) -> Value:
         """The tensor of a name, in whichever order it lies."""
+        if name in self._postponed:
+            self._dequantize(name)
         value = self._values.get(name)
         if value is None:
             value = self._values[name] = Value.constant(self.array(name))
         return value
+
+    def is_quantized(self, name: str) -> bool:
+        """Whether a value comes from a DequantizeLinear with constant parameters."""
+        node = self._dequantized.get(name)
+        return node is not None and quantization.of(node, self._graph) is not None
+
+    def quantized(self, name: str) -> Quantized:
+        """The integers that a DequantizeLinear with constant parameters takes, and what they stand for."""
+        node = self._dequantized[name]
+        found = quantization.of(node, self._graph)
+        assert found is not None, f"{node} has computed parameters"
+        return Quantized(self.value(node.input(0)), found)
 
     def define(self, name: str, value: Value) -> None:
         """Says that a node's output is this tensor."""

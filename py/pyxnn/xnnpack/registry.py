@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyxnn.graph import Graph, Node
+from pyxnn.quantization import Quantization
 
 if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
 
 Supports = Callable[[Node, Graph], str | None]
 Lower = Callable[[Node, "Lowering"], None]
+SupportsQuantized = Callable[[Node, Graph, Quantization], str | None]
+LowerQuantized = Callable[[Node, "Lowering", Quantization], None]
 
 
 class Operator(NamedTuple):
@@ -30,7 +33,21 @@ class Operator(NamedTuple):
     clamps: bool = False
 
 
+class QuantizedOperator(NamedTuple):
+    """How an operator of ONNX's own domain runs on integers, between DequantizeLinear and QuantizeLinear.
+
+    Attributes:
+        supports: None when `lower` can do the node for a QuantizeLinear that follows, else the reason why not.
+        lower: turns both into steps; what they make is int8 of one scale and zero point. It heeds `Lowering.bounds` where the
+            operator `clamps`.
+    """
+
+    supports: SupportsQuantized
+    lower: LowerQuantized
+
+
 _operators: dict[tuple[str, str], Operator] = {}
+_quantized: dict[str, QuantizedOperator] = {}
 
 
 def register(
@@ -48,6 +65,29 @@ def register(
         return lower
 
     return decorate
+
+
+def quantized(
+    *op_types: str, supports: SupportsQuantized
+) -> Callable[[LowerQuantized], LowerQuantized]:
+    """Makes the decorated function the lowering of some operators to integers."""
+
+    def decorate(lower: LowerQuantized) -> LowerQuantized:
+        for op_type in op_types:
+            _quantized[op_type] = QuantizedOperator(supports, lower)
+        return lower
+
+    return decorate
+
+
+def find_quantized(node: Node) -> QuantizedOperator | None:
+    """How a node runs on integers, None when it doesn't."""
+    return None if node.domain else _quantized.get(node.op_type)
+
+
+def runs_on_integers(node: Node) -> bool:
+    """Whether there is a way to run the node's operator on integers."""
+    return find_quantized(node) is not None
 
 
 def operators() -> Mapping[tuple[str, str], Operator]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import onnx
 
+from pyxnn.quantization import Quantization
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.layout import Order, Shape
 
@@ -104,3 +106,10 @@ class Value:
         if missing == 0:
             return self
         return self.viewed((1,) * missing + self.shape, layout.prepend(self.order, missing))
+
+
+class Quantized(NamedTuple):
+    """A tensor of real numbers that lies as integers."""
+
+    integers: Value
+    quantization: Quantization

@@ -73,8 +73,11 @@ def _of_types(
 
 
 def constant(node: Node, graph: Graph, *positions: int) -> str | None:
-    """That inputs are constant or absent."""
+    """That inputs are constant, or dequantized constants, or absent."""
     for name in filter(None, map(node.input, positions)):
+        maker = graph.producer(name)
+        if maker is not None and maker.is_op("DequantizeLinear"):
+            name = maker.input(0)
         if graph.constant(name) is None:
             return f"input '{name}' is computed, not constant"
     return None

@@ -1,0 +1,103 @@
+"""Makes int8 of uint8 between QuantizeLinear and DequantizeLinear: XNNPACK's kernels for int8 are the faster ones.
+
+Integers and zero points move by 128, so the numbers that they stand for stay the same.
+    * Constants that DequantizeLinear takes, and what QuantizeLinear makes for DequantizeLinear alone, become int8.
+    * Other uint8 tensors at the border of a group that runs on integers (inputs and outputs of the graph, say) are requantized:
+      a DequantizeLinear and a QuantizeLinear to int8 are put between, or back to uint8.
+Must not fire where parameters are computed or given by blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pyxnn import quantization, xnnpack
+from pyxnn.graph import Graph, Node
+from pyxnn.passes.rewrite import each_node
+
+_UINT8, _INT8 = np.dtype(np.uint8), np.dtype(np.int8)
+
+
+def run(graph: Graph) -> bool:
+    return each_node(graph, _rewrite)
+
+
+def _rewrite(node: Node, graph: Graph) -> Sequence[Node] | None:
+    if not _is_unsigned(node, graph):
+        return None
+    if node.is_op("QuantizeLinear"):
+        return _quantize(node, graph)
+    if graph.constant(node.input(0)) is not None:
+        return (_of_constant(node, graph),)
+    return _of_border(node, graph)
+
+
+def _is_unsigned(node: Node, graph: Graph) -> bool:
+    if not node.is_op("QuantizeLinear", "DequantizeLinear"):
+        return False
+    found = quantization.of(node, graph)
+    return found is not None and found.dtype == _UINT8
+
+
+def _quantize(node: Node, graph: Graph) -> Sequence[Node] | None:
+    name = node.output(0)
+    users = graph.consumers(name)
+    if not graph.is_output(name) and all(_is_unsigned(user, graph) for user in users):
+        graph.types[name] = replace(graph.type(name), dtype=_INT8)
+        for user in users:
+            graph.replace(user, _signed(user, graph, name))
+        return (_signed(node, graph, node.input(0)),)
+    maker = graph.producer(node.input(0))
+    if maker is None or not xnnpack.runs_on_integers(maker):
+        return None
+    integers = graph.add_value(f"{name}_int8", replace(graph.type(name), dtype=_INT8))
+    numbers = graph.add_value(f"{name}_float", graph.type(node.input(0)))
+    to_signed = _signed(node, graph, node.input(0), integers)
+    back = replace(
+        to_signed,
+        op_type="DequantizeLinear",
+        inputs=[integers, *to_signed.inputs[1:]],
+        outputs=[numbers],
+    )
+    return to_signed, back, replace(node, inputs=[numbers, *node.inputs[1:]])
+
+
+def _of_constant(node: Node, graph: Graph) -> Node:
+    array = graph.initializers[node.input(0)]
+    signed = (array.astype(np.int16) - 128).astype(np.int8)
+    return _signed(node, graph, graph.add_constant(signed, f"{node.input(0)}_int8"))
+
+
+def _of_border(node: Node, graph: Graph) -> Sequence[Node] | None:
+    """A DequantizeLinear of what isn't from QuantizeLinear."""
+    name = node.output(0)
+    if not any(map(xnnpack.runs_on_integers, graph.consumers(name))):
+        return None
+    numbers = graph.add_value(f"{name}_uint8", graph.type(name))
+    integers = graph.add_value(f"{name}_int8", replace(graph.type(name), dtype=_INT8))
+    to_signed = replace(node, op_type="QuantizeLinear", outputs=[integers], attributes=_axis(node))
+    return (
+        replace(node, outputs=[numbers]),
+        _signed(to_signed, graph, numbers),
+        _signed(node, graph, integers),
+    )
+
+
+def _signed(node: Node, graph: Graph, x: str, output: str | None = None) -> Node:
+    """The same conversion from or to int8."""
+    inputs = [x, node.input(1), _signed_zero_point(node, graph)]
+    outputs = [output or node.output(0)]
+    return replace(node, inputs=inputs, outputs=outputs, attributes=_axis(node))
+
+
+def _axis(node: Node) -> dict[str, int]:
+    return {"axis": node.attributes["axis"]} if "axis" in node.attributes else {}
+
+
+def _signed_zero_point(node: Node, graph: Graph) -> str:
+    scale, zero_point = graph.initializers[node.input(1)], graph.constant(node.input(2))
+    points = np.zeros(scale.shape, np.int16) if zero_point is None else zero_point.astype(np.int16)
+    return graph.add_constant(np.asarray(points - 128, np.int8), "zero_point")

@@ -1,0 +1,77 @@
+"""Conditions that operators on integers share: None when met, else the reason, a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyxnn import quantization
+from pyxnn.graph import Graph, Node
+from pyxnn.quantization import Quantization
+
+_INT8, _INT32 = np.dtype(np.int8), np.dtype(np.int32)
+
+MAX_MULTIPLIER = 256
+"""XNNPACK's kernels multiply sums of products by less than this."""
+
+
+def activation(node: Node, graph: Graph, position: int = 0) -> str | None:
+    """That an input is int8 of one scale and zero point."""
+    found = source(node, graph, position)
+    if found is None or found.dtype != _INT8 or not found.is_per_tensor:
+        return f"input '{node.input(position)}' is not int8 of one constant scale and zero point"
+    return None
+
+
+def weights(node: Node, graph: Graph, position: int, axis: int) -> str | None:
+    """That an input is constant int8, of one scale or one for each index of an axis, and symmetric: but for its zero points it is int8."""
+    name = node.input(position)
+    found, array = source(node, graph, position), integers(node, graph, position)
+    if found is None or array is None or found.dtype != _INT8:
+        return f"input '{name}' is not constant int8"
+    if not found.is_per_tensor and found.axis != axis:
+        return f"the scales of '{name}' go along axis {found.axis}"
+    if found.zero_point.any():
+        centered = array.astype(np.int16) - _along(found.zero_point, axis, array.ndim)
+        if centered.min(initial=0) < -128 or centered.max(initial=0) > 127:
+            return f"the zero points of '{name}' are not 0"
+    return None
+
+
+def bias(node: Node, graph: Graph, position: int) -> str | None:
+    """That an input is constant, or absent."""
+    name = node.input(position)
+    if not name or graph.constant(name) is not None or integers(node, graph, position) is not None:
+        return None
+    return f"input '{name}' is computed, not constant"
+
+
+def multipliers(node: Node, graph: Graph, target: Quantization) -> str | None:
+    """That sums of products of the first two inputs can be brought to the target's scale."""
+    a, b = source(node, graph, 0), source(node, graph, 1)
+    assert a is not None and b is not None
+    with np.errstate(all="ignore"):
+        factors = a.scale * b.scale / target.scale
+    if not np.all((factors >= np.finfo(np.float32).tiny) & (factors < MAX_MULTIPLIER)):
+        return f"its scales are more than {MAX_MULTIPLIER} times apart"
+    return None
+
+
+def source(node: Node, graph: Graph, position: int) -> Quantization | None:
+    """What the integers behind an input stand for; None when it isn't dequantized by constants."""
+    maker = graph.producer(node.input(position))
+    if maker is None or not maker.is_op("DequantizeLinear"):
+        return None
+    return quantization.of(maker, graph)
+
+
+def integers(node: Node, graph: Graph, position: int) -> np.ndarray | None:
+    """The integers behind an input, if they are constant."""
+    maker = graph.producer(node.input(position))
+    if maker is None or not maker.is_op("DequantizeLinear"):
+        return None
+    return graph.constant(maker.input(0))
+
+
+def _along(array: np.ndarray, axis: int, rank: int) -> np.ndarray:
+    """Numbers by index of an axis, so that they broadcast with a tensor."""
+    return array.reshape([-1 if place == axis else 1 for place in range(rank)])

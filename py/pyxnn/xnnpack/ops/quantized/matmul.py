@@ -1,0 +1,81 @@
+"""Gemm and MatMul on integers."""
+
+from __future__ import annotations
+
+import math
+
+from pyxnn.graph import Graph, Node
+from pyxnn.quantization import Quantization
+from pyxnn.xnnpack import kernels
+from pyxnn.xnnpack.lowering import Lowering
+from pyxnn.xnnpack.ops.quantized import conditions, operands
+from pyxnn.xnnpack.registry import quantized
+from pyxnn.xnnpack.values import Value
+
+
+def supports_gemm(node: Node, graph: Graph, target: Quantization) -> str | None:
+    """Constant symmetric weights, in all or by column, and a constant C of one row; beta 1, alpha above 0."""
+    if node.attribute("alpha", 1.0) <= 0 or (node.input(2) and node.attribute("beta", 1.0) != 1):
+        return "its alpha is not positive, or its beta not 1"
+    columns = 0 if node.attribute("transB", 0) else 1
+    shape = graph.type(node.input(2)).static_shape if node.input(2) else ()
+    if shape is None or math.prod(shape[:-1]) != 1:
+        return f"input '{node.input(2)}' is not one row"
+    return (
+        conditions.activation(node, graph)
+        or conditions.weights(node, graph, 1, columns)
+        or conditions.bias(node, graph, 2)
+        or conditions.multipliers(node, graph, target)
+    )
+
+
+@quantized("Gemm", supports=supports_gemm)
+def lower_gemm(node: Node, ctx: Lowering, target: Quantization) -> None:
+    """Gemm (opsets 7 to 13) of int8 A (M, K) or (K, M), B (K, N) or (N, K) and int32 C (N) or (1, N)."""
+    a, source = ctx.quantized(node.input(0))
+    a = a.permuted((1, 0)) if node.attribute("transA", 0) else a
+    transposed = not node.attribute("transB", 0)
+    source = source._replace(scale=source.scale * node.attribute("alpha", 1.0))
+    product = _product(node, ctx, a, source, target, transposed=transposed)
+    ctx.define(node.output(0), product)
+
+
+def supports_matmul(node: Node, graph: Graph, target: Quantization) -> str | None:
+    """One matrix of constant symmetric weights, in all or by column."""
+    shape = graph.type(node.input(1)).static_shape
+    if shape is None or len(shape) != 2 or graph.rank(node.input(0)) in (None, 0, 1):
+        return f"input '{node.input(1)}' is not one matrix"
+    return (
+        conditions.activation(node, graph)
+        or conditions.weights(node, graph, 1, 1)
+        or conditions.multipliers(node, graph, target)
+    )
+
+
+@quantized("MatMul", supports=supports_matmul)
+def lower_matmul(node: Node, ctx: Lowering, target: Quantization) -> None:
+    """MatMul (opsets 1 to 13) of int8 A (..., M, K) and B (K, N)."""
+    a, source = ctx.quantized(node.input(0))
+    ctx.define(node.output(0), _product(node, ctx, a, source, target, transposed=True))
+
+
+def _product(
+    node: Node,
+    ctx: Lowering,
+    a: Value,
+    source: Quantization,
+    target: Quantization,
+    *,
+    transposed: bool,
+) -> Value:
+    weights, scale = operands.weights(ctx, node.input(1))
+    return kernels.fully_connected_qs8(
+        ctx,
+        a,
+        weights,
+        operands.bias(ctx, node.input(2), source.scale * scale),
+        operands.multipliers(source.scale, scale, target, weights.shape[int(transposed)]),
+        node.output(0),
+        operands.requantization(source, target, ctx.bounds),
+        transposed=transposed,
+    )
