@@ -27,155 +27,66 @@ typedef float f32x4 __attribute__((vector_size(16), aligned(4)));
 typedef int32_t i32x4 __attribute__((vector_size(16), aligned(4)));
 typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 
-#define SPLAT_4(value) {value, value, value, value}
-#define SPLAT_2(value) {value, value}
-#define GATHER_4(in, stride) {(in)[0], (in)[stride], (in)[2 * (stride)], (in)[3 * (stride)]}
-#define GATHER_2(in, stride) {(in)[0], (in)[stride]}
-/* All lanes together in lane 0. */
-#define FOLD_4(vector, combine, v)                           \
-  v = combine(v, __builtin_shufflevector(v, v, 2, 3, 0, 1)); \
-  v = combine(v, __builtin_shufflevector(v, v, 1, 0, 3, 2))
-#define FOLD_2(vector, combine, v) v = combine(v, __builtin_shufflevector(v, v, 1, 0))
+/* What an operation makes of elements, and how it combines them. */
+enum operation { add, add_magnitudes, add_squares, multiply, take_greater, take_lesser };
 
-#define ITSELF(x) (x)
-#define SQUARE(x) ((x) * (x))
-#define ABS_FLOAT(x) ((f32x4)wasm_f32x4_abs((v128_t)(x)))
-#define ABS_INT(x) __builtin_elementwise_abs(x)
-#define ADD(a, b) ((a) + (b))
-#define MULTIPLY(a, b) ((a) * (b))
-#define MAX_FLOAT(a, b) ((f32x4)wasm_f32x4_max((v128_t)(a), (v128_t)(b)))
-#define MIN_FLOAT(a, b) ((f32x4)wasm_f32x4_min((v128_t)(a), (v128_t)(b)))
-#define MAX_INT(a, b) __builtin_elementwise_max(a, b)
-#define MIN_INT(a, b) __builtin_elementwise_min(a, b)
-
-/*
- * A kernel that combines what `map` makes of each element.
- * @param lanes    of a vector: 2 or 4
- * @param nothing  the value that changes nothing when combined, before and after `map`
- */
-#define KERNEL(name, element, vector, lanes, nothing, map, combine)                                                    \
-  INLINE vector name##_load(const element* from, size_t count) {                                                       \
-    vector value = SPLAT_##lanes(nothing);                                                                             \
-    if (count >= lanes) {                                                                                              \
-      return *(const vector*)from;                                                                                     \
-    }                                                                                                                  \
-    memcpy(&value, from, count * sizeof(element));                                                                     \
-    return value;                                                                                                      \
-  }                                                                                                                    \
-  static void name##_begin(struct reduce_sums* sums, size_t count) {                                                   \
-    for (size_t i = 0; i < count; i++) {                                                                               \
-      ((element*)sums->sums)[i] = nothing;                                                                             \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  INLINE element name##_row(const element* in, size_t length, element sum) {                                           \
-    const vector begin = SPLAT_##lanes(nothing);                                                                       \
-    vector total = begin;                                                                                              \
-    size_t turns = length / (4 * lanes);                                                                               \
-    while (turns > 0) {                                                                                                \
-      vector a = begin, b = begin, c = begin, d = begin;                                                               \
-      const size_t now = least(turns, turns_per_block);                                                                \
-      for (size_t turn = 0; turn < now; turn++, in += 4 * lanes) {                                                     \
-        const vector* four = (const vector*)in;                                                                        \
-        a = combine(a, map(four[0]));                                                                                  \
-        b = combine(b, map(four[1]));                                                                                  \
-        c = combine(c, map(four[2]));                                                                                  \
-        d = combine(d, map(four[3]));                                                                                  \
-      }                                                                                                                \
-      const vector ab = combine(a, b), cd = combine(c, d), block = combine(ab, cd);                                    \
-      total = combine(total, block);                                                                                   \
-      turns -= now;                                                                                                    \
-    }                                                                                                                  \
-    for (size_t left = length % (4 * lanes); left > 0; left -= least(left, lanes), in += lanes) {                      \
-      const vector last = name##_load(in, left);                                                                       \
-      total = combine(total, map(last));                                                                               \
-    }                                                                                                                  \
-    FOLD_##lanes(vector, combine, total);                                                                              \
-    const vector before = SPLAT_##lanes(sum);                                                                          \
-    return combine(before, total)[0];                                                                                  \
-  }                                                                                                                    \
-  static void name##_rows(const void* input, size_t length, size_t stride, size_t count, struct reduce_sums* all) {    \
-    const element* in = input;                                                                                         \
-    element* sums = (element*)all->sums;                                                                               \
-    size_t i = 0;                                                                                                      \
-    for (; length < short_row && i + lanes <= count; i += lanes, in += lanes * stride) {                               \
-      vector sum = *(vector*)(sums + i);                                                                               \
-      for (size_t j = 0; j < length; j++) {                                                                            \
-        const vector one = GATHER_##lanes(in + j, stride);                                                             \
-        sum = combine(sum, map(one));                                                                                  \
-      }                                                                                                                \
-      *(vector*)(sums + i) = sum;                                                                                      \
-    }                                                                                                                  \
-    for (; i < count; i++, in += stride) {                                                                             \
-      sums[i] = name##_row(in, length, sums[i]);                                                                       \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  INLINE void name##_turn(const element* in, size_t length, size_t stride, size_t left, element* sum) {                \
-    vector turn[rows_per_turn];                                                                                        \
-    for (size_t j = 0; j < length; j++) {                                                                              \
-      const vector one = name##_load(in + j * stride, left);                                                           \
-      turn[j] = map(one);                                                                                              \
-    }                                                                                                                  \
-    for (size_t half = length / 2; half > 0; half /= 2) {                                                              \
-      for (size_t j = 0; j < half; j++) {                                                                              \
-        turn[j] = combine(turn[j], turn[j + half]);                                                                    \
-      }                                                                                                                \
-    }                                                                                                                  \
-    *(vector*)sum = combine(*(vector*)sum, turn[0]);                                                                   \
-  }                                                                                                                    \
-  INLINE void name##_turns(const element* in, size_t length, size_t stride, size_t count, element* sums) {             \
-    size_t i = 0;                                                                                                      \
-    for (; i + lanes <= count; i += lanes) {                                                                           \
-      name##_turn(in + i, length, stride, lanes, sums + i);                                                            \
-    }                                                                                                                  \
-    if (i < count) {                                                                                                   \
-      name##_turn(in + i, length, stride, count - i, sums + i);                                                        \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  static void name##_columns(const void* input, size_t length, size_t stride, size_t count, struct reduce_sums* all) { \
-    const element* in = input;                                                                                         \
-    element* sums = (element*)all->sums;                                                                               \
-    for (; length >= rows_per_turn; length -= rows_per_turn, in += rows_per_turn * stride) {                           \
-      name##_turns(in, rows_per_turn, stride, count, sums);                                                            \
-    }                                                                                                                  \
-    for (; length > 0; length--, in += stride) {                                                                       \
-      name##_turns(in, 1, stride, count, sums);                                                                        \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  static void name##_merge(struct reduce_sums* all, const struct reduce_sums* other, size_t first, size_t count) {     \
-    element* sums = (element*)all->sums;                                                                               \
-    const element* others = (const element*)other->sums + first;                                                       \
-    for (size_t i = 0; i < count; i += lanes) {                                                                        \
-      *(vector*)(sums + i) = combine(*(vector*)(sums + i), *(const vector*)(others + i));                              \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  const struct reduce_kernel name = {                                                                                  \
-      .element_size = sizeof(element),                                                                                 \
-      .begin = name##_begin,                                                                                           \
-      .rows = name##_rows,                                                                                             \
-      .columns = name##_columns,                                                                                       \
-      .merge = name##_merge,                                                                                           \
+/* The kernel `name` of an operation on the elements that the template is included for. */
+#define KERNEL(name, operation)                                                                             \
+  static void NAMED(name##_begin)(struct reduce_sums * sums, size_t count) {                                \
+    NAMED(begin)(operation, sums, count);                                                                   \
+  }                                                                                                         \
+  static void NAMED(name##_rows)(const void* input, size_t length, size_t stride, size_t count,             \
+                                 struct reduce_sums* sums) {                                                \
+    NAMED(rows)(operation, input, length, stride, count, sums);                                             \
+  }                                                                                                         \
+  static void NAMED(name##_columns)(const void* input, size_t length, size_t stride, size_t count,          \
+                                    struct reduce_sums* sums) {                                             \
+    NAMED(columns)(operation, input, length, stride, count, sums);                                          \
+  }                                                                                                         \
+  static void NAMED(name##_merge)(struct reduce_sums * sums, const struct reduce_sums* other, size_t first, \
+                                  size_t count) {                                                           \
+    NAMED(merge)(operation, sums, other, first, count);                                                     \
+  }                                                                                                         \
+  const struct reduce_kernel NAMED(name) = {                                                                \
+      .element_size = sizeof(ELEMENT),                                                                      \
+      .begin = NAMED(name##_begin),                                                                         \
+      .rows = NAMED(name##_rows),                                                                           \
+      .columns = NAMED(name##_columns),                                                                     \
+      .merge = NAMED(name##_merge),                                                                         \
   };
 
-KERNEL(reduce_sum_f32, float, f32x4, 4, 0, ITSELF, ADD)
-KERNEL(reduce_sum_abs_f32, float, f32x4, 4, 0, ABS_FLOAT, ADD)
-KERNEL(reduce_sum_square_f32, float, f32x4, 4, 0, SQUARE, ADD)
-KERNEL(reduce_product_f32, float, f32x4, 4, 1, ITSELF, MULTIPLY)
-KERNEL(reduce_maximum_f32, float, f32x4, 4, -INFINITY, ITSELF, MAX_FLOAT)
-KERNEL(reduce_minimum_f32, float, f32x4, 4, INFINITY, ITSELF, MIN_FLOAT)
+#define ELEMENT float
+#define VECTOR f32x4
+#define LANES 4
+#define NAMED(name) name##_f32
+#define LOWEST -INFINITY
+#define HIGHEST INFINITY
+#define MAGNITUDE(a) ((f32x4)wasm_f32x4_abs((v128_t)(a)))
+#define GREATER(a, b) ((f32x4)wasm_f32x4_max((v128_t)(a), (v128_t)(b)))
+#define LESSER(a, b) ((f32x4)wasm_f32x4_min((v128_t)(a), (v128_t)(b)))
+#include "kernels/reduce_template.h"
 
-KERNEL(reduce_sum_i32, int32_t, i32x4, 4, 0, ITSELF, ADD)
-KERNEL(reduce_sum_abs_i32, int32_t, i32x4, 4, 0, ABS_INT, ADD)
-KERNEL(reduce_sum_square_i32, int32_t, i32x4, 4, 0, SQUARE, ADD)
-KERNEL(reduce_product_i32, int32_t, i32x4, 4, 1, ITSELF, MULTIPLY)
-KERNEL(reduce_maximum_i32, int32_t, i32x4, 4, INT32_MIN, ITSELF, MAX_INT)
-KERNEL(reduce_minimum_i32, int32_t, i32x4, 4, INT32_MAX, ITSELF, MIN_INT)
+#define ELEMENT int32_t
+#define VECTOR i32x4
+#define LANES 4
+#define NAMED(name) name##_i32
+#define LOWEST INT32_MIN
+#define HIGHEST INT32_MAX
+#define MAGNITUDE(a) __builtin_elementwise_abs(a)
+#define GREATER(a, b) __builtin_elementwise_max(a, b)
+#define LESSER(a, b) __builtin_elementwise_min(a, b)
+#include "kernels/reduce_template.h"
 
-KERNEL(reduce_sum_i64, int64_t, i64x2, 2, 0, ITSELF, ADD)
-KERNEL(reduce_sum_abs_i64, int64_t, i64x2, 2, 0, ABS_INT, ADD)
-KERNEL(reduce_sum_square_i64, int64_t, i64x2, 2, 0, SQUARE, ADD)
-KERNEL(reduce_product_i64, int64_t, i64x2, 2, 1, ITSELF, MULTIPLY)
-KERNEL(reduce_maximum_i64, int64_t, i64x2, 2, INT64_MIN, ITSELF, MAX_INT)
-KERNEL(reduce_minimum_i64, int64_t, i64x2, 2, INT64_MAX, ITSELF, MIN_INT)
+#define ELEMENT int64_t
+#define VECTOR i64x2
+#define LANES 2
+#define NAMED(name) name##_i64
+#define LOWEST INT64_MIN
+#define HIGHEST INT64_MAX
+#define MAGNITUDE(a) __builtin_elementwise_abs(a)
+#define GREATER(a, b) __builtin_elementwise_max(a, b)
+#define LESSER(a, b) __builtin_elementwise_min(a, b)
+#include "kernels/reduce_template.h"
 
 /*
  * Sums of powers of e relative to the greatest exponent so far; when a greater one turns up, the sum is brought to it. What
@@ -200,14 +111,14 @@ INLINE struct sum_exp joined(struct sum_exp a, struct sum_exp b) {
   return (struct sum_exp){wasm_f32x4_add(at_a.sum, at_b.sum), at_a.maximum};
 }
 
-/* Less than four elements, and -inf for those that miss. */
+/* Up to four elements, and -inf for those that miss. */
 INLINE v128_t load_of(const float* from, size_t count) {
-  f32x4 value = SPLAT_4(-INFINITY);
+  v128_t value = wasm_f32x4_const_splat(-INFINITY);
   if (count >= 4) {
     return wasm_v128_load(from);
   }
   memcpy(&value, from, count * sizeof(float));
-  return (v128_t)value;
+  return value;
 }
 
 static void log_sum_exp_begin(struct reduce_sums* sums, size_t count) {

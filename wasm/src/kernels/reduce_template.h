@@ -1,0 +1,200 @@
+/*
+ * The reductions of one type of element. kernels/reduce.c includes this for each type, with
+ *   ELEMENT, VECTOR, LANES           the type, a vector of it, and how many fit that
+ *   NAMED(name)                      a name with the type behind it
+ *   LOWEST, HIGHEST                  no element lies below, or above
+ *   MAGNITUDE(a) GREATER(a, b) LESSER(a, b)   of vectors
+ * Functions that take an operation are inlined where it is constant.
+ */
+
+INLINE VECTOR NAMED(splat)(ELEMENT value) {
+  VECTOR vector;
+  for (size_t i = 0; i < LANES; i++) {
+    vector[i] = value;
+  }
+  return vector;
+}
+
+/* The element that changes nothing when it is combined, before and after `mapped`. */
+INLINE ELEMENT NAMED(nothing)(enum operation operation) {
+  switch (operation) {
+    case multiply:
+      return 1;
+    case take_greater:
+      return LOWEST;
+    case take_lesser:
+      return HIGHEST;
+    default:
+      return 0;
+  }
+}
+
+/* What an operation makes of each element before it combines them. */
+INLINE VECTOR NAMED(mapped)(enum operation operation, VECTOR x) {
+  switch (operation) {
+    case add_magnitudes:
+      return MAGNITUDE(x);
+    case add_squares:
+      return x * x;
+    default:
+      return x;
+  }
+}
+
+INLINE VECTOR NAMED(combined)(enum operation operation, VECTOR a, VECTOR b) {
+  switch (operation) {
+    case multiply:
+      return a * b;
+    case take_greater:
+      return GREATER(a, b);
+    case take_lesser:
+      return LESSER(a, b);
+    default:
+      return a + b;
+  }
+}
+
+/* All lanes combined. */
+INLINE ELEMENT NAMED(folded)(enum operation operation, VECTOR vector) {
+  for (size_t half = LANES / 2; half > 0; half /= 2) {
+    VECTOR other;
+    for (size_t i = 0; i < LANES; i++) {
+      other[i] = vector[(i + half) % LANES];
+    }
+    vector = NAMED(combined)(operation, vector, other);
+  }
+  return vector[0];
+}
+
+/* Up to a vector of elements, filled up with what changes nothing. */
+INLINE VECTOR NAMED(load)(enum operation operation, const ELEMENT* from, size_t count) {
+  if (count >= LANES) {
+    return *(const VECTOR*)from;
+  }
+  VECTOR vector = NAMED(splat)(NAMED(nothing)(operation));
+  memcpy(&vector, from, count * sizeof(ELEMENT));
+  return vector;
+}
+
+INLINE VECTOR NAMED(gather)(const ELEMENT* from, size_t stride) {
+  VECTOR vector;
+  for (size_t i = 0; i < LANES; i++) {
+    vector[i] = from[i * stride];
+  }
+  return vector;
+}
+
+INLINE void NAMED(begin)(enum operation operation, struct reduce_sums* all, size_t count) {
+  ELEMENT* sums = (ELEMENT*)all->sums;
+  for (size_t i = 0; i < count; i++) {
+    sums[i] = NAMED(nothing)(operation);
+  }
+}
+
+/* A row's elements and what is there already. */
+INLINE ELEMENT NAMED(row)(enum operation operation, const ELEMENT* in, size_t length, ELEMENT sum) {
+  const VECTOR begin = NAMED(splat)(NAMED(nothing)(operation));
+  VECTOR total = begin;
+  size_t turns = length / (4 * LANES);
+  while (turns > 0) {
+    VECTOR a = begin, b = begin, c = begin, d = begin;
+    const size_t now = least(turns, turns_per_block);
+    for (size_t turn = 0; turn < now; turn++, in += 4 * LANES) {
+      const VECTOR* four = (const VECTOR*)in;
+      a = NAMED(combined)(operation, a, NAMED(mapped)(operation, four[0]));
+      b = NAMED(combined)(operation, b, NAMED(mapped)(operation, four[1]));
+      c = NAMED(combined)(operation, c, NAMED(mapped)(operation, four[2]));
+      d = NAMED(combined)(operation, d, NAMED(mapped)(operation, four[3]));
+    }
+    const VECTOR ab = NAMED(combined)(operation, a, b), cd = NAMED(combined)(operation, c, d);
+    total = NAMED(combined)(operation, total, NAMED(combined)(operation, ab, cd));
+    turns -= now;
+  }
+  for (size_t left = length % (4 * LANES); left > 0; left -= least(left, LANES), in += LANES) {
+    const VECTOR last = NAMED(load)(operation, in, left);
+    total = NAMED(combined)(operation, total, NAMED(mapped)(operation, last));
+  }
+  const VECTOR folded = NAMED(splat)(NAMED(folded)(operation, total));
+  return NAMED(combined)(operation, NAMED(splat)(sum), folded)[0];
+}
+
+INLINE void NAMED(rows)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t count,
+                        struct reduce_sums* all) {
+  ELEMENT* sums = (ELEMENT*)all->sums;
+  size_t i = 0;
+  for (; length < short_row && i + LANES <= count; i += LANES, in += LANES * stride) {
+    VECTOR sum = *(VECTOR*)(sums + i);
+    for (size_t j = 0; j < length; j++) {
+      const VECTOR one = NAMED(gather)(in + j, stride);
+      sum = NAMED(combined)(operation, sum, NAMED(mapped)(operation, one));
+    }
+    *(VECTOR*)(sums + i) = sum;
+  }
+  for (; i < count; i++, in += stride) {
+    sums[i] = NAMED(row)(operation, in, length, sums[i]);
+  }
+}
+
+/* Adds up to a vector's columns of `length` rows to their sums. */
+INLINE void NAMED(turn)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t left,
+                        ELEMENT* sum) {
+  VECTOR turn[rows_per_turn];
+  for (size_t j = 0; j < length; j++) {
+    turn[j] = NAMED(mapped)(operation, NAMED(load)(operation, in + j * stride, left));
+  }
+  for (size_t half = length / 2; half > 0; half /= 2) {
+    for (size_t j = 0; j < half; j++) {
+      turn[j] = NAMED(combined)(operation, turn[j], turn[j + half]);
+    }
+  }
+  *(VECTOR*)sum = NAMED(combined)(operation, *(VECTOR*)sum, turn[0]);
+}
+
+INLINE void NAMED(turns)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t count,
+                         ELEMENT* sums) {
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    NAMED(turn)(operation, in + i, length, stride, LANES, sums + i);
+  }
+  if (i < count) {
+    NAMED(turn)(operation, in + i, length, stride, count - i, sums + i);
+  }
+}
+
+INLINE void NAMED(columns)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t count,
+                           struct reduce_sums* all) {
+  ELEMENT* sums = (ELEMENT*)all->sums;
+  for (; length >= rows_per_turn; length -= rows_per_turn, in += rows_per_turn * stride) {
+    NAMED(turns)(operation, in, rows_per_turn, stride, count, sums);
+  }
+  for (; length > 0; length--, in += stride) {
+    NAMED(turns)(operation, in, 1, stride, count, sums);
+  }
+}
+
+INLINE void NAMED(merge)(enum operation operation, struct reduce_sums* all, const struct reduce_sums* other,
+                         size_t first, size_t count) {
+  ELEMENT* sums = (ELEMENT*)all->sums;
+  const ELEMENT* others = (const ELEMENT*)other->sums + first;
+  for (size_t i = 0; i < count; i += LANES) {
+    VECTOR* sum = (VECTOR*)(sums + i);
+    *sum = NAMED(combined)(operation, *sum, *(const VECTOR*)(others + i));
+  }
+}
+
+KERNEL(reduce_sum, add)
+KERNEL(reduce_sum_abs, add_magnitudes)
+KERNEL(reduce_sum_square, add_squares)
+KERNEL(reduce_product, multiply)
+KERNEL(reduce_maximum, take_greater)
+KERNEL(reduce_minimum, take_lesser)
+
+#undef ELEMENT
+#undef VECTOR
+#undef LANES
+#undef NAMED
+#undef LOWEST
+#undef HIGHEST
+#undef MAGNITUDE
+#undef GREATER
+#undef LESSER
