@@ -49,19 +49,19 @@ enum pyxnn_status {
 enum pyxnn_kind {
   /*
    * 2-D convolution, depthwise and grouped included.
-   * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w dilation_h dilation_w groups
-   *         group_in_channels group_out_channels in_pixel_stride out_pixel_stride min(f) max(f)
+   * params: kernel_h kernel_w stride_h stride_w dilation_h dilation_w groups group_in_channels group_out_channels padded (0:
+   *         all pads are 0) min(f) max(f)
    * weights: kernel [groups, group_out_channels, kernel_h, kernel_w, group_in_channels]; bias [groups *
    *          group_out_channels] or NULL
-   * dims: batch height width
+   * dims: batch height width pad_top pad_right pad_bottom pad_left in_pixel_stride out_pixel_stride
    * refs: input, output
    */
   pyxnn_convolution = 1,
   /*
    * Rows times constant matrix plus bias, clamped.
-   * params: in_channels out_channels in_stride out_stride min(f) max(f) transposed (0: kernel is [out, in]; 1: [in, out])
+   * params: in_channels out_channels min(f) max(f) transposed (0: kernel is [out, in]; 1: [in, out])
    * weights: kernel; bias [out_channels] or NULL
-   * dims: rows
+   * dims: rows in_stride out_stride
    * refs: input, output
    */
   pyxnn_fully_connected = 2,
@@ -119,9 +119,9 @@ enum pyxnn_kind {
   /*
    * Depthwise 2-D convolution with one output channel for each input channel, by a kernel of ours that is faster than
    * XNNPACK's: kernel_w 3 or 5 and stride_w 1 or 2; anything else is pyxnn_unsupported.
-   * params: pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w channels min(f) max(f)
+   * params: kernel_h kernel_w stride_h stride_w channels min(f) max(f)
    * weights: kernel [channels, kernel_h, kernel_w]; bias [channels] or NULL
-   * dims: batch height width in_pixel_stride out_pixel_stride
+   * dims: as pyxnn_convolution
    * refs: input, output
    */
   pyxnn_depthwise = 10,
@@ -129,9 +129,7 @@ enum pyxnn_kind {
    * 2-D transposed convolution. Output pixel y takes input pixel i through kernel pixel k where y + pad_top ==
    * i * stride_h + k * dilation_h, likewise in width; the pads are taken off the output. An output that is smaller than the
    * stride is pyxnn_unsupported.
-   * params: as pyxnn_convolution
-   * weights: as pyxnn_convolution
-   * dims: batch height width
+   * params, weights, dims: as pyxnn_convolution; padded is ignored
    * refs: input, output
    */
   pyxnn_deconvolution = 11,
@@ -316,25 +314,24 @@ enum pyxnn_kind {
    * pyxnn_convolution of int8 numbers, summed exactly in int32. A result is the rounded product of its sum and the
    * multiplier of its channel (ties to even), plus the output's zero point, within int8 bounds. Padding counts as the input's
    * zero point.
-   * params: as pyxnn_convolution up to out_pixel_stride, then in_zero_point out_zero_point min max
+   * params: as pyxnn_convolution up to padded, then in_zero_point out_zero_point min max
    * weights: kernel as pyxnn_convolution, int8; for each output channel its bias (int32), then for each its multiplier(f),
    *          a normal number in (0, 256)
-   * dims: batch height width
+   * dims: as pyxnn_convolution
    * refs: input, output
    */
   pyxnn_convolution_qs8 = 32,
   /*
    * pyxnn_fully_connected of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
-   * params: in_channels out_channels in_stride out_stride in_zero_point out_zero_point min max transposed
+   * params: in_channels out_channels in_zero_point out_zero_point min max transposed
    * weights: kernel as pyxnn_fully_connected, int8; biases and multipliers as pyxnn_convolution_qs8
-   * dims: rows
+   * dims: as pyxnn_fully_connected
    * refs: input, output
    */
   pyxnn_fully_connected_qs8 = 33,
   /*
    * pyxnn_deconvolution of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
-   * params, weights: as pyxnn_convolution_qs8
-   * dims: batch height width
+   * params, weights, dims: as pyxnn_convolution_qs8; padded is ignored
    * refs: input, output
    */
   pyxnn_deconvolution_qs8 = 34,

@@ -63,10 +63,6 @@ float take_float(struct words* words) {
 
 struct window take_window(struct words* words) {
   struct window window;
-  window.pad_top = take(words);
-  window.pad_right = take(words);
-  window.pad_bottom = take(words);
-  window.pad_left = take(words);
   window.kernel_h = take(words);
   window.kernel_w = take(words);
   window.stride_h = take(words);
@@ -82,9 +78,22 @@ struct convolution take_convolution(struct words* words) {
   conv.groups = take(words);
   conv.group_in_channels = take(words);
   conv.group_out_channels = take(words);
-  conv.in_pixel_stride = take(words);
-  conv.out_pixel_stride = take(words);
+  conv.padded = take(words);
   return conv;
+}
+
+struct images take_images(struct words* words) {
+  struct images images;
+  images.batch = take(words);
+  images.height = take(words);
+  images.width = take(words);
+  images.pad_top = take(words);
+  images.pad_right = take(words);
+  images.pad_bottom = take(words);
+  images.pad_left = take(words);
+  images.in_pixel_stride = take(words);
+  images.out_pixel_stride = take(words);
+  return images;
 }
 
 struct requantization take_requantization(struct words* words) {
@@ -227,6 +236,30 @@ enum xnn_status own_element_size(size_t size, void** out) {
 
 void xnn_state_destroy(void* state) {
   xnn_delete_operator(state);
+}
+
+enum xnn_status xnn_instance_set_strides(void* instance, size_t in_stride, size_t out_stride) {
+  struct xnn_operator* op = instance;
+  /* Creation has set both to as many elements as a row has, and reshaping never writes to them. */
+  if (in_stride < op->input_pixel_stride || out_stride < op->output_pixel_stride) {
+    return xnn_status_invalid_parameter;
+  }
+  op->input_pixel_stride = in_stride;
+  op->output_pixel_stride = out_stride;
+  return xnn_status_success;
+}
+
+enum xnn_status xnn_instance_set_images(void* instance, const struct images* images) {
+  struct xnn_operator* op = instance;
+  const uint32_t pads = images->pad_top | images->pad_right | images->pad_bottom | images->pad_left;
+  if (pads != 0 && op->zero_buffer == NULL) { /* where pixels of the padding are read from */
+    return xnn_status_invalid_parameter;
+  }
+  op->padding_top = images->pad_top;
+  op->padding_right = images->pad_right;
+  op->padding_bottom = images->pad_bottom;
+  op->padding_left = images->pad_left;
+  return xnn_instance_set_strides(instance, images->in_pixel_stride, images->out_pixel_stride);
 }
 
 enum xnn_status xnn_instance_run(void* instance, pthreadpool_t pool) {

@@ -23,14 +23,13 @@ uint32_t take(struct words* words);
 /* Takes the next word as a float. */
 float take_float(struct words* words);
 
-/* The window of a convolution or a pool, as its kind's params begin. */
+/* The window of a convolution, as its kind's params begin. */
 struct window {
-  uint32_t pad_top, pad_right, pad_bottom, pad_left;
   uint32_t kernel_h, kernel_w;
   uint32_t stride_h, stride_w;
 };
 
-/* Takes pad_top pad_right pad_bottom pad_left kernel_h kernel_w stride_h stride_w. */
+/* Takes kernel_h kernel_w stride_h stride_w. */
 struct window take_window(struct words* words);
 
 /* A convolution, transposed or not, as the params of both kinds give it. */
@@ -38,11 +37,21 @@ struct convolution {
   struct window window;
   uint32_t dilation_h, dilation_w;
   uint32_t groups, group_in_channels, group_out_channels;
-  uint32_t in_pixel_stride, out_pixel_stride;
+  uint32_t padded; /* 0: the pads of all images are 0 */
 };
 
 /* Takes the params of a convolution in the order of enum pyxnn_kind, up to its bounds. */
 struct convolution take_convolution(struct words* words);
+
+/* The images that a window goes over, as the dims of convolutions give them. */
+struct images {
+  size_t batch, height, width;
+  uint32_t pad_top, pad_right, pad_bottom, pad_left;
+  size_t in_pixel_stride, out_pixel_stride;
+};
+
+/* Takes batch height width pad_top pad_right pad_bottom pad_left in_pixel_stride out_pixel_stride. */
+struct images take_images(struct words* words);
 
 /* How sums of products of int8 numbers become int8 numbers; the multipliers come with the weights. */
 struct requantization {
@@ -108,6 +117,10 @@ enum xnn_status own_element_size(size_t size, void** out);
 
 /* For kinds on XNNPACK's operators. */
 void xnn_state_destroy(void* state);
+/* Sets what a convolution's images decide before it is reshaped; it was created with other pads and with dense pixels. */
+enum xnn_status xnn_instance_set_images(void* instance, const struct images* images);
+/* Sets the distance of rows or pixels before an operator is reshaped; it was created with dense ones. */
+enum xnn_status xnn_instance_set_strides(void* instance, size_t in_stride, size_t out_stride);
 enum xnn_status xnn_instance_run(void* instance, pthreadpool_t pool);
 
 extern const struct operator_type convolution_type;

@@ -41,17 +41,17 @@ class Task(NamedTuple):
 
 
 def _convolution(step: Step) -> int:
-    (kernel_height, kernel_width), group_in_channels = step.params[4:6], step.params[11]
+    (kernel_height, kernel_width), group_in_channels = step.params[:2], step.params[7]
     return step.output.size * int(kernel_height * kernel_width * group_in_channels)
 
 
 def _depthwise(step: Step) -> int:
-    kernel_height, kernel_width = step.params[4:6]
+    kernel_height, kernel_width = step.params[:2]
     return step.output.size * int(kernel_height * kernel_width)
 
 
 def _deconvolution(step: Step) -> int:
-    (kernel_height, kernel_width), group_out_channels = step.params[4:6], step.params[12]
+    (kernel_height, kernel_width), group_out_channels = step.params[:2], step.params[8]
     return step.inputs[0].size * int(kernel_height * kernel_width * group_out_channels)
 
 

@@ -36,7 +36,7 @@ class _Form(NamedTuple):
 
     Attributes:
         extents: how many pieces there are along each axis.
-        places: of their strides among params and dims.
+        places: of their strides among dims.
         length: elements of a piece.
     """
 
@@ -109,26 +109,19 @@ def _words(kind: Kind, axes: list[Axis]) -> list[int] | None:
 
 def _by_pieces(step: Step, values: Sequence[Value], slabs: Mapping[Buffer, Slab]) -> Step | None:
     """Each tensor has a nest of its own, which has to keep its form."""
-    words = [*step.params, *step.dims]
+    dims = list(step.dims)
     moved = []
     for value, form in zip(values, _forms(step, values), strict=True):
-        strides = [int(words[place]) for place in form.places]
+        strides = [dims[place] for place in form.places]
         axes: list[Axis] = [*zip(form.extents, strides, strict=True), (form.length, 1)]
         found = _moved(axes, 0, value, slabs)
         if found is None or len(found[0]) != len(axes) or found[0][-1] != axes[-1]:
             return None
         for place, (_, stride) in zip(form.places, found[0], strict=False):
-            words[place] = stride
+            dims[place] = stride
         moved.append(found[1])
-    count = len(step.params)
     *inputs, output = moved
-    return replace(
-        step,
-        params=tuple(words[:count]),
-        dims=tuple(map(int, words[count:])),
-        inputs=tuple(inputs),
-        output=output,
-    )
+    return replace(step, dims=tuple(dims), inputs=tuple(inputs), output=output)
 
 
 def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
@@ -138,16 +131,16 @@ def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
         return _attention_forms(step)
     match step.kind:
         case Kind.CONVOLUTION | Kind.DECONVOLUTION | Kind.CONVOLUTION_QS8 | Kind.DECONVOLUTION_QS8:
-            groups, inputs, outputs = map(int, params[10:13])
-            lengths, place = (groups * inputs, groups * outputs), 13
+            groups, inputs, outputs = map(int, params[6:9])
+            lengths, place = (groups * inputs, groups * outputs), 7
         case Kind.FULLY_CONNECTED | Kind.FULLY_CONNECTED_QS8:
-            lengths, place = (int(params[0]), int(params[1])), 2
+            lengths, place = (int(params[0]), int(params[1])), 1
         case Kind.DEPTHWISE:
-            lengths, place = (int(params[8]),) * 2, len(params) + 3
+            lengths, place = (int(params[4]),) * 2, 7
         case Kind.PICK | Kind.POOL | Kind.RESAMPLE:
-            lengths, place = (dims[1],) * 2, len(params) + 2
+            lengths, place = (dims[1],) * 2, 2
         case Kind.SOFTMAX:
-            lengths, place = (dims[1],) * 2, len(params) + 2
+            lengths, place = (dims[1],) * 2, 2
         case _:
             return [_Form((), (), value.size) for value in values]
     first, *others, last = values
@@ -168,7 +161,7 @@ def _attention_forms(step: Step) -> list[_Form]:
         (heads, queries, value_size),
         (heads, queries, mask_keys),
     ]
-    first = len(step.params) + 7
+    first = 7
     query, key, value, output, mask = (
         _Form((batch, *extents), tuple(range(place, place + 3)), length)
         for place, (*extents, length) in zip(range(first, first + 15, 3), pieces, strict=True)

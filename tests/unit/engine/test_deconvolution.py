@@ -9,14 +9,13 @@ from pyxnn.engine import ARENA, Engine, Kind, Ref
 
 def reshape(engine: Engine, pixels: int, stride: int, crop: int) -> None:
     """Plans a signal of some pixels, a kernel of three, and an output without its last pixels."""
-    window = [0, crop, 0, 0, 1, 3, 1, stride, 1, 1]
-    params = [*window, 1, 1, 1, 1, 1, float("-inf"), float("inf")]
+    params = [1, 3, 1, stride, 1, 1, 1, 1, 1, 1, float("-inf"), float("inf")]
     operator = engine.create_operator(
         Kind.DECONVOLUTION, params, np.ones((1, 1, 1, 3, 1), np.float32)
     )
     plan = engine.create_plan()
     try:
-        plan.add(operator, [1, 1, pixels], [Ref(ARENA, 0), Ref(ARENA, 64)])
+        plan.add(operator, [1, 1, pixels, 0, crop, 0, 0, 1, 1], [Ref(ARENA, 0), Ref(ARENA, 64)])
         plan.reshape(1)
     finally:
         plan.close()

@@ -10,6 +10,7 @@ from pyxnn.engine import Kind
 from tests.support.steps import run_step
 
 INFINITY = float("inf")
+PADS = [1, 1, 1, 1]
 
 
 @given(
@@ -38,20 +39,11 @@ def test_equals_xnnpack(
     out_width = (width + left + right - kernel_w) // stride_w + 1
     out_shape = (batch, out_height, out_width, channels)
     limits = [-0.5, 1.0] if clamped else [-INFINITY, INFINITY]
-    window = [*pads, kernel_h, kernel_w, stride_h, stride_w]
-    dims = [batch, height, width]
-    strides = [channels, channels]
-    ours = run_step(
-        engine,
-        Kind.DEPTHWISE,
-        [*window, channels, *limits],
-        [*dims, *strides],
-        [image],
-        out_shape,
-        kernel,
-        bias,
-    )
-    params = [*window, 1, 1, channels, 1, 1, channels, channels, *limits]
+    window = [kernel_h, kernel_w, stride_h, stride_w]
+    dims = [batch, height, width, *pads, channels, channels]
+    params = [*window, channels, *limits]
+    ours = run_step(engine, Kind.DEPTHWISE, params, dims, [image], out_shape, kernel, bias)
+    params = [*window, 1, 1, channels, 1, 1, 1, *limits]
     theirs = run_step(engine, Kind.CONVOLUTION, params, dims, [image], out_shape, kernel, bias)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
@@ -59,8 +51,10 @@ def test_equals_xnnpack(
 def test_nan_stays_nan(engine):
     image = np.full((1, 4, 4, 4), np.nan, np.float32)
     kernel = np.ones((4, 3, 3), np.float32)
-    params = [1, 1, 1, 1, 3, 3, 1, 1, 4, -INFINITY, INFINITY]
-    out = run_step(engine, Kind.DEPTHWISE, params, [1, 4, 4, 4, 4], [image], (1, 4, 4, 4), kernel)
+    params = [3, 3, 1, 1, 4, -INFINITY, INFINITY]
+    out = run_step(
+        engine, Kind.DEPTHWISE, params, [1, 4, 4, *PADS, 4, 4], [image], (1, 4, 4, 4), kernel
+    )
     assert np.isnan(out).all()
 
 
@@ -69,21 +63,29 @@ def test_pixels_that_lie_apart(engine):
     random = np.random.default_rng(0)
     wide = random.standard_normal((1, 6, 7, 20), np.float32)
     kernel = random.standard_normal((10, 3, 3), np.float32)
-    params = [1, 1, 1, 1, 3, 3, 1, 1, 10, -INFINITY, INFINITY]
+    params = [3, 3, 1, 1, 10, -INFINITY, INFINITY]
     image = np.ascontiguousarray(wide[..., :10])
     expected = run_step(
-        engine, Kind.DEPTHWISE, params, [1, 6, 7, 10, 10], [image], image.shape, kernel
+        engine, Kind.DEPTHWISE, params, [1, 6, 7, *PADS, 10, 10], [image], image.shape, kernel
     )
-    out = run_step(engine, Kind.DEPTHWISE, params, [1, 6, 7, 20, 13], [wide], (1, 6, 7, 13), kernel)
+    out = run_step(
+        engine, Kind.DEPTHWISE, params, [1, 6, 7, *PADS, 20, 13], [wide], (1, 6, 7, 13), kernel
+    )
     np.testing.assert_array_equal(out[..., :10], expected)
     assert np.isnan(out[:, :, :-1, 10:]).all()
 
 
 def test_refuses_pixels_that_overlap(engine):
-    params = [1, 1, 1, 1, 3, 3, 1, 1, 4, -INFINITY, INFINITY]
+    params = [3, 3, 1, 1, 4, -INFINITY, INFINITY]
     image, kernel = np.ones((1, 4, 4, 4), np.float32), np.ones((4, 3, 3), np.float32)
     for strides in ([3, 4], [4, 3]):
         with pytest.raises(errors.Fail):
             run_step(
-                engine, Kind.DEPTHWISE, params, [1, 4, 4, *strides], [image], image.shape, kernel
+                engine,
+                Kind.DEPTHWISE,
+                params,
+                [1, 4, 4, *PADS, *strides],
+                [image],
+                image.shape,
+                kernel,
             )

@@ -21,7 +21,7 @@ def normal(*shape: int) -> np.ndarray:
 
 def fully_connected(engine: Engine, rows_in: int = 32, rows_out: int = 64, **limits: float):
     kernel = normal(rows_out, rows_in)
-    params = [rows_in, rows_out, rows_in, rows_out, *UNLIMITED, 0]
+    params = [rows_in, rows_out, *UNLIMITED, 0]
     return engine.create_operator(Kind.FULLY_CONNECTED, params, kernel), kernel
 
 
@@ -32,9 +32,9 @@ def fully_connected(engine: Engine, rows_in: int = 32, rows_out: int = 64, **lim
 @pytest.mark.parametrize("transposed", [0, 1])
 def test_fully_connected(engine, transposed):
     a, b, bias = normal(9, 33), normal(33, 21), normal(21)
-    params = [33, 21, 33, 21, -1.0, 1.0, transposed]
+    params = [33, 21, -1.0, 1.0, transposed]
     kernel = b if transposed else b.T
-    out = run_step(engine, Kind.FULLY_CONNECTED, params, [9], [a], (9, 21), kernel, bias)
+    out = run_step(engine, Kind.FULLY_CONNECTED, params, [9, 33, 21], [a], (9, 21), kernel, bias)
     np.testing.assert_allclose(out, np.clip(a @ b + bias, -1, 1), rtol=1e-5, atol=1e-5)
 
 
@@ -214,7 +214,7 @@ def test_plans_of_two_shapes_share_the_weights(engine):
     plans = {}
     for rows in (1, 40):
         plan = engine.create_plan()
-        plan.add(op, [rows], [Ref(ARENA, 0), Ref(ARENA, rows * 2048)])
+        plan.add(op, [rows, 512, 512], [Ref(ARENA, 0), Ref(ARENA, rows * 2048)])
         plan.reshape(1)
         plans[rows] = plan, engine.allocate(2 * rows * 2048)
         plan.bind(plans[rows][1], 0)
@@ -238,7 +238,7 @@ def test_profile_times_each_step(engine):
     op, _ = fully_connected(engine)
     plan = engine.create_plan()
     for _ in range(3):
-        plan.add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        plan.add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
     plan.reshape(1)
     arena = engine.allocate(4096)
     plan.bind(arena, 0)
@@ -252,7 +252,7 @@ def test_operators_and_plans_are_freed_when_collected(engine):
     used = engine.memory_used()
     for _ in range(20):
         op, _ = fully_connected(engine)
-        engine.create_plan().add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        engine.create_plan().add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
         del op
     assert engine.memory_used() == used
 
@@ -278,26 +278,42 @@ class TestErrors:
             engine.create_operator(Kind.SOFTMAX, [1])
 
     def test_invalid_parameter(self, engine):
-        params = [0, 0, 0, 0, 3, 3, 0, 1, 1, 1, 1, 4, 4, 4, 4, *UNLIMITED]
+        params = [3, 3, 0, 1, 1, 1, 1, 4, 4, 0, *UNLIMITED]
         with pytest.raises(errors.Fail, match="invalid parameter while creating convolution"):
             engine.create_operator(Kind.CONVOLUTION, params, normal(4, 3, 3, 4))
 
     def test_no_kernel_for_it(self, engine):
-        params = [0, 0, 0, 0, 7, 7, 1, 1, 4, *UNLIMITED]
+        params = [7, 7, 1, 1, 4, *UNLIMITED]
         with pytest.raises(errors.NotImplemented, match="depthwise"):
             engine.create_operator(Kind.DEPTHWISE, params, normal(4, 7, 7))
 
     def test_number_of_tensors(self, engine):
         op, _ = fully_connected(engine)
         with pytest.raises(errors.Fail, match="takes 2 tensors, not 1"):
-            engine.create_plan().add(op, [8], [Ref(ARENA, 0)])
+            engine.create_plan().add(op, [8, 32, 64], [Ref(ARENA, 0)])
 
-    @pytest.mark.parametrize("dims", [[], [8, 8]])
+    @pytest.mark.parametrize("dims", [[], [8, 32, 64, 1]])
     def test_number_of_dims(self, engine, dims):
         op, _ = fully_connected(engine)
         plan = engine.create_plan()
         plan.add(op, dims, [Ref(ARENA, 0), Ref(ARENA, 1024)])
         with pytest.raises(errors.Fail, match=f"does not take {len(dims)} dims words"):
+            plan.reshape(1)
+
+    @pytest.mark.parametrize("strides", [[31, 64], [32, 63]])
+    def test_rows_that_overlap(self, engine, strides):
+        op, _ = fully_connected(engine)
+        plan = engine.create_plan()
+        plan.add(op, [8, *strides], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        with pytest.raises(errors.Fail, match="invalid parameter"):
+            plan.reshape(1)
+
+    def test_pads_of_a_convolution_without(self, engine):
+        params = [3, 3, 1, 1, 1, 1, 1, 4, 4, 0, *UNLIMITED]
+        op = engine.create_operator(Kind.CONVOLUTION, params, normal(4, 3, 3, 4))
+        plan = engine.create_plan()
+        plan.add(op, [1, 8, 8, 1, 0, 0, 0, 4, 4], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        with pytest.raises(errors.Fail, match="invalid parameter"):
             plan.reshape(1)
 
     @pytest.mark.parametrize(
@@ -317,14 +333,14 @@ class TestErrors:
     def test_order_of_calls(self, engine):
         op, _ = fully_connected(engine)
         plan = engine.create_plan()
-        plan.add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        plan.add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
         with pytest.raises(errors.Fail, match="must be reshaped before it is bound"):
             plan.bind(0, 0)
         plan.reshape(1)
         with pytest.raises(errors.Fail, match="must be bound before it is run"):
             plan.run(1, True)
         with pytest.raises(errors.Fail, match="added to a plan that has been reshaped"):
-            plan.add(op, [8], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+            plan.add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
 
 
 def test_out_of_memory_is_an_error_and_not_a_trap():

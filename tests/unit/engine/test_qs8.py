@@ -77,9 +77,9 @@ def test_convolution(
     expected = requantized(sums, multipliers, zeros[1], *bounds)
 
     strides_of_pixels = [groups * ins, groups * outs]
-    params = [*pads, *kernel, *strides, *dilations, groups, ins, outs, *strides_of_pixels]
+    params = [*kernel, *strides, *dilations, groups, ins, outs, int(any(pads))]
     params += words(*zeros, *bounds)
-    dims = [batch, height, width]
+    dims = [batch, height, width, *pads, *strides_of_pixels]
     out = run_step(
         engine,
         Kind.CONVOLUTION_QS8,
@@ -107,12 +107,12 @@ def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
     x, weights = int8(random, rows, ins), int8(random, ins, outs)
     bias, multipliers = scaling(random, outs, ins)
     sums = (x.astype(np.int64) - zeros[0]) @ weights.astype(np.int64) + bias
-    params = [ins, outs, ins, outs, *words(*zeros, *bounds), int(transposed)]
+    params = [ins, outs, *words(*zeros, *bounds), int(transposed)]
     out = run_step(
         engine,
         Kind.FULLY_CONNECTED_QS8,
         params,
-        [rows],
+        [rows, ins, outs],
         [x],
         sums.shape,
         np.ascontiguousarray(weights if transposed else weights.T),
@@ -145,13 +145,13 @@ def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, b
         sums[0, y * strides[0] + h, x * strides[1] + w] += spread[y, x, h, w]
     sums = sums.reshape(1, *extents, -1) + bias
     expected = requantized(sums, multipliers, zeros[1], *bounds)
-    params = [0, 0, 0, 0, *kernel, *strides, 1, 1, groups, ins, outs, groups * ins, groups * outs]
+    params = [*kernel, *strides, 1, 1, groups, ins, outs, 0]
     params += words(*zeros, *bounds)
     out = run_step(
         engine,
         Kind.DECONVOLUTION_QS8,
         params,
-        [1, height, width],
+        [1, height, width, 0, 0, 0, 0, groups * ins, groups * outs],
         [image],
         expected.shape,
         weights,
@@ -166,8 +166,8 @@ def test_sums_of_extremes(engine, value):
     """The greatest sums, whose products with the multiplier are far outside of int8."""
     x, weights = np.full((7, 2000), value, np.int8), np.full((9, 2000), value, np.int8)
     bias = packed(np.zeros(9, np.int32), np.full(9, 200, np.float32))
-    params = [2000, 9, 2000, 9, *words(-value - 1, 3, -128, 127), 0]
+    params = [2000, 9, *words(-value - 1, 3, -128, 127), 0]
     out = run_step(
-        engine, Kind.FULLY_CONNECTED_QS8, params, [7], [x], (7, 9), weights, bias, np.int8
+        engine, Kind.FULLY_CONNECTED_QS8, params, [7, 2000, 9], [x], (7, 9), weights, bias, np.int8
     )
     np.testing.assert_array_equal(out, np.full((7, 9), 127))

@@ -3,21 +3,25 @@
 static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const struct convolution conv = take_convolution(params);
   const struct window window = conv.window;
+  const uint32_t pad = conv.padded != 0;
   const float min = take_float(params);
   const float max = take_float(params);
-  return xnn_create_convolution2d_nhwc_f32(window.pad_top, window.pad_right, window.pad_bottom, window.pad_left,
-                                           window.kernel_h, window.kernel_w, window.stride_h, window.stride_w,
-                                           conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
-                                           conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride, kernel,
-                                           bias, min, max, 0, NULL, NULL, (xnn_operator_t*)state);
+  return xnn_create_convolution2d_nhwc_f32(
+      pad, pad, pad, pad, window.kernel_h, window.kernel_w, window.stride_h, window.stride_w, conv.dilation_h,
+      conv.dilation_w, conv.groups, conv.group_in_channels, conv.group_out_channels,
+      (size_t)conv.groups * conv.group_in_channels, (size_t)conv.groups * conv.group_out_channels, kernel, bias, min,
+      max, 0, NULL, NULL, (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  const size_t batch = take(dims);
-  const size_t height = take(dims);
-  const size_t width = take(dims);
+  const struct images images = take_images(dims);
+  const enum xnn_status status = xnn_instance_set_images(instance, &images);
+  if (status != xnn_status_success) {
+    return status;
+  }
   size_t alignment;
-  return xnn_reshape_convolution2d_nhwc_f32(instance, batch, height, width, workspace, &alignment, NULL, NULL, pool);
+  return xnn_reshape_convolution2d_nhwc_f32(instance, images.batch, images.height, images.width, workspace, &alignment,
+                                            NULL, NULL, pool);
 }
 
 static enum xnn_status setup(void* instance, void* workspace, void* const* tensors) {
@@ -26,7 +30,7 @@ static enum xnn_status setup(void* instance, void* workspace, void* const* tenso
 
 const struct operator_type convolution_type = {
     .name = "convolution",
-    .num_params = 17,
+    .num_params = 12,
     .num_refs = 2,
     .create = create,
     .destroy = xnn_state_destroy,
@@ -39,21 +43,25 @@ static enum xnn_status create_qs8(struct words* params, const void* kernel, cons
   const struct convolution conv = take_convolution(params);
   const struct window window = conv.window;
   const struct requantization to = take_requantization(params);
-  const float* multipliers = (const float*)bias + (size_t)conv.groups * conv.group_out_channels;
+  const uint32_t pad = conv.padded != 0;
+  const size_t out_channels = (size_t)conv.groups * conv.group_out_channels;
   return xnn_create_convolution2d_nhwc_qs8_qc8w(
-      window.pad_top, window.pad_right, window.pad_bottom, window.pad_left, window.kernel_h, window.kernel_w,
-      window.stride_h, window.stride_w, conv.dilation_h, conv.dilation_w, conv.groups, conv.group_in_channels,
-      conv.group_out_channels, conv.in_pixel_stride, conv.out_pixel_stride, to.in_zero_point, 1.0f, multipliers, kernel,
-      bias, to.out_zero_point, 1.0f, to.min, to.max, 0, NULL, NULL, (xnn_operator_t*)state);
+      pad, pad, pad, pad, window.kernel_h, window.kernel_w, window.stride_h, window.stride_w, conv.dilation_h,
+      conv.dilation_w, conv.groups, conv.group_in_channels, conv.group_out_channels,
+      (size_t)conv.groups * conv.group_in_channels, out_channels, to.in_zero_point, 1.0f,
+      (const float*)bias + out_channels, kernel, bias, to.out_zero_point, 1.0f, to.min, to.max, 0, NULL, NULL,
+      (xnn_operator_t*)state);
 }
 
 static enum xnn_status reshape_qs8(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  const size_t batch = take(dims);
-  const size_t height = take(dims);
-  const size_t width = take(dims);
+  const struct images images = take_images(dims);
+  const enum xnn_status status = xnn_instance_set_images(instance, &images);
+  if (status != xnn_status_success) {
+    return status;
+  }
   size_t alignment;
-  return xnn_reshape_convolution2d_nhwc_qs8_qc8w(instance, batch, height, width, workspace, &alignment, NULL, NULL,
-                                                 pool);
+  return xnn_reshape_convolution2d_nhwc_qs8_qc8w(instance, images.batch, images.height, images.width, workspace,
+                                                 &alignment, NULL, NULL, pool);
 }
 
 static enum xnn_status setup_qs8(void* instance, void* workspace, void* const* tensors) {
@@ -62,7 +70,7 @@ static enum xnn_status setup_qs8(void* instance, void* workspace, void* const* t
 
 const struct operator_type convolution_qs8_type = {
     .name = "convolution of int8",
-    .num_params = 19,
+    .num_params = 14,
     .num_refs = 2,
     .create = create_qs8,
     .destroy = xnn_state_destroy,

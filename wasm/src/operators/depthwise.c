@@ -26,10 +26,8 @@ struct depthwise_state {
 
 struct depthwise_instance {
   const struct depthwise_state* state;
-  size_t batch;
-  size_t height, width;
+  struct images images;
   size_t out_height, out_width;
-  size_t in_pixel_stride, out_pixel_stride;
   const float* input;
   float* output;
 };
@@ -84,16 +82,12 @@ static void destroy(void* state) {
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct depthwise_instance* instance = opaque;
   const struct depthwise_state* state = instance->state;
-  instance->batch = take(dims);
-  instance->height = take(dims);
-  instance->width = take(dims);
-  instance->in_pixel_stride = take(dims);
-  instance->out_pixel_stride = take(dims);
-  if (instance->in_pixel_stride < state->channels || instance->out_pixel_stride < state->channels) {
+  const struct images images = instance->images = take_images(dims);
+  if (images.in_pixel_stride < state->channels || images.out_pixel_stride < state->channels) {
     return xnn_status_invalid_parameter;
   }
-  const size_t padded_height = instance->height + state->window.pad_top + state->window.pad_bottom;
-  const size_t padded_width = instance->width + state->window.pad_left + state->window.pad_right;
+  const size_t padded_height = images.height + images.pad_top + images.pad_bottom;
+  const size_t padded_width = images.width + images.pad_left + images.pad_right;
   if (padded_height < state->window.kernel_h || padded_width < state->window.kernel_w) {
     return xnn_status_invalid_parameter;
   }
@@ -113,38 +107,38 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 static void compute_row(void* context, size_t row, size_t channel, size_t count) {
   const struct depthwise_instance* instance = context;
   const struct depthwise_state* state = instance->state;
+  const struct images* images = &instance->images;
   const size_t stride = state->window.stride_w;
   const size_t image = row / instance->out_height;
-  const ptrdiff_t top =
-      (ptrdiff_t)(row % instance->out_height * state->window.stride_h) - (ptrdiff_t)state->window.pad_top;
+  const ptrdiff_t top = (ptrdiff_t)(row % instance->out_height * state->window.stride_h) - (ptrdiff_t)images->pad_top;
   const size_t rows_above = top < 0 ? (size_t)-top : 0;
-  const ptrdiff_t rows_inside = (ptrdiff_t)instance->height - top;
+  const ptrdiff_t rows_inside = (ptrdiff_t)images->height - top;
   const size_t rows_end = rows_inside < (ptrdiff_t)state->window.kernel_h ? (size_t)(rows_inside > 0 ? rows_inside : 0)
                                                                           : state->window.kernel_h;
   const size_t row_vectors = (size_t)state->window.kernel_w * 4;
 
   struct depthwise_tile_arguments tile = {
-      .row_stride = instance->width * instance->in_pixel_stride,
-      .pixel_stride = instance->in_pixel_stride,
+      .row_stride = images->width * images->in_pixel_stride,
+      .pixel_stride = images->in_pixel_stride,
       .weights = state->weights + channel / 4 * state->window.kernel_h * row_vectors + rows_above * row_vectors,
       .weights_stride = state->window.kernel_h * row_vectors,
       .rows = rows_end > rows_above ? rows_end - rows_above : 0,
       .bias = state->bias + channel,
-      .output_stride = instance->out_pixel_stride,
+      .output_stride = images->out_pixel_stride,
       .channels = count,
       .min = state->min,
       .max = state->max,
   };
-  const float* input = instance->input + image * instance->height * tile.row_stride +
+  const float* input = instance->input + image * images->height * tile.row_stride +
                        (top + (ptrdiff_t)rows_above) * (ptrdiff_t)tile.row_stride + channel;
   float* output = instance->output + row * instance->out_width * tile.output_stride + channel;
   const size_t num_columns = (depthwise_tile - 1) * stride + state->window.kernel_w;
 
   for (size_t x = 0; x < instance->out_width; x += depthwise_tile) {
-    const ptrdiff_t left = (ptrdiff_t)(x * stride) - (ptrdiff_t)state->window.pad_left;
+    const ptrdiff_t left = (ptrdiff_t)(x * stride) - (ptrdiff_t)images->pad_left;
     const size_t pixels = instance->out_width - x;
     tile.output = output + x * tile.output_stride;
-    if (left >= 0 && left + (ptrdiff_t)num_columns <= (ptrdiff_t)instance->width && pixels >= depthwise_tile) {
+    if (left >= 0 && left + (ptrdiff_t)num_columns <= (ptrdiff_t)images->width && pixels >= depthwise_tile) {
       tile.input = input + (size_t)left * tile.pixel_stride;
       state->kernel->inner(&tile);
       continue;
@@ -152,7 +146,7 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
     ptrdiff_t columns[max_columns];
     for (size_t c = 0; c < num_columns; c++) {
       const ptrdiff_t column = left + (ptrdiff_t)c;
-      const bool inside = column >= 0 && column < (ptrdiff_t)instance->width;
+      const bool inside = column >= 0 && column < (ptrdiff_t)images->width;
       columns[c] = inside ? column * (ptrdiff_t)tile.pixel_stride : depthwise_outside;
     }
     tile.input = input;
@@ -162,14 +156,14 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct depthwise_instance* instance = opaque;
-  pthreadpool_parallelize_2d_tile_1d(pool, compute_row, opaque, instance->batch * instance->out_height,
+  pthreadpool_parallelize_2d_tile_1d(pool, compute_row, opaque, instance->images.batch * instance->out_height,
                                      instance->state->channels, channels_per_task, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }
 
 const struct operator_type depthwise_type = {
     .name = "depthwise convolution",
-    .num_params = 11,
+    .num_params = 7,
     .num_refs = 2,
     .create = create,
     .destroy = destroy,

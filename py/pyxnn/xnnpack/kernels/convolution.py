@@ -40,7 +40,8 @@ def convolution(
     """
     if kernel.shape[1] == kernel.shape[4] == 1 and window.has_depthwise_kernel:
         x = ctx.arrange(x, layout.channels_last(x.rank))
-        params, dims = [*window.words[:8], groups, *bounds], [*image_words(x), groups, groups]
+        params = [*window.kernel, *window.strides, groups, *bounds]
+        dims = [*image_words(x, window), groups, groups]
         output = ctx.new(shape, x.order)
         return ctx.step(
             Kind.DEPTHWISE, params, dims, [x], output, kernel=kernel, bias=bias, key=key
@@ -85,9 +86,10 @@ def _convolution(
     x = ctx.arrange(x, layout.channels_last(x.rank))
     group_channels = kernel.shape[4], kernel.shape[1]
     channels = groups * group_channels[0], groups * group_channels[1]
-    params = [*window.words, groups, *group_channels, *channels, *bounds]
+    params = [*window.words, groups, *group_channels, int(window.may_pad), *bounds]
+    dims = [*image_words(x, window), *channels]
     output = ctx.new(shape, x.order)
-    return ctx.step(kind, params, image_words(x), [x], output, kernel=kernel, bias=bias, key=key)
+    return ctx.step(kind, params, dims, [x], output, kernel=kernel, bias=bias, key=key)
 
 
 def convolution_nd(

@@ -34,11 +34,11 @@ def fully_connected(
     if x.shape[-1] != k:
         raise ValueError(f"{x.shape[-1]} columns can't be multiplied with {k} rows")
     output = ctx.new((*x.shape[:-1], n), x.order)
-    params = [k, n, k, n, *bounds, int(transposed)]
+    params = [k, n, *bounds, int(transposed)]
     return ctx.step(
         Kind.FULLY_CONNECTED,
         params,
-        [math.prod(x.shape[:-1])],
+        [math.prod(x.shape[:-1]), k, n],
         [x],
         output,
         kernel=kernel,

@@ -120,11 +120,10 @@ def _convolution(
     x = ctx.arrange(x, layout.channels_last(x.rank))
     group_channels = kernel.shape[4], kernel.shape[1]
     channels = groups * group_channels[0], groups * group_channels[1]
-    params = [*window.words, groups, *group_channels, *channels, *requantization.words]
+    params = [*window.words, groups, *group_channels, int(window.may_pad), *requantization.words]
+    dims = [*image_words(x, window), *channels]
     output = ctx.new(shape, x.order, INT8)
-    return ctx.step(
-        kind, params, image_words(x), [x], output, kernel=kernel, bias=per_channel, key=key
-    )
+    return ctx.step(kind, params, dims, [x], output, kernel=kernel, bias=per_channel, key=key)
 
 
 def fully_connected_qs8(
@@ -149,8 +148,8 @@ def fully_connected_qs8(
     output = ctx.new((*x.shape[:-1], n), x.order, INT8)
     return ctx.step(
         Kind.FULLY_CONNECTED_QS8,
-        [k, n, k, n, *requantization.words, int(transposed)],
-        [math.prod(x.shape[:-1])],
+        [k, n, *requantization.words, int(transposed)],
+        [math.prod(x.shape[:-1]), k, n],
         [x],
         output,
         kernel=kernel,

@@ -21,9 +21,19 @@ class Window:
 
     @property
     def words(self) -> list[int]:
-        """The first ten parameter words of convolutions."""
+        """The first six parameter words of convolutions."""
+        return [*self.kernel, *self.strides, *self.dilations]
+
+    @property
+    def pads(self) -> list[int]:
+        """Top, right, bottom, left."""
         (top, left), (bottom, right) = self.before, self.after
-        return [top, right, bottom, left, *self.kernel, *self.strides, *self.dilations]
+        return [top, right, bottom, left]
+
+    @property
+    def may_pad(self) -> bool:
+        """Whether it has pads over images of any extents: auto_pad gives windows of one pixel none."""
+        return self.kernel != (1, 1) or any(self.pads)
 
     def extents(self, image: Shape) -> tuple[int, int]:
         """(height, width) of the output for an image of extents (width) or (height, width)."""
@@ -89,7 +99,7 @@ STILL = Slide(1, 1, 1)
 MAX_SLIDES = 3
 
 
-def image_words(x: Value) -> list[int]:
-    """Batch, height and width; a signal has height 1."""
+def image_words(x: Value, window: Window) -> list[int]:
+    """The first seven dims words of convolutions: batch, height and width, of which a signal has height 1, and pads."""
     pixels = x.shape[2:] if x.rank == 4 else (1, x.shape[2])
-    return [x.shape[0], *pixels]
+    return [x.shape[0], *pixels, *window.pads]
