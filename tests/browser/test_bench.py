@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.models import layers
+from tests.models.operators import Made, single
 from tools.bench import __main__ as bench
-from tools.bench import peers, plot, report, results
+from tools.bench import alone, figures, peers, plot, report, results
 from tools.bench.case import Case
 from tools.bench.machine import Quiet
 from tools.bench.peers import NATIVE, PYXNN, Lab
@@ -46,6 +47,7 @@ def found(lab: Lab) -> results.Results:
         "peak": peak,
         "models": [model],
         "layers": [],
+        "operators": [],
         "loading": None,
         "disturbed": 0,
         "seconds": 0,
@@ -91,6 +93,25 @@ def test_profile(found: results.Results) -> None:
     assert conv["kind"] == "Conv"
     assert math.isclose(conv["gflops"] * conv["milliseconds"] * 1e6, FLOPS)
     assert math.isclose(conv["gigabytes"] * conv["milliseconds"] * 1e6, 4 * FLOATS)
+
+
+def test_alone(lab: Lab) -> None:
+    """A million sigmoids, of 100 vector operations for four each: so these are the bound, and not memory."""
+    shape = (1, 16, 256, 256)
+    name, sigmoid = single("Sigmoid", shape, work=100)
+    relu = single("Relu", Made(shape, channels_last=True))
+    peak: figures.Peak = {"gflops": 50.0, "gigabytes": 10.0}
+    singles = {name: sigmoid, **dict([relu])}
+    first, second = alone.measure(lab, singles, [2], ROUNDS, peak, Quiet(0))
+    assert (first["name"], first["threads"]) == ("Sigmoid_1x16x256x256", 2)
+    assert math.isclose(first["arithmetic"], math.prod(shape) / 4 * 100 * 8 / 100e6)
+    for row in (first, second):
+        assert 0.01 < row["memory"] < 50
+        assert row["best"] > 0.01
+    assert math.isclose(first["factor"] * first["arithmetic"], first["best"])
+    assert second["arithmetic"] == 0
+    assert math.isclose(second["factor"] * second["memory"], second["best"])
+    assert report.alone([first, second]).count("1x16x256x256") == 2
 
 
 def test_report(found: results.Results) -> None:

@@ -12,17 +12,23 @@ from onnx import shape_inference
 
 Shapes = dict[str, list[int]]
 
+PICKING = ("Gather", "Slice")
+
 
 class Cost(NamedTuple):
     """Of one node.
 
     Attributes:
         flops: of convolutions, products and recurrent layers. The rest is left out, as the papers do.
-        bytes: of all that goes in and comes out, once.
+        read: bytes of all that goes in, once.
+        written: bytes of what comes out.
+        elements: of the first input or of the first output, whichever has more.
     """
 
     flops: int
-    bytes: int
+    read: int
+    written: int
+    elements: int
 
 
 def flops(model: onnx.ModelProto) -> int:
@@ -58,12 +64,18 @@ def _costs(model: onnx.ModelProto) -> list[tuple[str, Cost]]:
         dtype: np.dtype[np.generic] = onnx.helper.tensor_dtype_to_np_dtype(types[name])
         return math.prod(shapes[name]) * dtype.itemsize
 
+    def taken(node: onnx.NodeProto) -> Sequence[str]:
+        """What is read of the first input: of one that elements are picked from, as many as come out."""
+        return node.output[:1] if node.op_type in PICKING else node.input[:1]
+
     return [
         (
             node.name,
             Cost(
                 2 * _multiply_adds(node, shapes),
-                sum(size(name) for name in (*node.input, *node.output) if name in shapes),
+                sum(size(name) for name in (*taken(node), *node.input[1:]) if name in shapes),
+                sum(size(name) for name in node.output if name in shapes),
+                max(math.prod(shapes[name]) for name in (node.input[0], node.output[0])),
             ),
         )
         for node in graph.node
@@ -77,6 +89,9 @@ def _multiply_adds(node: onnx.NodeProto, shapes: Shapes) -> int:
         node.op_type == "ConvTranspose"
     ):  # per input element: a group's output channels times the kernel
         return math.prod(shapes[node.input[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type == "Attention":  # each query with each key, and each score with each value
+        queries, keys, values = (shapes[name] for name in node.input[:3])
+        return math.prod(queries[:-1]) * keys[-2] * (keys[-1] + values[-1])
     if node.op_type in ("GRU", "LSTM", "RNN"):  # each step: all of both matrices, for each sequence
         steps, sequences, _ = shapes[node.input[0]]
         return steps * sequences * sum(math.prod(shapes[name]) for name in node.input[1:3])

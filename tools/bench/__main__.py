@@ -1,7 +1,7 @@
 """The benchmark: speed, threads and start-up of pyxnn in the browser, beside other libraries.
 
-./build.sh bench [--quick] [--models NAMES] [--threads COUNTS] [--peers NAMES] [--rounds N] [--layers] [--profile MODEL]
-                 [--json FILE] [--plot]
+./build.sh bench [--quick] [--models NAMES] [--threads COUNTS] [--peers NAMES] [--rounds N] [--layers] [--ops [BEGIN]]
+                 [--profile MODEL] [--json FILE] [--plot]
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
-from tests.models import BENCHMARK, MODELS, QUANTIZED
+from tests.models import BENCHMARK, LAYERS, MODELS, QUANTIZED
+from tests.models.operators import OPERATORS, Single
 from tools import chromium, site
-from tools.bench import figures, layers, loading, peers, plot, report, timing
+from tools.bench import alone, figures, loading, peers, plot, report, timing
 from tools.bench.case import Case
 from tools.bench.machine import Quiet, processor
 from tools.bench.peers import NATIVE, NUMPY, PYXNN, Lab, Library, Peer
@@ -80,6 +81,13 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two models, in under three minutes")
     parser.add_argument("--layers", action="store_true", help="layers alone, and nothing else")
     parser.add_argument(
+        "--ops",
+        nargs="?",
+        const="",
+        metavar="BEGIN",
+        help="operators alone whose names begin so, and nothing else",
+    )
+    parser.add_argument(
         "--profile", choices=MODELS, metavar="MODEL", help="one model, step by step"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
@@ -88,14 +96,18 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     chosen = options.models
     if options.profile:
         options.models, options.peers = [options.profile], options.peers or []
-    elif options.layers:
+    elif options.layers or options.ops is not None:
         options.models, options.peers = chosen or [], options.peers or []
     else:
         options.models = chosen or list(QUICK_MODELS if options.quick else BENCHMARK)
         most = [name for name in PEERS if name != "numpy" or not options.quick]
         options.peers = most if options.peers is None else options.peers
     # What a full run has, and one that was asked for a part hasn't.
-    options.all = not (chosen or options.profile or options.layers or options.quick)
+    asks_for_operators = options.ops is not None
+    options.all = not (
+        chosen or options.profile or options.layers or asks_for_operators or options.quick
+    )
+    options.ops = "" if options.all else options.ops
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     options.words = list(words)
     return options
@@ -130,6 +142,12 @@ def run(options: argparse.Namespace) -> Results:
         threads = options.threads or sorted({1, device["threads"]})
         peak = measure_peak(lab)
         say(f"peak of a thread: {peak['gflops']:.1f} GFLOP/s, {peak['gigabytes']:.1f} GB/s")
+        layers = {name: Single(make) for name, make in LAYERS.items()}
+        operators = {
+            name: single
+            for name, single in OPERATORS.items()
+            if options.ops is not None and name.startswith(options.ops)
+        }
         found: list[Model] = []
         if options.models:
             with lab.peers(libraries, threads) as running:
@@ -150,8 +168,11 @@ def run(options: argparse.Namespace) -> Results:
             "rounds": options.rounds,
             "peak": peak,
             "models": found,
-            "layers": layers.measure(lab, threads, options.rounds, peak, quiet)
+            "layers": alone.measure(lab, layers, threads, options.rounds, peak, quiet)
             if options.layers or options.all
+            else [],
+            "operators": alone.measure(lab, operators, threads, options.rounds, peak, quiet)
+            if options.ops is not None
             else [],
             "loading": loading.measure(lab, case("mobilenet_v2"), libraries, threads[-1])
             if options.quick or options.all

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from tests.models.flops import Cost
 from tools.bench.peers import NATIVE, NUMPY, PYXNN
 from tools.bench.timing import Measured, Timed
 
@@ -98,11 +97,11 @@ def _row(timed: Timed, others: Sequence[Timed], peak: Peak) -> Row:
 
 
 def steps(profile: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """A profile with rates and shares."""
-    total = sum(step["milliseconds"] for step in profile)
+    """A profile with rates and shares, by the least time of each step."""
+    total = sum(min(step["milliseconds"]) for step in profile)
     result: list[Step] = []
     for step in profile:
-        milliseconds = step["milliseconds"]
+        milliseconds = min(step["milliseconds"])
         rate = 1 / milliseconds / 1e6 if milliseconds else 0.0
         result.append(
             {
@@ -120,12 +119,13 @@ def steps(profile: Sequence[Mapping[str, Any]]) -> list[Step]:
     return result
 
 
-class Layer(TypedDict):
-    """A single layer through pyxnn, its kernel alone, in milliseconds.
+class Alone(TypedDict):
+    """A single layer or operator through pyxnn, its kernel alone, in milliseconds.
 
     Attributes:
-        arithmetic: what its FLOPs take at the machine's peak.
-        memory: what reading its weights and input and writing its output take at the rate of reading from memory.
+        arithmetic: what its FLOPs and other vector operations take at the machine's peak.
+        memory: what a loop takes to read what goes in and to write what comes out, on as many threads.
+        factor: of the greater of these to the time that it takes.
     """
 
     name: str
@@ -133,19 +133,16 @@ class Layer(TypedDict):
     best: float
     arithmetic: float
     memory: float
-    gflops: float
-    peak_share: float
+    factor: float
 
 
-def layer(name: str, threads: int, best: float, cost: Cost, peak: Peak) -> Layer:
-    """The figures of one layer that took `best` milliseconds."""
-    gflops = cost.flops / best / 1e6
+def alone(name: str, threads: int, best: float, arithmetic: float, memory: float) -> Alone:
+    """The figures of what took `best` milliseconds."""
     return {
         "name": name,
         "threads": threads,
         "best": best,
-        "arithmetic": cost.flops / (peak["gflops"] * threads) / 1e6,
-        "memory": cost.bytes / peak["gigabytes"] / 1e6,
-        "gflops": gflops,
-        "peak_share": gflops / (peak["gflops"] * threads),
+        "arithmetic": arithmetic,
+        "memory": memory,
+        "factor": best / max(arithmetic, memory),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tools.bench.figures import Layer, Row, Step
+from tools.bench.figures import Alone, Row, Step
 from tools.bench.loading import Loading
 from tools.bench.results import Model, Results, ours, worst
 
@@ -25,6 +25,11 @@ share of what that many threads could do in multiply-adds, measured in the same 
 fast as the fastest other library of the browser a row is, *x ort-web* the same of onnxruntime-web. *error* is the greatest difference of an
 output's element from native onnxruntime's; 8-bit models of other libraries are quantized by their own tools. On other machines
 other figures will come out, and on this one the speed drifts: what differs by less than 15 % is the same.
+
+Layers and operators alone are single nodes on pyxnn; *ms* is the time of their kernels inside a run, of the best burst of 30.
+*arithmetic* is what their multiply-adds, and the other vector operations that a good implementation needs, take at the peak;
+*memory* what a plain loop on as many threads takes to read what goes in and to write what comes out, from the caches if
+these hold it; *x bound* how many times the greater of both the kernel takes.
 """
 
 
@@ -67,7 +72,9 @@ def tables(results: Results) -> str:
         parts += [f"## Where the time goes in the worst case, {behind['name']}", ""]
         parts += [profile(behind["profile"]), ""]
     if results["layers"]:
-        parts += ["## Layers alone", "", layers(results["layers"]), ""]
+        parts += ["## Layers alone", "", alone(results["layers"]), ""]
+    if results["operators"]:
+        parts += ["## Operators alone", "", alone(results["operators"]), ""]
     if results["loading"]:
         parts += ["## Loading", "", loading(results["loading"]), ""]
     if results["disturbed"]:
@@ -161,10 +168,10 @@ def profile(steps: Sequence[Step]) -> str:
     return f"{shown}\n{len(steps)} steps, {total:.2f} ms; the slowest {len(slowest)} are shown."
 
 
-def layers(rows: Sequence[Layer]) -> str:
-    """Layers against what arithmetic and memory allow."""
+def alone(rows: Sequence[Alone]) -> str:
+    """Kernels against what arithmetic and memory allow."""
     return table(
-        ("layer", "threads", "ms", "arithmetic", "memory", "GFLOP/s", "of peak"),
+        ("kernel", "threads", "ms", "arithmetic", "memory", "x bound"),
         [
             (
                 row["name"],
@@ -172,8 +179,7 @@ def layers(rows: Sequence[Layer]) -> str:
                 f"{row['best']:.3f}",
                 f"{row['arithmetic']:.3f}",
                 f"{row['memory']:.3f}",
-                f"{row['gflops']:.1f}",
-                f"{row['peak_share']:.0%}",
+                f"{row['factor']:.2f}",
             )
             for row in rows
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from tools.bench.figures import Layer, Peak, Row, Step
+from tools.bench.figures import Alone, Peak, Row, Step
 from tools.bench.loading import Loading
 
 
@@ -45,7 +45,8 @@ class Results(TypedDict):
     rounds: int
     peak: Peak
     models: list[Model]
-    layers: list[Layer]
+    layers: list[Alone]
+    operators: list[Alone]
     loading: Loading | None
     disturbed: int
     seconds: float
