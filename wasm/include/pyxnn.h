@@ -335,6 +335,29 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_deconvolution_qs8 = 34,
+  /*
+   * Floats to integers, by a kernel of ours: x / scale + zero point, rounded to nearest, ties to even, and kept between the
+   * least and the greatest integer; the least for NaN.
+   * params: enum pyxnn_element of the output (int8, uint8, int16, uint16), the least and the greatest (signed)
+   * dims: num_dims, extents, strides of the input, of scale, of zero point, of the output; 0 repeats. On the innermost axis
+   *       those of input and output are 1, and those of scale and zero point both 0 or both 1
+   * refs: input, scale, zero point (int32), output
+   */
+  pyxnn_quantize = 35,
+  /*
+   * Integers to floats, by a kernel of ours: (x - zero point) * scale.
+   * params: enum pyxnn_element of the input (int8, uint8, int16, uint16, int32)
+   * dims, refs: as pyxnn_quantize
+   */
+  pyxnn_dequantize = 36,
+  /*
+   * A function of bytes.
+   * params: none
+   * weights: its values of 0 to 255, bytes
+   * dims: rows channels in_stride out_stride
+   * refs: input, output
+   */
+  pyxnn_lookup = 37,
 };
 
 enum pyxnn_binary_type {

@@ -41,6 +41,9 @@ static const struct operator_type* const types[] = {
     [pyxnn_convolution_qs8] = &convolution_qs8_type,
     [pyxnn_fully_connected_qs8] = &fully_connected_qs8_type,
     [pyxnn_deconvolution_qs8] = &deconvolution_qs8_type,
+    [pyxnn_quantize] = &quantize_type,
+    [pyxnn_dequantize] = &dequantize_type,
+    [pyxnn_lookup] = &lookup_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

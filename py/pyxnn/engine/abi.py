@@ -56,6 +56,9 @@ class Kind(IntEnum):
     CONVOLUTION_QS8 = 32
     FULLY_CONNECTED_QS8 = 33
     DECONVOLUTION_QS8 = 34
+    QUANTIZE = 35
+    DEQUANTIZE = 36
+    LOOKUP = 37
 
 
 class BinaryType(IntEnum):

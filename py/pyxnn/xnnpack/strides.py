@@ -75,12 +75,15 @@ def _elementwise(step: Step, values: Sequence[Value], slabs: Mapping[Buffer, Sla
 _NESTS = (Kind.COPY, Kind.TYPED_BINARY, Kind.SELECT)
 """Kinds that take any nest; but for COPY their output is dense."""
 
-_ELEMENTWISE = (*_NESTS, Kind.UNARY, Kind.FUNCTION, Kind.BINARY)
+_ROWS = (Kind.UNARY, Kind.FUNCTION, Kind.LOOKUP)
+"""Kinds that take rows of one tensor."""
+
+_ELEMENTWISE = (*_NESTS, *_ROWS, Kind.BINARY)
 
 
 def nest(step: Step) -> list[Axis]:
     """How a step of an elementwise kind goes through its tensors: extents, and strides of each."""
-    if step.kind in (Kind.UNARY, Kind.FUNCTION):
+    if step.kind in _ROWS:
         rows, channels, in_stride, out_stride = step.dims
         axes = [(rows, in_stride, out_stride), (channels, 1, 1)]
     else:

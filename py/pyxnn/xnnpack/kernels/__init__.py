@@ -16,6 +16,7 @@ from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize
 from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
 from pyxnn.xnnpack.kernels.pooling import pool
+from pyxnn.xnnpack.kernels.quantization import dequantize, lookup, quantize
 from pyxnn.xnnpack.kernels.quantized import (
     Requantization,
     convolution_qs8,
@@ -52,6 +53,7 @@ __all__ = [
     "cut",
     "deconvolution",
     "deconvolution_qs8",
+    "dequantize",
     "expand",
     "fully_connected",
     "fully_connected_qs8",
@@ -59,12 +61,14 @@ __all__ = [
     "gather",
     "grid_sample",
     "local_response",
+    "lookup",
     "nest_words",
     "normalize",
     "pad",
     "pad_pixels",
     "pick",
     "pool",
+    "quantize",
     "recurrent",
     "reduce",
     "repeat",

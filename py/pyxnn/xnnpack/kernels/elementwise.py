@@ -9,7 +9,7 @@ import numpy as np
 from pyxnn.engine import BinaryType, FunctionType, Kind, UnaryType
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.kernels.cast import cast, element
-from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest, nest_words, outermost
+from pyxnn.xnnpack.kernels.nest import MAX_DIMS, aligned, nest, nest_words, outermost
 from pyxnn.xnnpack.values import FLOAT32, Value
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
     """An elementwise operation on two tensors of one type, broadcast as in NumPy; a comparison gives bool."""
     if a.dtype != FLOAT32 or type in COMPARISONS:
         return _typed_binary(ctx, type, a, b)
-    a, b = _aligned(ctx, a, b)
+    a, b = aligned(ctx, a, b)
     output = ctx.new(np.broadcast_shapes(a.shape, b.shape), a.order)
     _binary(ctx, type, a, b, output)
     return output
@@ -70,7 +70,7 @@ def _typed_binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
     elif dtype.kind in "iu":
         is_wide = dtype.itemsize == 8 or dtype == np.uint32
         working = np.dtype(np.int64 if is_wide else np.int32)
-    a, b = _aligned(ctx, cast(ctx, a, working), cast(ctx, b, working))
+    a, b = aligned(ctx, cast(ctx, a, working), cast(ctx, b, working))
     shape = np.broadcast_shapes(a.shape, b.shape)
     made = np.dtype(np.bool_) if compares else working if dtype.kind in "iu" else dtype
     output = ctx.new(shape, a.order, made)
@@ -81,14 +81,8 @@ def _typed_binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
 
 def select(ctx: Lowering, condition: Value, a: Value, b: Value) -> Value:
     """The elements of `a` where the condition is true, else those of `b`; broadcast as in NumPy."""
-    condition, a, b = _aligned(ctx, condition, a, b)
+    condition, a, b = aligned(ctx, condition, a, b)
     shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
     output = ctx.new(shape, a.order, a.dtype)
     dims = nest_words(nest(condition, a, b, output))
     return ctx.step(Kind.SELECT, [a.dtype.itemsize], dims, [condition, a, b], output)
-
-
-def _aligned(ctx: Lowering, *values: Value) -> list[Value]:
-    """Values of equal rank and in a common order, for broadcasting."""
-    rank = max(value.rank for value in values)
-    return ctx.arranged_alike([value.expanded(rank) for value in values])

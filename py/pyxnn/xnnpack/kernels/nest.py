@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +13,17 @@ from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.layout import Axis
 from pyxnn.xnnpack.values import Value
 
+if TYPE_CHECKING:
+    from pyxnn.xnnpack.lowering import Lowering
+
 MAX_DIMS = 6
 """The most dimensions that XNNPACK's kernels take."""
+
+
+def aligned(ctx: Lowering, *values: Value) -> list[Value]:
+    """Values of equal rank and in a common order, for broadcasting."""
+    rank = max(value.rank for value in values)
+    return ctx.arranged_alike([value.expanded(rank) for value in values])
 
 
 def nest(*values: Value) -> list[Axis]:

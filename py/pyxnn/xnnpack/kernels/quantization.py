@@ -1,0 +1,66 @@
+"""Floats to integers and back, and functions of bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pyxnn.engine import Kind
+from pyxnn.xnnpack.kernels.cast import cast, element
+from pyxnn.xnnpack.kernels.nest import aligned, nest, nest_words
+from pyxnn.xnnpack.resources import digest
+from pyxnn.xnnpack.values import FLOAT32, Value
+
+if TYPE_CHECKING:
+    from pyxnn.xnnpack.lowering import Lowering
+
+_INT32 = np.dtype(np.int32)
+
+
+def quantize(
+    ctx: Lowering,
+    x: Value,
+    scale: Value,
+    zero: Value,
+    dtype: np.dtype,
+    limits: tuple[int, int] | None = None,
+) -> Value:
+    """round(x / scale + zero), of `dtype`: integers of 8 or 16 bits.
+
+    Args:
+        scale, zero: broadcast with `x`.
+        limits: the least and the greatest integer; those of the type when absent.
+    """
+    if limits is None:
+        limits = (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    params = [element(dtype), *(limit & 0xFFFFFFFF for limit in limits)]
+    return _convert(ctx, Kind.QUANTIZE, params, x, scale, zero, dtype)
+
+
+def dequantize(ctx: Lowering, x: Value, scale: Value, zero: Value) -> Value:
+    """(x - zero) * scale of integers of 8 or 16 bits, or int32; `scale` and `zero` broadcast with `x`."""
+    return _convert(ctx, Kind.DEQUANTIZE, [element(x.dtype)], x, scale, zero, FLOAT32)
+
+
+def _convert(
+    ctx: Lowering,
+    kind: Kind,
+    params: list[int],
+    x: Value,
+    scale: Value,
+    zero: Value,
+    dtype: np.dtype,
+) -> Value:
+    x, scale, zero = aligned(ctx, x, scale, cast(ctx, zero, _INT32))
+    output = ctx.new(x.shape, x.order, dtype)
+    dims = nest_words(nest(x, scale, zero, output))
+    return ctx.step(kind, params, dims, [x, scale, zero], output)
+
+
+def lookup(ctx: Lowering, x: Value, table: np.ndarray) -> Value:
+    """A function of elements of one byte: `table` [256] has its values, of one byte each, by the bits of the elements."""
+    output = ctx.new(x.shape, x.order, table.dtype)
+    dims = [1, x.size, x.size, x.size]
+    values = table.view(np.uint8)
+    return ctx.step(Kind.LOOKUP, [], dims, [x], output, kernel=values, key=digest(values))
