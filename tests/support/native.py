@@ -28,7 +28,7 @@ def build(
     *,
     opset: int = OPSET,
     dynamic: bool = False,
-    dtype: type = np.float32,
+    dtype: type | Sequence[type] = np.float32,
     domains: Mapping[str, int] | None = None,
 ) -> bytes:
     """The bytes of a model.
@@ -40,7 +40,7 @@ def build(
         constants: initializers.
         opset: of ONNX's own domain.
         dynamic: let all extents of the inputs be unknown to the model.
-        dtype: of the outputs.
+        dtype: of the outputs, one for all or one for each.
         domains: versions of other domains.
     """
     graph = helper.make_graph(
@@ -57,8 +57,9 @@ def build(
         [onnx.ValueInfoProto(name=name) for name in outputs],
         [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
     )
-    for output in graph.output:
-        output.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    dtypes = [dtype] * len(outputs) if isinstance(dtype, type) else dtype
+    for output, each in zip(graph.output, dtypes, strict=True):
+        output.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(each))
     versions = {"": opset, **(domains or {})}
     imports = [helper.make_opsetid(*version) for version in versions.items()]
     proto = helper.make_model(graph, opset_imports=imports, ir_version=10)

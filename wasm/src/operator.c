@@ -44,6 +44,9 @@ static const struct operator_type* const types[] = {
     [pyxnn_quantize] = &quantize_type,
     [pyxnn_dequantize] = &dequantize_type,
     [pyxnn_lookup] = &lookup_type,
+    [pyxnn_dynamic_quantize] = &dynamic_quantize_type,
+    [pyxnn_convolution_integer] = &convolution_integer_type,
+    [pyxnn_convolution_integer_computed] = &convolution_integer_computed_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

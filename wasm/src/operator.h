@@ -160,6 +160,9 @@ extern const struct operator_type deconvolution_qs8_type;
 extern const struct operator_type quantize_type;
 extern const struct operator_type dequantize_type;
 extern const struct operator_type lookup_type;
+extern const struct operator_type dynamic_quantize_type;
+extern const struct operator_type convolution_integer_type;
+extern const struct operator_type convolution_integer_computed_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

@@ -26,3 +26,26 @@ struct tap_range taps_between(const struct slide* slide, size_t out, ptrdiff_t l
   const ptrdiff_t start = slide->offset + slide->stride * (ptrdiff_t)out;
   return (struct tap_range){.begin = first_tap(slide, start, low), .end = first_tap(slide, start, high)};
 }
+
+struct window_place place_window(const struct slide* slides, size_t number) {
+  struct window_place place;
+  for (size_t axis = window_axes; axis-- > 0;) {
+    const struct slide* slide = &slides[axis];
+    place.starts[axis] = slide->offset + slide->stride * (ptrdiff_t)(number % slide->out_extent);
+    number /= slide->out_extent;
+  }
+  place.image = number;
+  return place;
+}
+
+size_t pixel_under(const struct slide* slides, const struct window_place* place, const size_t* tap) {
+  size_t pixel = place->image;
+  for (size_t axis = 0; axis < window_axes; axis++) {
+    const size_t at = (size_t)(place->starts[axis] + slides[axis].dilation * (ptrdiff_t)tap[axis]);
+    if (at >= slides[axis].extent) {
+      return no_pixel;
+    }
+    pixel = pixel * slides[axis].extent + at;
+  }
+  return pixel;
+}

@@ -3,6 +3,7 @@
 #define PYXNN_WINDOW_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "operator.h"
 
@@ -30,5 +31,22 @@ struct tap_range {
  * @param high   the first beyond
  */
 struct tap_range taps_between(const struct slide* slide, size_t out, ptrdiff_t low, ptrdiff_t high);
+
+/* Where a window lies: its image, and along each axis its first tap. */
+struct window_place {
+  size_t image;
+  ptrdiff_t starts[window_axes];
+};
+
+/* The place of the window of an output, counted over all images. */
+struct window_place place_window(const struct slide* slides, size_t number);
+
+static const size_t no_pixel = SIZE_MAX;
+
+/*
+ * The pixel of the input under a tap, counted over all images; no_pixel outside of them.
+ * @param tap  its place in the window along each axis
+ */
+size_t pixel_under(const struct slide* slides, const struct window_place* place, const size_t* tap);
 
 #endif

@@ -59,6 +59,9 @@ class Kind(IntEnum):
     QUANTIZE = 35
     DEQUANTIZE = 36
     LOOKUP = 37
+    DYNAMIC_QUANTIZE = 38
+    CONVOLUTION_INTEGER = 39
+    CONVOLUTION_INTEGER_COMPUTED = 40
 
 
 class BinaryType(IntEnum):

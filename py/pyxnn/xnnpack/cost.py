@@ -86,6 +86,8 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.BATCH_MATMUL: _batch_matmul,
     Kind.CONVOLUTION: _convolution,
     Kind.CONVOLUTION_COMPUTED: _convolution_nd,
+    Kind.CONVOLUTION_INTEGER: _convolution_nd,
+    Kind.CONVOLUTION_INTEGER_COMPUTED: _convolution_nd,
     Kind.CONVOLUTION_ND: _convolution_nd,
     Kind.CONVOLUTION_QS8: _convolution,
     Kind.DECONVOLUTION: _deconvolution,

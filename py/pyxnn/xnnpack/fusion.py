@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import onnx
 
 from pyxnn import quantization
 from pyxnn.graph import Graph, Node
@@ -40,7 +41,9 @@ class Work:
     """A node to lower.
 
     Attributes:
-        node: with the outputs of the last node that was fused into it. A MatMul may have a third input: a row to add.
+        node: with the outputs of the last node that was fused into it. A MatMul may have a third input: a row to add. A
+            MatMulInteger or ConvInteger may have a fifth, what its results are multiplied with as floats, and a sixth, what is
+            then added.
         bounds: what its result is clamped to.
         operators: of the node and of those that were fused into it, such as "Conv+Relu".
         quantization: of the result, when the node is done on integers.
@@ -76,6 +79,8 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
     These are fused when nobody else needs the value between: no other node, and not the world outside the subgraph.
       * Relu and Clip, when their bounds are constant and the operator before can clamp (`Operator.clamps`).
       * Add after MatMul, when weights and addend are constant, and the weights are one matrix and the addend one row.
+      * Cast to float32 and Mul after MatMulInteger and ConvInteger, when weights are constant, and the factor is one number or
+        one for each column or channel; then Add, when the addend is that too, and constant.
       * QuantizeLinear to int8 by constants for the whole tensor, when the operator before runs on integers
         (`registry.QuantizedOperator`), as do the DequantizeLinear nodes that make its inputs.
 
@@ -88,12 +93,17 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
     uses = Counter(name for node in nodes for name in node.uses())
     uses.update(outputs)
     made_by: dict[str, int] = {}
-    works: list[Work] = []
+    works: list[Work | None] = []
     for node in nodes:
         place, work = len(works), Work(node, NO_BOUNDS, node.op_type)
         for name in node.uses():
             if name in made_by and uses[name] == 1:
                 before = works[made_by[name]]
+                assert before is not None
+                scaled = _scaled(before, name, node, graph)
+                if scaled is not None:  # here, where its factor is known
+                    works[made_by[name]], work = None, scaled
+                    break
                 if node.is_op("QuantizeLinear"):
                     joined = (
                         _quantized(before, node, graph)
@@ -107,7 +117,7 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
                     break
         works[place : place + 1] = [work]
         made_by.update((name, place) for name in node.defines())
-    return works
+    return [work for work in works if work is not None]
 
 
 def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
@@ -117,6 +127,8 @@ def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
         operator = registry.find(before.node)
         bounds = clip_bounds(node, graph.constant)
         if bounds is None or operator is None or not operator.clamps:
+            return None
+        if before.node.is_op(*_INTEGER_PRODUCTS) and len(before.node.inputs) < 5:
             return None
         fused = replace(before.node, outputs=[*node.outputs, *before.node.outputs[1:]])
         return Work(fused, before.bounds.then(bounds), operators)
@@ -129,6 +141,54 @@ def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
             replace(before.node, inputs=inputs, outputs=list(node.outputs)), NO_BOUNDS, operators
         )
     return None
+
+
+_INTEGER_PRODUCTS = ("MatMulInteger", "ConvInteger")
+
+
+def _scaled(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
+    """What makes floats of a product of integers, or scales them, or adds a bias; None when `node` does none of that to it."""
+    product = before.node
+    if not product.is_op(*_INTEGER_PRODUCTS) or before.bounds != NO_BOUNDS:
+        return None
+    weights = graph.constant(product.input(1))
+    if weights is None or (product.input(3) and graph.constant(product.input(3)) is None):
+        return None
+    inputs = list(product.inputs)
+    if node.is_op("Cast"):
+        matrices = math.prod(weights.shape[:-2]) if product.op_type == "MatMulInteger" else 1
+        if node.attributes["to"] != onnx.TensorProto.FLOAT or weights.ndim < 2 or matrices > 1:
+            return None
+        inputs += [""] * (5 - len(inputs))
+    elif node.is_op("Mul", "Add") and len(inputs) == 5 and len(set(node.inputs)) == 2:
+        other = node.inputs[1 - node.inputs.index(value)]
+        if not _is_by_channel(other, product, weights, graph):
+            return None
+        if node.op_type == "Mul" and not inputs[4]:
+            inputs[4] = other
+        elif node.op_type == "Add" and graph.constant(other) is not None:
+            inputs.append(other)
+        else:
+            return None
+    else:
+        return None
+    return Work(
+        replace(product, inputs=inputs, outputs=list(node.outputs)),
+        NO_BOUNDS,
+        f"{before.operators}+{node.op_type}",
+    )
+
+
+def _is_by_channel(name: str, product: Node, weights: np.ndarray, graph: Graph) -> bool:
+    """Whether a value is known to be one float, or one for each column of a product or each channel of a convolution."""
+    rank, shape = graph.rank(product.output(0)), graph.type(name).static_shape
+    if graph.dtype(name) != np.float32 or rank is None or shape is None or len(shape) > rank:
+        return False
+    axis, count = (
+        (-1, weights.shape[-1]) if product.op_type == "MatMulInteger" else (1 - rank, len(weights))
+    )
+    size = math.prod(shape)
+    return size == 1 or (size == count and len(shape) >= -axis and shape[axis] == size)
 
 
 def _is_whole(work: Work, graph: Graph, made: Collection[str]) -> bool:

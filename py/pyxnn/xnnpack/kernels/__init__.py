@@ -10,6 +10,13 @@ from pyxnn.xnnpack.kernels.cast import cast
 from pyxnn.xnnpack.kernels.convolution import convolution, convolution_nd, deconvolution
 from pyxnn.xnnpack.kernels.elementwise import binary, clamp, function, select, unary
 from pyxnn.xnnpack.kernels.indexing import gather, pick, tensor_scatter
+from pyxnn.xnnpack.kernels.integers import (
+    Scaling,
+    Weights,
+    convolution_integer,
+    dynamic_quantize,
+    matmul_integer,
+)
 from pyxnn.xnnpack.kernels.matmul import batch_matmul, fully_connected
 from pyxnn.xnnpack.kernels.movement import concat, cut, expand, pad, pad_pixels, repeat, transpose
 from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
@@ -36,9 +43,11 @@ __all__ = [
     "PIXEL",
     "RECURRENT_UNITS",
     "Requantization",
+    "Scaling",
     "Sight",
     "Slide",
     "Taps",
+    "Weights",
     "Window",
     "arg_extreme",
     "attention",
@@ -48,12 +57,14 @@ __all__ = [
     "clamp",
     "concat",
     "convolution",
+    "convolution_integer",
     "convolution_nd",
     "convolution_qs8",
     "cut",
     "deconvolution",
     "deconvolution_qs8",
     "dequantize",
+    "dynamic_quantize",
     "expand",
     "fully_connected",
     "fully_connected_qs8",
@@ -62,6 +73,7 @@ __all__ = [
     "grid_sample",
     "local_response",
     "lookup",
+    "matmul_integer",
     "nest_words",
     "normalize",
     "pad",

@@ -59,6 +59,12 @@ def unsigned(node: Node, graph: Graph) -> str | None:
     return _of_types(node, graph, None, types, "an unsigned integer")
 
 
+def bytes_of_integers(node: Node, graph: Graph, positions: Positions = None) -> str | None:
+    """That inputs (all, unless positions are given) are int8 or uint8; absent ones are."""
+    types = {np.dtype(np.int8), np.dtype(np.uint8)}
+    return _of_types(node, graph, positions, types, "int8 or uint8")
+
+
 def _of_types(
     node: Node, graph: Graph, positions: Positions, allowed: Container[np.dtype], wanted: str
 ) -> str | None:
