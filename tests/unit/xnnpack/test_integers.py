@@ -1,269 +1,274 @@
-"""DynamicQuantizeLinear, MatMulInteger and ConvInteger, and what onnxruntime's dynamic quantization makes of them.
-
-Integers, scales and zero points are equal to native onnxruntime's. Products scaled to floats are rounded once less: 1e-6.
-"""
+"""Arithmetic, comparisons and logic of integers and bool, Where and its kin, against native onnxruntime: all exact."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from hypothesis.extra import numpy as arrays
+from onnx import helper
 
 from tests.support import native
 
-QUANTIZED = (np.uint8, np.float32, np.uint8)
-TYPES = st.sampled_from([np.uint8, np.int8])
+RANDOM = np.random.default_rng(3)
+shapes = arrays.mutually_broadcastable_shapes(num_shapes=2, max_dims=5, max_side=5)
+three_shapes = arrays.mutually_broadcastable_shapes(num_shapes=3, max_dims=5, max_side=5)
 
 
-def integers(random, dtype, shape):
-    info = np.iinfo(dtype)
-    return random.integers(info.min, info.max + 1, shape).astype(dtype)
+def numbers(shape, dtype, low=-99):
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return RANDOM.integers(-3, 4, shape).astype(dtype)
+    low = max(low, np.iinfo(dtype).min) if dtype.kind in "iu" else 0
+    return RANDOM.integers(low, 2 if dtype.kind == "b" else 100, shape).astype(dtype)
+
+
+def compare(op_type, arrays, dtype, opset=18, **attributes):
+    """The last operand as a constant too."""
+    names = [f"x{place}" for place in range(len(arrays))]
+    node = helper.make_node(op_type, names, ["y"], **attributes)
+    feeds = dict(zip(names, arrays, strict=True))
+    native.compare(native.build([node], feeds, ["y"], opset=opset, dtype=dtype), feeds)
+    if len(arrays) > 1:
+        *_, last = names
+        constants = {last: feeds.pop(last)}
+        data = native.build([node], feeds, ["y"], constants, opset=opset, dtype=dtype)
+        native.compare(data, feeds)
 
 
 @given(
-    st.lists(st.integers(1, 40), max_size=3),
-    st.integers(0, 99),
-    st.sampled_from([1e-30, 0.02, 1.0, 300.0]),
-    st.sampled_from([-1.0, 0.0, 0.3, 1.0]),
+    st.sampled_from(["Add", "Sub", "Mul", "Max", "Min", "Div", "Mod"]),
+    st.sampled_from(["int32", "int64"]),
+    shapes,
 )
-def test_dynamic_quantize(shape, seed, scale, shift):
-    random = np.random.default_rng(seed)
-    x = np.asarray((random.uniform(-1, 1, shape) + shift) * scale, np.float32)
-    data = quantize_model(x)
-    native.compare(data, {"x": x})
+def test_arithmetic(op_type, dtype, shapes):
+    a, b = (numbers(shape, dtype) for shape in shapes.input_shapes)
+    if op_type in ("Div", "Mod"):
+        b = np.where(b == 0, b.dtype.type(7), b)
+    compare(op_type, [a, b], a.dtype)
 
 
-@pytest.mark.parametrize("count", [16383, 50001])
-def test_dynamic_quantize_in_parts(count):
-    x = np.random.default_rng(count).standard_normal(count, np.float32)
-    native.compare(quantize_model(x), {"x": x})
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint16", "uint32", "uint64"])
+def test_narrow_integers_wrap(dtype):
+    a, b = numbers((3, 1, 5), dtype, -128), numbers((4, 5), dtype, 1)
+    for op_type, function in (("Add", np.add), ("Sub", np.subtract), ("Mul", np.multiply)):
+        check(op_type, [a, b], function(a, b))
+    if dtype != "uint64":
+        for op_type, function in (("Max", np.maximum), ("Min", np.minimum), ("Mod", np.mod)):
+            check(op_type, [a, b], function(a, b))
+        check("Div", [a, b], (a.astype(np.float64) / b).astype(dtype))
+        check("LessOrEqual", [a, b], a <= b)
+    check("Equal", [a, b], a == b)
 
 
-def test_dynamic_quantize_halfway():
-    x = np.array([-127.5, 127.5, *np.arange(-20, 20) + 0.5], np.float32)
-    native.compare(quantize_model(x), {"x": x})
-
-
-@pytest.mark.parametrize("x", [np.zeros(7), np.full(3, 4.0), np.full(3, -4.0)])
-def test_dynamic_quantize_of_constants(x):
-    native.compare(quantize_model(x.astype(np.float32)), {"x": x.astype(np.float32)})
-
-
-def quantize_model(x):
-    node = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "scale", "zero"])
-    return native.build([node], {"x": x}, ["y", "scale", "zero"], dtype=QUANTIZED)
-
-
-@st.composite
-def matmuls(draw):
-    a_type, b_type = draw(TYPES), draw(TYPES)
-    m, n = draw(st.integers(1, 20)), draw(st.integers(1, 40))
-    k = draw(st.integers(1, 70))
-    a_batch, b_batch = draw(
-        st.sampled_from([((), ()), ((2, 3), ()), ((2, 1), (1, 3)), ((2,), (2,)), ((), (2, 2))])
-    )
-    random = np.random.default_rng(draw(st.integers(0, 99)))
-    feeds = {
-        "a": integers(random, a_type, (*a_batch, m, k)),
-        "b": integers(random, b_type, (*b_batch, k, n)),
-    }
-    zeros = draw(st.sampled_from([None, (), "columns"]))
-    names = ["a", "b"]
-    if zeros is not None:
-        feeds["a_zero"] = integers(random, a_type, ())
-        shape = () if zeros == () else (*b_batch, 1, n) if b_batch else (n,)
-        feeds["b_zero"] = integers(random, b_type, shape)
-        names += ["a_zero", "b_zero"]
-    constant = draw(st.sampled_from([(), ("b", "b_zero"), ("b", "b_zero"), ("b",), ("a",)]))
-    constants = {name: feeds.pop(name) for name in constant if name in feeds}
-    node = helper.make_node("MatMulInteger", names, ["y"])
-    dynamic = draw(st.booleans())
-    return native.build([node], feeds, ["y"], constants, dynamic=dynamic, dtype=np.int32), feeds
-
-
-@given(matmuls())
-def test_matmul(case):
-    native.compare(*case)
-
-
-@pytest.mark.parametrize("shapes", [((5,), (5, 3)), ((4, 5), (5,)), ((5,), (5,)), ((0, 3), (3, 4))])
-@pytest.mark.parametrize("constant", [False, True])
-def test_ranks(shapes, constant):
-    random = np.random.default_rng(0)
-    feeds = {name: integers(random, np.uint8, s) for name, s in zip("ab", shapes, strict=True)}
-    constants = {"b": feeds.pop("b")} if constant else {}
-    node = helper.make_node("MatMulInteger", ["a", "b"], ["y"])
-    data = native.build([node], feeds, ["y"], constants, dtype=np.int32)
-    native.compare(data, feeds)
-
-
-@pytest.mark.parametrize("shape", [(6, 9), (2, 3, 6, 9)])
-def test_zero_point_for_each_row(shape):
-    """onnxruntime takes one only."""
-    random = np.random.default_rng(0)
-    rows = shape[-2:-1] if len(shape) == 2 else (*shape[:-1], 1)
-    feeds = {"a": integers(random, np.int8, shape), "zero": integers(random, np.int8, rows)}
-    b = integers(random, np.uint8, (9, 5))
-    node = helper.make_node("MatMulInteger", ["a", "b", "zero"], ["y"])
-    data = native.build([node], feeds, ["y"], {"b": b}, dtype=np.int32)
-    part = native.subgraph(data)
+def check(op_type, operands, expected, **attributes):
+    """Against NumPy, where onnxruntime lacks a type."""
+    names = [f"x{place}" for place in range(len(operands))]
+    feeds = dict(zip(names, operands, strict=True))
+    node = helper.make_node(op_type, names, ["y"], **attributes)
+    part = native.subgraph(native.build([node], feeds, ["y"], opset=18, dtype=expected.dtype))
     result = part.run(feeds)["y"]
     part.close()
-    zeros = feeds["zero"].reshape(*shape[:-1], 1).astype(np.int32)
-    np.testing.assert_array_equal(
-        result, (feeds["a"].astype(np.int32) - zeros) @ b.astype(np.int32)
+    assert result.dtype == expected.dtype
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_edges(dtype):
+    lowest = np.iinfo(dtype).min
+    a = np.array([lowest, lowest, 5, lowest, -7, 7, 0], dtype)
+    b = np.array([-1, 1, 0, lowest, 2, -2, 0], dtype)
+    check("Div", [a, b], np.array([lowest, lowest, 0, 1, -3, -3, 0], dtype))
+    check("Mod", [a, b], np.array([0, 0, 0, 0, 1, -1, 0], dtype))
+    check("Mod", [a, b], np.array([0, 0, 0, 0, -1, 1, 0], dtype), fmod=1)
+    check("Neg", [a], np.array([lowest, lowest, -5, lowest, 7, -7, 0], dtype))
+
+
+@given(st.sampled_from(["int32", "int64"]), shapes)
+def test_pow(dtype, shapes):
+    a, b = (
+        RANDOM.integers(low, 8, shape)
+        for low, shape in zip((-5, 0), shapes.input_shapes, strict=True)
     )
+    compare("Pow", [a.astype(dtype), b.astype(dtype)], np.dtype(dtype))
 
 
-@st.composite
-def convs(draw):
-    axes = draw(st.integers(1, 3))
-    groups, inputs, outputs = draw(st.sampled_from([(1, 3, 5), (1, 8, 17), (2, 2, 3), (6, 1, 1)]))
-    kernel = [draw(st.integers(1, 3)) for _ in range(axes)]
-    image = [draw(st.integers(k + 2, 9)) for k in kernel]
-    random = np.random.default_rng(draw(st.integers(0, 99)))
-    x_type, w_type = np.uint8, draw(TYPES)
-    feeds = {
-        "x": integers(random, x_type, (2, groups * inputs, *image)),
-        "w": integers(random, w_type, (groups * outputs, inputs, *kernel)),
-        "x_zero": integers(random, x_type, ()),
-        "w_zero": integers(random, w_type, ()),
-    }
-    attributes = {
-        "group": groups,
-        "strides": [draw(st.integers(1, 2)) for _ in range(axes)],
-        "dilations": [draw(st.sampled_from([1, 1, 2])) if k < 3 else 1 for k in kernel],
-        "pads": [draw(st.integers(0, k - 1)) for k in 2 * kernel],
-    }
-    names = list(feeds)[: draw(st.sampled_from([2, 3, 4]))]
-    feeds = {name: feeds[name] for name in names}
-    constant = draw(st.sampled_from([(), ("w", "w_zero"), ("w", "w_zero", "x_zero"), ("w",)]))
-    constants = {name: feeds.pop(name) for name in constant if name in feeds}
-    node = helper.make_node("ConvInteger", names, ["y"], **attributes)
-    return native.build([node], feeds, ["y"], constants, dtype=np.int32), feeds
+def test_pow_to_a_negative_power():
+    a, b = np.array([1, -1, -1, 2, -9]), np.array([-3, -3, -2, -1, -4])
+    check("Pow", [a, b], np.array([1, -1, 1, 0, 0]))
 
 
-@given(convs())
-def test_conv(case):
-    native.compare(*case)
+@pytest.mark.parametrize("exponent", [1, 2, 3, 4])
+def test_pow_by_a_constant(exponent):
+    x = numbers((3, 4), "int64")
+    node = helper.make_node("Pow", ["x", "e"], ["y"])
+    constants = {"e": np.array([exponent], np.int32)}
+    native.compare(native.build([node], {"x": x}, ["y"], constants, dtype=np.int64), {"x": x})
 
 
-@pytest.mark.parametrize("constant", [False, True])
-def test_zero_point_for_each_channel(constant):
-    """onnxruntime takes one only."""
-    random = np.random.default_rng(0)
-    feeds = {
-        "x": integers(random, np.uint8, (2, 4, 7, 6)),
-        "w": integers(random, np.int8, (9, 4, 3, 3)),
-        "x_zero": integers(random, np.uint8, ()),
-        "w_zero": integers(random, np.int8, (9,)),
-    }
-    constants = {name: feeds.pop(name) for name in ("w", "w_zero")} if constant else {}
-    node = helper.make_node("ConvInteger", ["x", "w", "x_zero", "w_zero"], ["y"])
-    data = native.build([node], feeds, ["y"], constants, dtype=np.int32)
-    native.compare(data, feeds, reference=True)
+@pytest.mark.parametrize("dtype", ["int32", "int64", "int8"])
+@pytest.mark.parametrize("op_type", ["Abs", "Neg", "Sign"])
+def test_signs(op_type, dtype):
+    compare(op_type, [numbers((3, 5), dtype)], np.dtype(dtype))
 
 
-def chain(random, *, columns=24, scale_shape=(), bias_shape=None, shared=1, relu=False):
-    """What quantize_dynamic makes of MatMul nodes with one input."""
-    k = 32
-    nodes = [helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "x_scale", "x_zero"])]
-    constants, outputs = {}, []
-    for i in range(shared):
-        constants[f"w{i}"] = integers(random, np.int8, (k, columns))
-        constants[f"w_scale{i}"] = random.uniform(0.01, 0.1, scale_shape).astype(np.float32)
-        constants[f"w_zero{i}"] = integers(random, np.int8, scale_shape)
-        y = f"y{i}"
-        last = [y, f"scaled{i}"]
-        nodes += [
-            helper.make_node("MatMulInteger", ["q", f"w{i}", "x_zero", f"w_zero{i}"], [f"i{i}"]),
-            helper.make_node("Cast", [f"i{i}"], [f"f{i}"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", ["x_scale", f"w_scale{i}"], [f"scale{i}"]),
-            helper.make_node("Mul", [f"f{i}", f"scale{i}"], [f"scaled{i}"]),
-        ]
-        if bias_shape is not None:
-            constants[f"bias{i}"] = random.standard_normal(bias_shape).astype(np.float32)
-            nodes.append(helper.make_node("Add", [f"bias{i}", f"scaled{i}"], [f"added{i}"]))
-            last[1] = f"added{i}"
-        nodes.append(helper.make_node("Relu" if relu else "Identity", [last[1]], [y]))
-        outputs.append(y)
-    return nodes, constants, outputs
+def test_signs_of_unsigned():
+    x = np.array([0, 3, 200], np.uint8)
+    check("Abs", [x], x)
+    check("Sign", [x], np.minimum(x, 1))
 
 
-@pytest.mark.parametrize("scale_shape", [(), (1,), (24,)])
-@pytest.mark.parametrize("bias_shape", [None, (), (24,), (1, 24)])
-@pytest.mark.parametrize("relu", [False, True])
-def test_dynamic_quantization(scale_shape, bias_shape, relu):
-    random = np.random.default_rng(3)
-    x = random.standard_normal((2, 7, 32), np.float32)
-    nodes, constants, outputs = chain(
-        random, scale_shape=scale_shape, bias_shape=bias_shape, relu=relu
-    )
-    data = native.build(nodes, {"x": x}, outputs, constants)
-    native.compare(data, {"x": x}, rtol=1e-6, atol=1e-5)
-    part = native.subgraph(data)
-    kinds = [task.split()[0] for task in native.tasks(part, {"x": x})]
-    part.close()
-    fused = "MatMulInteger+Cast+Mul" + "+Add" * (bias_shape is not None) + "+Relu" * relu
-    assert kinds == ["DynamicQuantizeLinear", "Mul", fused]
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+@pytest.mark.parametrize("limits", [("low", "high"), ("low",), ("", "high")])
+def test_clip_and_relu(dtype, limits):
+    x = numbers((4, 9), dtype)
+    constants = {"low": np.array(5, dtype), "high": np.array(50, dtype)}
+    node = helper.make_node("Clip", ["x", *limits], ["y"])
+    used = {name: constants[name] for name in limits if name}
+    native.compare(native.build([node], {"x": x}, ["y"], used, dtype=x.dtype), {"x": x})
+    if dtype != "uint8":
+        check("Relu", [x], np.maximum(x, 0))
 
 
-def test_shared_quantization():
-    random = np.random.default_rng(3)
-    x = random.standard_normal((7, 32), np.float32)
-    nodes, constants, outputs = chain(random, bias_shape=(24,), shared=3)
-    data = native.build(nodes, {"x": x}, outputs, constants)
-    native.compare(data, {"x": x}, rtol=1e-6, atol=1e-5)
-    part = native.subgraph(data)
-    kinds = [task.split()[0] for task in native.tasks(part, {"x": x})]
-    part.close()
-    assert sorted(kinds) == ["DynamicQuantizeLinear"] + 3 * ["MatMulInteger+Cast+Mul+Add"] + 3 * [
-        "Mul"
-    ]
+COMPARISONS = ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"]
 
 
-@pytest.mark.parametrize("scale_shape", [(), (1, 5, 1, 1)])
-def test_dynamic_convolution(scale_shape):
-    random = np.random.default_rng(3)
-    x = random.standard_normal((2, 4, 9, 8), np.float32)
-    constants = {
-        "w": integers(random, np.uint8, (5, 4, 3, 3)),
-        "w_zero": integers(random, np.uint8, ()),
-        "w_scale": random.uniform(0.01, 0.1, scale_shape).astype(np.float32),
-        "bias": random.standard_normal((1, 5, 1, 1)).astype(np.float32),
-    }
+@given(
+    st.sampled_from(COMPARISONS),
+    st.sampled_from(["float32", "int32", "int64"]),
+    shapes,
+)
+def test_comparisons(op_type, dtype, shapes):
+    a, b = (numbers(shape, dtype, -3) for shape in shapes.input_shapes)
+    compare(op_type, [a, b], np.bool_)
+
+
+@pytest.mark.parametrize("op_type", COMPARISONS)
+def test_comparisons_of_what_is_no_number(op_type):
+    special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0], np.float32)
+    compare(op_type, [special, special[:, None]], np.bool_)
+
+
+@given(st.sampled_from(["And", "Or", "Xor", "Equal"]), shapes)
+def test_logic(op_type, shapes):
+    a, b = (numbers(shape, np.bool_) for shape in shapes.input_shapes)
+    compare(op_type, [a, b], np.bool_)
+
+
+def test_not():
+    compare("Not", [numbers((3, 21), np.bool_)], np.bool_)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64", "uint64"])
+def test_bits(dtype):
+    a, b = numbers((3, 1, 7), dtype), numbers((4, 1), dtype)
+    for op_type in ("BitwiseAnd", "BitwiseOr", "BitwiseXor"):
+        compare(op_type, [a, b], a.dtype)
+    compare("BitwiseNot", [a], a.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64"])
+@pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
+def test_shifts(dtype, direction):
+    x = np.array([1, 2, 77, np.iinfo(dtype).max], dtype)[:, None]
+    y = np.array([0, 1, 5, 7], dtype)
+    expected = x << y if direction == "LEFT" else x >> y
+    check("BitShift", [x, y], expected, direction=direction)
+
+
+def test_shift_by_more_than_all_bits():
+    x, y = np.array([77, 77], np.uint32), np.array([32, 64], np.uint32)
+    check("BitShift", [x, y], np.zeros(2, np.uint32), direction="RIGHT")
+
+
+@given(st.sampled_from(["uint8", "float32", "int64"]), three_shapes)
+def test_where(size, shapes):
+    condition, x, y = shapes.input_shapes
+    operands = [numbers(condition, np.bool_), numbers(x, size), numbers(y, size)]
+    compare("Where", operands, operands[1].dtype)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int16", "uint16"])
+def test_where_of_more_types(dtype):
+    operands = [numbers((4, 1, 9), np.bool_), numbers((3, 9), dtype), numbers((3, 1), dtype)]
+    check("Where", operands, np.where(*operands))
+
+
+def test_where_over_an_operand():
+    """Rows that one condition decides, written where an operand was."""
+    condition, a = numbers((2, 3, 1), np.bool_), numbers((2, 3, 40), np.float32)
     nodes = [
-        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "x_scale", "x_zero"]),
-        helper.make_node("ConvInteger", ["q", "w", "x_zero", "w_zero"], ["i"], pads=[1, 1, 1, 1]),
-        helper.make_node("Cast", ["i"], ["f"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["x_scale", "w_scale"], ["scale"]),
-        helper.make_node("Mul", ["f", "scale"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "bias"], ["y"]),
+        helper.make_node("Neg", ["a"], ["b"]),
+        helper.make_node("Where", ["c", "b", "zero"], ["y"]),
+        helper.make_node("Neg", ["a"], ["d"]),
+        helper.make_node("Where", ["c", "zero", "d"], ["z"]),
     ]
-    data = native.build(nodes, {"x": x}, ["y"], constants)
-    native.compare(data, {"x": x}, rtol=1e-6, atol=1e-5)
-    part = native.subgraph(data)
-    kinds = [task.split()[0] for task in native.tasks(part, {"x": x})]
-    part.close()
-    assert kinds[-1] != "Mul" and "ConvInteger+Cast+Mul+Add" in kinds
+    feeds = {"c": condition, "a": a}
+    constants = {"zero": np.zeros((), np.float32)}
+    native.compare(native.build(nodes, feeds, ["y", "z"], constants), feeds)
 
 
-def test_integers_are_kept_where_others_use_them():
-    random = np.random.default_rng(3)
-    x = integers(random, np.uint8, (4, 6))
+@pytest.mark.parametrize("opset", [9, 13, 20])
+def test_is_nan(opset):
+    x = np.array([[np.nan, 1.0], [np.inf, -np.inf]], np.float32)
+    compare("IsNaN", [x], np.bool_, opset)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"detect_negative": 0},
+        {"detect_positive": 0},
+        {"detect_negative": 0, "detect_positive": 0},
+    ],
+)
+def test_is_inf(attributes):
+    x = np.array([[np.nan, 1.0], [np.inf, -np.inf]], np.float32)
+    compare("IsInf", [x], np.bool_, **attributes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+@pytest.mark.parametrize("k", [None, -1, 0, 2])
+@pytest.mark.parametrize("upper", [0, 1])
+def test_trilu(dtype, k, upper):
+    x = numbers((2, 3, 4), dtype)
+    constants = {} if k is None else {"k": np.array(k)}
+    node = helper.make_node("Trilu", ["x", *constants], ["y"], upper=upper)
+    native.compare(native.build([node], {"x": x}, ["y"], constants, dtype=x.dtype), {"x": x})
+
+
+def test_eye_like():
+    x = numbers((3, 5), "int32")
     nodes = [
-        helper.make_node("MatMulInteger", ["x", "w"], ["i"]),
-        helper.make_node("Cast", ["i"], ["f"], to=TensorProto.FLOAT),
-        helper.make_node("Relu", ["f"], ["y"]),
-        helper.make_node("Cast", ["i"], ["z"], to=TensorProto.FLOAT),
+        helper.make_node("EyeLike", ["x"], ["eye"], k=1),
+        helper.make_node("Add", ["x", "eye"], ["y"]),
     ]
-    data = native.build(nodes, {"x": x}, ["y", "z"], {"w": integers(random, np.int8, (6, 3))})
-    native.compare(data, {"x": x})
+    native.compare(native.build(nodes, {"x": x}, ["y"], dynamic=True, dtype=np.int32), {"x": x})
+
+
+def test_of_nothing():
+    x = np.zeros((0, 3), np.int64)
+    compare("Add", [x, x], x.dtype)
+    compare("Where", [x > 0, x, x], x.dtype)
 
 
 def test_refusals():
-    feeds = {name: np.ones((1,) * 6, np.uint8) for name in "xw"}
-    node = helper.make_node("ConvInteger", ["x", "w"], ["y"])
-    assert native.refusal(native.build([node], feeds, ["y"], dtype=np.int32)) == (
-        "input 'w' has rank 6, not 3 or 4 or 5"
+    x = np.ones((2, 2), np.float64)
+    for op_type in ("Add", "Equal"):
+        node = helper.make_node(op_type, ["x", "x"], ["y"])
+        made = np.float64 if op_type == "Add" else np.bool_
+        data = native.build([node], {"x": x}, ["y"], dtype=made)
+        assert (
+            native.refusal(data) == "input 'x' is float64, not of a type that kernels compute with"
+        )
+    node = helper.make_node("Less", ["x", "x"], ["y"])
+    data = native.build([node], {"x": x.astype(np.uint64)}, ["y"], dtype=np.bool_)
+    assert native.refusal(data) == "input 'x' is uint64, not of a type that kernels compare"
+    node = helper.make_node("Mod", ["x", "x"], ["y"], fmod=1)
+    data = native.build([node], {"x": x.astype(np.float32)}, ["y"])
+    assert (
+        native.refusal(data) == "input 'x' is float32, not an integer of a type that kernels divide"
     )
+    node = helper.make_node("BitShift", ["x", "x"], ["y"], direction="RIGHT")
+    data = native.build([node], {"x": x.astype(np.int32)}, ["y"], opset=28, dtype=np.int32)
+    assert native.refusal(data) == "input 'x' is int32, not an unsigned integer"
