@@ -224,7 +224,8 @@ enum pyxnn_kind {
   /*
    * Windows over up to three axes pooled by a kernel of ours. Taps outside the image count nothing, but those of a mean up to
    * counted_before and counted_after pixels beyond count as zeros.
-   * params: enum pyxnn_pool_type power(f) min(f) max(f)
+   * params: enum pyxnn_pool_type, enum pyxnn_element (float32; uint8 and int8 for maxima), power(f) min(f) max(f) (within the
+   *         range of the element)
    * dims: batch channels in_pixel_stride out_pixel_stride, for each axis: extent out_extent kernel stride dilation offset
    *       (signed: where the first tap of the first window lies) counted_before counted_after
    * refs: input, output (int64 for places)

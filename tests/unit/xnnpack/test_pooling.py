@@ -18,7 +18,7 @@ MEAN = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @st.composite
-def pools(draw, op_type, rank, opset):
+def pools(draw, op_type, rank, opset, dtype=np.float32):
     """A model with one pool over `rank` spatial axes, and its feeds."""
 
     def extents(low, high):
@@ -47,10 +47,14 @@ def pools(draw, op_type, rank, opset):
         for k, d, before, after in zip(kernel, dilations, pads[:rank], pads[rank:], strict=True)
     ]
     random = np.random.default_rng(draw(st.integers(0, 9)))
-    shape = draw(st.integers(1, 2)), draw(st.integers(1, 9)), *image
+    shape = draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 3, 4, 5, 9, 17, 70])), *image
     x = random.standard_normal(shape, np.float32)
     node = helper.make_node(op_type, ["x"], ["y"], **attributes)
-    return native.build([node], {"x": x}, ["y"], opset=opset, dynamic=draw(st.booleans())), {"x": x}
+    x = (x * 40).astype(dtype) if dtype != np.float32 else x
+    model = native.build(
+        [node], {"x": x}, ["y"], opset=opset, dynamic=draw(st.booleans()), dtype=dtype
+    )
+    return model, {"x": x}
 
 
 @given(pools("MaxPool", 2, 12))
@@ -61,6 +65,39 @@ def test_max_of_images(case):
 @given(pools("MaxPool", 1, 22))
 def test_max_of_signals(case):
     native.compare(*case)
+
+
+@given(
+    st.tuples(st.sampled_from([1, 2]), st.sampled_from([np.int8, np.uint8])).flatmap(
+        lambda pair: pools("MaxPool", pair[0], 22, pair[1])
+    )
+)
+def test_max_of_bytes(case):
+    native.compare(*case)
+
+
+def test_max_of_bytes_with_bounds_and_indices():
+    x = np.random.default_rng(0).integers(-128, 128, (2, 3, 7, 9), np.int8)
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["h", "i"], kernel_shape=[3, 3], dilations=[1, 2]),
+        helper.make_node("Relu", ["h"], ["y"]),
+    ]
+    data = native.build(nodes, {"x": x}, ["y", "i"], opset=14, dtype=np.int8)
+    model = onnx.load_from_string(data)
+    model.graph.output[1].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    native.compare(model.SerializeToString(), {"x": x})
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel"),
+    [((1, 64, 20, 300), [3, 3]), ((1, 3, 40, 3000), [2, 5]), ((1, 130, 9, 70), [1, 40])],
+)
+def test_rows_in_parts(shape, kernel):
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    attributes = {"kernel_shape": kernel, "strides": [2, 2], "pads": [0, 1, 0, 1]}
+    for op_type in ("MaxPool", "AveragePool"):
+        node = helper.make_node(op_type, ["x"], ["y"], **attributes)
+        native.compare(native.build([node], {"x": x}, ["y"]), {"x": x}, **MEAN)
 
 
 @given(pools("AveragePool", 2, 11))
@@ -194,8 +231,8 @@ def test_refusals():
     image = (1, 2, 5, 5)
     assert reason(image, kernel_shape=[2, 2]) is None
     assert (
-        reason(image, np.uint8, kernel_shape=[2, 2])
-        == "input 'x' is uint8, not a float of 16 or 32 bits"
+        reason(image, np.float64, kernel_shape=[2, 2])
+        == "input 'x' is float64, not a float or an integer of 8 bits"
     )
     ranks = "input 'x' has rank 6, not 3 or 4 or 5"
     assert reason((1, 2, 5, 5, 5, 5), kernel_shape=[2] * 4) == ranks

@@ -2,12 +2,14 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "kernels/simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum pooling { maximum, sum, sum_of_magnitudes, sum_of_squares, sum_of_powers };
+/* Vectors that are made side by side, so that none waits for another. */
+enum { block = 4 };
 
 INLINE v128_t power_of_lanes(v128_t value, float power) {
   return wasm_f32x4_make(powf(wasm_f32x4_extract_lane(value, 0), power), powf(wasm_f32x4_extract_lane(value, 1), power),
@@ -15,118 +17,238 @@ INLINE v128_t power_of_lanes(v128_t value, float power) {
                          powf(wasm_f32x4_extract_lane(value, 3), power));
 }
 
+/* What changes no window. */
+INLINE v128_t nothing(enum pooling pooling) {
+  switch (pooling) {
+    case pooling_maximum:
+      return wasm_f32x4_const_splat(-FLT_MAX);
+    case pooling_maximum_s8:
+      return wasm_i8x16_const_splat(INT8_MIN);
+    default:
+      return wasm_i8x16_const_splat(0);
+  }
+}
+
+/* What two parts of a window make together. */
+INLINE v128_t join(enum pooling pooling, v128_t total, v128_t part) {
+  switch (pooling) {
+    case pooling_maximum:
+      return wasm_f32x4_pmax(total, part);
+    case pooling_maximum_u8:
+      return wasm_u8x16_max(total, part);
+    case pooling_maximum_s8:
+      return wasm_i8x16_max(total, part);
+    default:
+      return wasm_f32x4_add(total, part);
+  }
+}
+
+/* Adds elements of the image to a part. */
 INLINE v128_t add(enum pooling pooling, v128_t total, v128_t value, float power) {
   switch (pooling) {
-    case maximum:
-      return wasm_f32x4_pmax(total, value);
-    case sum:
-      return wasm_f32x4_add(total, value);
-    case sum_of_magnitudes:
+    case pooling_magnitudes:
       return wasm_f32x4_add(total, wasm_f32x4_abs(value));
-    case sum_of_squares:
+    case pooling_squares:
       return simd_madd(value, value, total);
-    default:
+    case pooling_powers:
       return wasm_f32x4_add(total, power_of_lanes(wasm_f32x4_abs(value), power));
+    default:
+      return join(pooling, total, value);
   }
 }
 
-INLINE v128_t finish(enum pooling pooling, v128_t total, const struct pooling_result* result) {
+struct finish {
+  v128_t factor, min, max;
+  float root;
+};
+
+INLINE v128_t finish(enum pooling pooling, v128_t total, const struct finish* with) {
   switch (pooling) {
-    case sum:
-      total = wasm_f32x4_mul(total, wasm_f32x4_splat(result->factor));
+    case pooling_maximum_u8:
+      return wasm_u8x16_min(wasm_u8x16_max(total, with->min), with->max);
+    case pooling_maximum_s8:
+      return wasm_i8x16_min(wasm_i8x16_max(total, with->min), with->max);
+    case pooling_mean:
+      total = wasm_f32x4_mul(total, with->factor);
       break;
-    case sum_of_squares:
+    case pooling_squares:
       total = wasm_f32x4_sqrt(total);
       break;
-    case sum_of_powers:
-      total = power_of_lanes(total, 1.0f / result->power);
+    case pooling_powers:
+      total = power_of_lanes(total, with->root);
       break;
     default:
       break;
   }
-  return simd_clamp(total, wasm_f32x4_splat(result->min), wasm_f32x4_splat(result->max));
+  return simd_clamp(total, with->min, with->max);
 }
 
-INLINE v128_t nothing(enum pooling pooling) {
-  return wasm_f32x4_splat(pooling == maximum ? -FLT_MAX : 0.0f);
+void pooling_fill(enum pooling pooling, uint8_t* to, size_t bytes) {
+  const v128_t value = nothing(pooling);
+  size_t i = 0;
+  for (; i + 16 <= bytes; i += 16) {
+    wasm_v128_store(to + i, value);
+  }
+  memcpy(to + i, &value, bytes - i);
 }
 
-/* `left` channels from `channel` on, four at most. */
-INLINE void reduce(enum pooling pooling, const struct pooling_taps* taps, const struct pooling_result* result,
-                   size_t channel, size_t left) {
-  const ptrdiff_t step = taps->strides[2];
-  const size_t width = taps->counts[2];
-  const float power = result->power;
-  v128_t total = nothing(pooling);
-  const float* plane = taps->first + channel;
-  for (size_t d = 0; d < taps->counts[0]; d++, plane += taps->strides[0]) {
-    const float* row = plane;
-    for (size_t h = 0; h < taps->counts[1]; h++, row += taps->strides[1]) {
-      const float* pixel = row;
-      for (size_t w = 0; w < width; w++, pixel += step) {
-        total = add(pooling, total, simd_load(pixel, left), power);
+/* Vectors of the rows from byte `at` on, which hold `bytes` bytes, all of them unless there is one. */
+INLINE void add_vectors(enum pooling pooling, const struct pooling_rows* rows, size_t planes, size_t height,
+                        float power, size_t at, size_t vectors, size_t bytes, uint8_t* to) {
+  v128_t totals[block];
+  for (size_t v = 0; v < vectors; v++) {
+    totals[v] = nothing(pooling);
+  }
+  const uint8_t* plane = rows->first + at;
+  for (size_t z = 0; z < planes; z++, plane += rows->strides[0]) {
+    const uint8_t* row = plane;
+    for (size_t y = 0; y < height; y++, row += rows->strides[1]) {
+      for (size_t v = 0; v < vectors; v++) {
+        v128_t value = wasm_i8x16_const_splat(0);
+        if (bytes >= 16) {
+          value = wasm_v128_load(row + v * 16);
+        } else {
+          memcpy(&value, row, bytes);
+        }
+        totals[v] = add(pooling, totals[v], value, power);
       }
     }
   }
-  simd_store(result->output + channel, finish(pooling, total, result), left);
+  for (size_t v = 0; v < vectors; v++) {
+    wasm_v128_store(to + at + v * 16, totals[v]);
+  }
 }
 
-/* Sixteen channels from `channel` on, whose vectors need not wait for each other. */
-INLINE void reduce_sixteen(enum pooling pooling, const struct pooling_taps* taps, const struct pooling_result* result,
-                           size_t channel) {
-  const ptrdiff_t step = taps->strides[2];
-  const size_t width = taps->counts[2];
-  const float power = result->power;
-  v128_t a = nothing(pooling), b = a, c = a, d = a;
-  const float* plane = taps->first + channel;
-  for (size_t z = 0; z < taps->counts[0]; z++, plane += taps->strides[0]) {
-    const float* row = plane;
-    for (size_t y = 0; y < taps->counts[1]; y++, row += taps->strides[1]) {
-      const float* pixel = row;
-      for (size_t x = 0; x < width; x++, pixel += step) {
-        a = add(pooling, a, wasm_v128_load(pixel), power);
-        b = add(pooling, b, wasm_v128_load(pixel + 4), power);
-        c = add(pooling, c, wasm_v128_load(pixel + 8), power);
-        d = add(pooling, d, wasm_v128_load(pixel + 12), power);
-      }
+INLINE void add_rows(enum pooling pooling, const struct pooling_rows* rows, size_t planes, size_t height, float power,
+                     uint8_t* to, size_t bytes) {
+  size_t i = 0;
+  for (; i + block * 16 <= bytes; i += block * 16) {
+    add_vectors(pooling, rows, planes, height, power, i, block, 16, to);
+  }
+  for (; i + 16 <= bytes; i += 16) {
+    add_vectors(pooling, rows, planes, height, power, i, 1, 16, to);
+  }
+  if (i < bytes && bytes >= 16) {
+    add_vectors(pooling, rows, planes, height, power, bytes - 16, 1, 16, to);
+  } else if (i < bytes) {
+    add_vectors(pooling, rows, planes, height, power, 0, 1, bytes, to);
+  }
+}
+
+/* Stores the first `bytes` bytes of a vector, fewer than 16. */
+INLINE void store_part(uint8_t* to, v128_t value, size_t bytes) {
+  if (bytes & 8) {
+    wasm_v128_store64_lane(to, value, 0);
+    value = wasm_i64x2_shuffle(value, value, 1, 1);
+    to += 8;
+  }
+  if (bytes & 4) {
+    wasm_v128_store32_lane(to, value, 0);
+    value = wasm_u64x2_shr(value, 32);
+    to += 4;
+  }
+  if (bytes & 2) {
+    wasm_v128_store16_lane(to, value, 0);
+    value = wasm_u64x2_shr(value, 16);
+    to += 2;
+  }
+  if (bytes & 1) {
+    wasm_v128_store8_lane(to, value, 0);
+  }
+}
+
+/* Vectors of one window from byte `at` of its pixels on; the last may be part of one. */
+INLINE void add_window(enum pooling pooling, const uint8_t* first, size_t taps, size_t tap_stride,
+                       const struct finish* with, size_t at, size_t vectors, size_t bytes, uint8_t* to) {
+  v128_t totals[block];
+  const uint8_t* pixel = first + at;
+  for (size_t v = 0; v < vectors; v++) {
+    totals[v] = wasm_v128_load(pixel + v * 16);
+  }
+  for (size_t t = 1; t < taps; t++) {
+    pixel += tap_stride;
+    for (size_t v = 0; v < vectors; v++) {
+      totals[v] = join(pooling, totals[v], wasm_v128_load(pixel + v * 16));
     }
   }
-  float* output = result->output + channel;
-  wasm_v128_store(output, finish(pooling, a, result));
-  wasm_v128_store(output + 4, finish(pooling, b, result));
-  wasm_v128_store(output + 8, finish(pooling, c, result));
-  wasm_v128_store(output + 12, finish(pooling, d, result));
-}
-
-INLINE void reduce_all(enum pooling pooling, const struct pooling_taps* taps, const struct pooling_result* result) {
-  size_t channel = 0;
-  for (; channel + 16 <= result->channels; channel += 16) {
-    reduce_sixteen(pooling, taps, result, channel);
-  }
-  for (; channel + 4 <= result->channels; channel += 4) {
-    reduce(pooling, taps, result, channel, 4);
-  }
-  if (channel < result->channels) {
-    reduce(pooling, taps, result, channel, result->channels - channel);
+  for (size_t v = 0; v < vectors; v++) {
+    const v128_t value = finish(pooling, totals[v], with);
+    if (bytes >= 16) {
+      wasm_v128_store(to + at + v * 16, value);
+    } else {
+      store_part(to + at, value, bytes);
+    }
   }
 }
 
-void pooling_maximum(const struct pooling_taps* taps, const struct pooling_result* result) {
-  reduce_all(maximum, taps, result);
-}
-
-void pooling_mean(const struct pooling_taps* taps, const struct pooling_result* result) {
-  reduce_all(sum, taps, result);
-}
-
-void pooling_norm(const struct pooling_taps* taps, const struct pooling_result* result) {
-  if (result->power == 1.0f) {
-    reduce_all(sum_of_magnitudes, taps, result);
-  } else if (result->power == 2.0f) {
-    reduce_all(sum_of_squares, taps, result);
-  } else {
-    reduce_all(sum_of_powers, taps, result);
+INLINE void add_columns(enum pooling pooling, const struct pooling_windows* windows, size_t taps, size_t bytes,
+                        struct finish with, uint8_t* to, size_t step) {
+  const uint8_t* first = windows->first;
+  const size_t tap_stride = windows->tap_stride;
+  for (size_t x = 0; x < windows->count; x++, first += windows->stride, to += step) {
+    if (pooling == pooling_mean) {
+      with.factor = wasm_v128_load32_splat(windows->factors + x);
+    }
+    size_t i = 0;
+    for (; i + block * 16 <= bytes; i += block * 16) {
+      add_window(pooling, first, taps, tap_stride, &with, i, block, 16, to);
+    }
+    for (; i + 16 <= bytes; i += 16) {
+      add_window(pooling, first, taps, tap_stride, &with, i, 1, 16, to);
+    }
+    if (i < bytes) {
+      add_window(pooling, first, taps, tap_stride, &with, i, 1, bytes - i, to);
+    }
   }
+}
+
+#define FOR_EACH_POOLING(X)     \
+  switch (constants->pooling) { \
+    X(pooling_maximum)          \
+    X(pooling_maximum_u8)       \
+    X(pooling_maximum_s8)       \
+    X(pooling_mean)             \
+    X(pooling_magnitudes)       \
+    X(pooling_squares)          \
+    X(pooling_powers)           \
+  }
+
+void pooling_add_rows(const struct pooling_constants* constants, const struct pooling_rows* rows, uint8_t* to,
+                      size_t bytes) {
+  const size_t planes = rows->counts[0], height = rows->counts[1];
+#define ADD_ROWS(pooling)                                                   \
+  case pooling:                                                             \
+    if (planes == 1 && height == 2) {                                       \
+      add_rows(pooling, rows, 1, 2, constants->power, to, bytes);           \
+    } else if (planes == 1 && height == 3) {                                \
+      add_rows(pooling, rows, 1, 3, constants->power, to, bytes);           \
+    } else {                                                                \
+      add_rows(pooling, rows, planes, height, constants->power, to, bytes); \
+    }                                                                       \
+    break;
+  FOR_EACH_POOLING(ADD_ROWS)
+}
+
+void pooling_add_columns(const struct pooling_constants* constants, const struct pooling_windows* windows, size_t bytes,
+                         uint8_t* to, size_t step) {
+  struct finish with = {.min = wasm_f32x4_splat(constants->min),
+                        .max = wasm_f32x4_splat(constants->max),
+                        .root = 1.0f / constants->power};
+  if (constants->pooling == pooling_maximum_u8 || constants->pooling == pooling_maximum_s8) {
+    with.min = wasm_i8x16_splat((int8_t)(int32_t)constants->min);
+    with.max = wasm_i8x16_splat((int8_t)(int32_t)constants->max);
+  }
+#define ADD_COLUMNS(pooling)                                               \
+  case pooling:                                                            \
+    if (windows->taps == 2) {                                              \
+      add_columns(pooling, windows, 2, bytes, with, to, step);             \
+    } else if (windows->taps == 3) {                                       \
+      add_columns(pooling, windows, 3, bytes, with, to, step);             \
+    } else {                                                               \
+      add_columns(pooling, windows, windows->taps, bytes, with, to, step); \
+    }                                                                      \
+    break;
+  FOR_EACH_POOLING(ADD_COLUMNS)
 }
 
 void pooling_argmax(const struct pooling_taps* taps, int64_t place, const int32_t strides[3], int64_t step,

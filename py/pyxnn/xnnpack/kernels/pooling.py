@@ -10,6 +10,7 @@ import numpy as np
 from pyxnn.engine import Kind, PoolType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
+from pyxnn.xnnpack.kernels.cast import element
 from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, STILL, Slide
 from pyxnn.xnnpack.values import Value
 
@@ -29,6 +30,7 @@ def pool(
     """Windows over the axes of (N, C, ...), of which there may be three.
 
     Args:
+        x: float32; of a maximum also uint8 or int8.
         counted: by axis, how many pixels before and after the image count in a mean.
         power: of a norm.
     """
@@ -41,5 +43,7 @@ def pool(
     is_place = type in (PoolType.POOL_ARGMAX, PoolType.POOL_ARGMAX_COLUMN_MAJOR)
     shape = (batch, channels, *(slide.out_extent for slide in slides))
     output = ctx.new(shape, x.order, np.dtype(np.int64) if is_place else x.dtype)
-    params = [type, float(power), *bounds]
+    if x.dtype.kind != "f":
+        bounds = bounds.then(Bounds(*map(float, (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max))))
+    params = [type, element(x.dtype), float(power), *bounds]
     return ctx.step(Kind.POOL, params, [batch, *[channels] * 3, *words], [x], output)

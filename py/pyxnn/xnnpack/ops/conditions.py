@@ -26,6 +26,12 @@ def floating(node: Node, graph: Graph, positions: Positions = None) -> str | Non
     return _of_types(node, graph, positions, _FLOATS, "a float of 16 or 32 bits")
 
 
+def floating_or_bytes(node: Node, graph: Graph, positions: Positions = None) -> str | None:
+    """That inputs (all, unless positions are given) are float32, float16, bfloat16, int8 or uint8; absent ones are."""
+    types = {*_FLOATS, np.dtype(np.int8), np.dtype(np.uint8)}
+    return _of_types(node, graph, positions, types, "a float or an integer of 8 bits")
+
+
 def movable(node: Node, graph: Graph, positions: Positions = None) -> str | None:
     """That inputs (all, unless positions are given) are of types that kernels move; absent ones are."""
     return _of_types(node, graph, positions, MOVABLE, "of a type that kernels move")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
-from pyxnn.engine import PoolType, ReduceType
+from pyxnn.engine import FunctionType, PoolType, ReduceType, UnaryType
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
-from pyxnn.xnnpack.kernels import Slide
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions, windows
 from pyxnn.xnnpack.ops.reduction import mean
 from pyxnn.xnnpack.registry import register
+from pyxnn.xnnpack.values import FLOAT32, Value
 
 
 def supports_pool(node: Node, graph: Graph) -> str | None:
@@ -19,7 +17,12 @@ def supports_pool(node: Node, graph: Graph) -> str | None:
     return conditions.floating(node, graph) or windows.supports(node, graph)
 
 
-@register("MaxPool", supports=supports_pool, clamps=True)
+def supports_max_pool(node: Node, graph: Graph) -> str | None:
+    """Windows over one, two or three axes."""
+    return conditions.floating_or_bytes(node, graph) or windows.supports(node, graph)
+
+
+@register("MaxPool", supports=supports_max_pool, clamps=True)
 def lower_max_pool(node: Node, ctx: Lowering) -> None:
     """MaxPool (opsets 8 to 22): X (N, C, [[D,] H,] W) to Y (N, C, [[oD,] oH,] oW) and Indices, where in X each is."""
     x = ctx.value(node.input(0))
@@ -29,7 +32,7 @@ def lower_max_pool(node: Node, ctx: Lowering) -> None:
         type = PoolType.POOL_ARGMAX
         if node.attribute("storage_order", 0):
             type = PoolType.POOL_ARGMAX_COLUMN_MAJOR
-        ctx.define(node.output(1), kernels.pool(ctx, type, x, slides))
+        ctx.define(node.output(1), kernels.pool(ctx, type, kernels.cast(ctx, x, FLOAT32), slides))
 
 
 @register("AveragePool", supports=supports_pool, clamps=True)
@@ -70,10 +73,15 @@ def lower_global_max_pool(node: Node, ctx: Lowering) -> None:
 def lower_global_lp_pool(node: Node, ctx: Lowering) -> None:
     """GlobalLpPool (opsets 2, 22): X (N, C, ...) to the p-norms Y (N, C, 1, ...)."""
     x = ctx.value(node.input(0))
-    power = node.attribute("p", 2)
-    shape = (*x.shape[:2], *[1] * (x.rank - 2))
-    pixels = math.prod(x.shape[2:])
-    signal = ctx.reshape(x, (*x.shape[:2], pixels))
-    slides = [Slide(pixels, 1, pixels)]
-    pooled = kernels.pool(ctx, PoolType.POOL_NORM, signal, slides, power=power)
-    ctx.define(node.output(0), ctx.reshape(pooled, shape))
+    ctx.define(node.output(0), _norm(ctx, x, node.attribute("p", 2)))
+
+
+def _norm(ctx: Lowering, x: Value, power: int) -> Value:
+    """The p-norm of each image."""
+    axes = range(2, x.rank)
+    if power in (1, 2):
+        return kernels.reduce(ctx, ReduceType.L1 if power == 1 else ReduceType.L2, x, axes)
+    magnitudes = kernels.unary(ctx, UnaryType.ABS, x)
+    powers = kernels.function(ctx, FunctionType.POWER_OF, magnitudes, power)
+    total = kernels.reduce(ctx, ReduceType.SUM, powers, axes)
+    return kernels.function(ctx, FunctionType.POWER_OF, total, 1 / power)
