@@ -17,7 +17,6 @@ from tests.models.mobilenet_v2 import mobilenet_v2
 from tools import chromium, serve, site
 from tools.bench import peers, timing
 from tools.bench.case import Case
-from tools.bench.machine import Quiet
 from tools.bench.peers import PYXNN, Lab, PagePeer
 from tools.run import BUILD, BuildError, attempt, say
 
@@ -66,8 +65,8 @@ def show_mobilenet(lab: Lab, counts: list[int]) -> None:
     case = Case.random("mobilenet_v2", mobilenet_v2())
     other = peers.onnxruntime_web()
     say(f"MobileNetV2 1.0/224, {case.flops / 1e9:.2f} GFLOP a run")
-    with lab.peers((PYXNN, other), counts) as running:
-        ((_, rows, _),) = timing.measure([(case, running)], rounds=12, quiet=Quiet(PATIENCE))
+    with lab.peers((PYXNN, other), counts) as running, lab.quiet(PATIENCE) as quiet:
+        ((_, rows, _),) = timing.measure([(case, running)], rounds=12, quiet=quiet)
     for threads in counts:
         ours, theirs = (timing.find(rows, library, threads) for library in (PYXNN, other))
         if not (ours and theirs):

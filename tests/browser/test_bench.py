@@ -15,7 +15,6 @@ from tests.models.operators import Made, single
 from tools.bench import __main__ as bench
 from tools.bench import alone, figures, peers, plot, report, results
 from tools.bench.case import Case
-from tools.bench.machine import Quiet
 from tools.bench.peers import NATIVE, PYXNN, Lab
 
 ROUNDS = 2
@@ -35,8 +34,9 @@ def lab(browser: Browser, site_folder: Path) -> Iterator[Lab]:
 def found(lab: Lab) -> results.Results:
     case = Case.random("tiny", layers.conv(channels=32, size=32))
     peak = bench.measure_peak(lab)
-    with lab.peers([PYXNN, peers.onnxruntime_web(), peers.tfjs(), NATIVE], [1]) as running:
-        (model,) = bench.measure([(case, running)], ROUNDS, Quiet(0), peak)
+    libraries = [PYXNN, peers.onnxruntime_web(), peers.tfjs(), NATIVE]
+    with lab.peers(libraries, [1]) as running, lab.quiet(patience=0) as quiet:
+        (model,) = bench.measure([(case, running)], ROUNDS, quiet, peak)
     return {
         "date": "",
         "processor": "",
@@ -102,7 +102,8 @@ def test_alone(lab: Lab) -> None:
     relu = single("Relu", Made(shape, channels_last=True))
     peak: figures.Peak = {"gflops": 50.0, "gigabytes": 10.0}
     singles = {name: sigmoid, **dict([relu])}
-    first, second = alone.measure(lab, singles, [2], ROUNDS, peak, Quiet(0))
+    with lab.quiet(patience=0) as quiet:
+        first, second = alone.measure(lab, singles, [2], ROUNDS, peak, quiet)
     assert (first["name"], first["threads"]) == ("Sigmoid_1x16x256x256", 2)
     assert math.isclose(first["arithmetic"], math.prod(shape) / 4 * 100 * 8 / 100e6)
     for row in (first, second):
@@ -112,6 +113,12 @@ def test_alone(lab: Lab) -> None:
     assert second["arithmetic"] == 0
     assert math.isclose(second["factor"] * second["memory"], second["best"])
     assert report.alone([first, second]).count("1x16x256x256") == 2
+
+
+def test_bursts_of_two_threads_look_at_the_cores(lab: Lab) -> None:
+    with lab.quiet(patience=0) as quiet:
+        assert quiet.run(lambda: 7, threads=2) == 7
+        assert 1 < quiet.shortest < 1e5
 
 
 def test_report(found: results.Results) -> None:

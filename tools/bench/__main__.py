@@ -35,7 +35,7 @@ PEERS: dict[str, Callable[[], Library]] = {
 NUMPY_MODEL = "matmul_512"  # the one row for the fun of it
 QUICK_MODELS = ("mobilenet_v2", "matmul_512")
 ROUNDS, QUICK_ROUNDS = 9, 4
-PATIENCE, QUICK_PATIENCE = 90.0, 20.0  # seconds to wait for a quiet machine
+PATIENCE, QUICK_PATIENCE = 120.0, 20.0  # seconds to wait for a quiet machine
 PROFILES = 5
 
 
@@ -133,9 +133,9 @@ def counts(text: str) -> list[int]:
 
 def run(options: argparse.Namespace) -> Results:
     """Measures what the command line asks for."""
-    quiet = Quiet(QUICK_PATIENCE if options.quick else PATIENCE)
     libraries = [PYXNN, *peers.obtainable(PEERS[name]() for name in options.peers)]
-    with peers.lab(site.TARGET, libraries) as lab:
+    patience = QUICK_PATIENCE if options.quick else PATIENCE
+    with peers.lab(site.TARGET, libraries) as lab, lab.quiet(patience) as quiet:
         with lab.peer(PYXNN, 1) as peer:
             device = peer.call("device")
         say(f"{chromium.version()}, binary {device['binary']}, {device['threads']} threads")

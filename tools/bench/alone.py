@@ -37,7 +37,7 @@ def measure(
                 peer.load(case)
                 warm_up(peer, case, seconds=0.2)
             tries = [
-                [quiet.run(lambda case=case: kernel_time(peer, case)) for case in cases]  # type: ignore[misc]
+                [quiet.run(lambda case=case: kernel_time(peer, case), threads) for case in cases]  # type: ignore[misc]
                 for _ in range(rounds)
             ]
         with lab.page() as page:
@@ -83,7 +83,8 @@ def memory(page: Page, threads: int, single: Single, cost: Cost, quiet: Quiet) -
 
     def sweep(read: int, written: int) -> float:
         return min(
-            quiet.run(lambda: page.evaluate(SWEEP, [threads, read, written])) for _ in range(SWEEPS)
+            quiet.run(lambda: page.evaluate(SWEEP, [threads, read, written]), threads)
+            for _ in range(SWEEPS)
         )
 
     times, bytes = single.again

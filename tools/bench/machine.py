@@ -1,4 +1,4 @@
-"""The machine under the benchmark: what it is, and whether anybody else is at work on it."""
+"""The machine under the benchmark: what it is, whether anybody else is at work on it, and where its cores are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ Result = TypeVar("Result")
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 SHARE = 0.08  # of one core: what others may use during a burst
 SAMPLE = 0.1  # seconds
+FAR = 2.5  # times the shortest way from core to core
 
 
 def processor() -> str:
@@ -53,37 +54,57 @@ def own_seconds() -> float:
 
 
 class Quiet:
-    """Runs things while the machine is idle, as far as its patience goes.
+    """Runs things while the machine is idle and its cores are near each other, as far as its patience goes.
+
+    A virtual machine's cores move: at times they are on two dies, whose caches are apart, so that threads which work together are
+    a quarter slower.
 
     Attributes:
         patience: seconds that may still be spent on waiting and repeating, over the whole benchmark.
-        disturbed: how many results were kept although others were at work.
+        disturbed: how many results were kept although others were at work, or cores far apart.
+        shortest: nanoseconds of the shortest way between cores so far, there and back.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, round_trip: Callable[[], float]) -> None:
+        """
+        Args:
+            patience: as above.
+            round_trip: measures the nanoseconds of a cache line from one core to another and back.
+        """
         self.patience = patience
         self.disturbed = 0
+        self._round_trip = round_trip
+        self.shortest = float("inf")
 
-    def run(self, work: Callable[[], Result]) -> Result:
-        """The result of `work`, repeated if others used the machine meanwhile."""
+    def run(self, work: Callable[[], Result], threads: int) -> Result:
+        """The result of `work` on so many threads, repeated if something came between."""
         while True:
-            self._wait()
+            self._wait(threads)
             start, before = time.monotonic(), foreign_seconds()
             result = work()
             spent = time.monotonic() - start
             # What /proc counts comes in ticks, so in a short time two of them prove nothing.
-            if foreign_seconds() - before <= max(SHARE * spent, 2 * TICK):
+            alone = foreign_seconds() - before <= max(SHARE * spent, 2 * TICK)
+            if alone and self._is_near(threads):
                 return result
             if self.patience <= 0:
                 self.disturbed += 1
                 return result
             self.patience -= spent
 
-    def _wait(self) -> None:
-        """Returns once nobody else has been at work for a moment."""
+    def _wait(self, threads: int) -> None:
+        """Returns once nobody else has been at work for a moment, and cores are near each other."""
         while self.patience > 0:
             before = foreign_seconds()
             time.sleep(SAMPLE)
-            if foreign_seconds() - before <= max(SHARE * SAMPLE, TICK):
+            if foreign_seconds() - before <= max(SHARE * SAMPLE, TICK) and self._is_near(threads):
                 return
             self.patience -= SAMPLE
+
+    def _is_near(self, threads: int) -> bool:
+        """Whether the way between cores is about as short as it has ever been; of no account to one thread."""
+        if threads == 1:
+            return True
+        way = self._round_trip()
+        self.shortest = min(self.shortest, way)
+        return way < FAR * self.shortest

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tools import chromium, lock, serve, sources
 from tools.bench.case import DATA, Array, Case, Format
+from tools.bench.machine import Quiet
 from tools.run import ROOT, BuildError, say
 
 PAGES = ROOT / "tests/bench"
@@ -181,6 +182,13 @@ class Lab:
         page.goto(self.address + path)
         yield page
         context.close()
+
+    @contextmanager
+    def quiet(self, patience: float) -> Iterator[Quiet]:
+        """What runs things while the machine is idle; see there."""
+        with self.page() as page:
+            script = "async () => (await import('/bench/distance.js')).roundTrip()"
+            yield Quiet(patience, lambda: page.evaluate(script))
 
     @contextmanager
     def peer(self, library: Library, threads: int) -> Iterator[PagePeer]:

@@ -78,7 +78,10 @@ def tables(results: Results) -> str:
     if results["loading"]:
         parts += ["## Loading", "", loading(results["loading"]), ""]
     if results["disturbed"]:
-        parts += [f"{results['disturbed']} bursts were disturbed by other programs.", ""]
+        parts += [
+            f"{results['disturbed']} bursts were disturbed by other programs, or ran on cores far apart.",
+            "",
+        ]
     return "\n".join(parts)
 
 

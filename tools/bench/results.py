@@ -33,7 +33,7 @@ class Results(TypedDict):
     Attributes:
         arguments: of `./build.sh bench`.
         rounds: bursts of each row.
-        disturbed: bursts that were kept although other programs were at work.
+        disturbed: bursts that were kept although other programs were at work, or cores far apart.
         seconds: that it took.
     """
 

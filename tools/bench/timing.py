@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -92,8 +93,7 @@ def measure(
 ) -> list[Measured]:
     """Times each case on its peers: a burst of every peer in turn, case by case, and all of that `rounds` times.
 
-    So the bursts of a row are spread over the whole benchmark, which is what it takes for two runs of it to agree: a virtual
-    machine's two cores are at times two threads of one core. A peer that can't run a case is left out, with a line saying so.
+    So the bursts of a row are spread over the whole benchmark, as the machine's speed drifts. A peer that can't run a case is left out, with a line saying so.
     At last a row for each is printed.
     """
     found = []
@@ -120,7 +120,8 @@ def measure(
         for peer, timed in turns:
             if number % HEAVY_ROUNDS and timed.best > HEAVY:
                 continue
-            timed.bursts.append(quiet.run(lambda turn=(peer, timed): burst(*turn)))  # type: ignore[misc]
+            turn = functools.partial(burst, peer, timed)
+            timed.bursts.append(quiet.run(turn, peer.threads))
         say(f"round {number + 1} of {rounds}")
     say("\n".join([HEADER, *(str(timed) for measured in found for timed in measured.rows)]))
     return found

@@ -1,4 +1,4 @@
-"""Waiting for a quiet machine."""
+"""Waiting for a quiet machine whose cores are near each other."""
 
 from __future__ import annotations
 
@@ -40,30 +40,53 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return amounts
 
 
+def near() -> float:
+    return 100
+
+
 def test_an_idle_machine_runs_once(used: list[float]) -> None:
     runs: list[int] = []
-    quiet = Quiet(10)
-    quiet.run(lambda: runs.append(1))
+    quiet = Quiet(10, near)
+    quiet.run(lambda: runs.append(1), 2)
     assert (len(runs), quiet.patience, quiet.disturbed) == (1, 10, 0)
 
 
 def test_a_disturbed_run_is_repeated(used: list[float]) -> None:
     runs: list[int] = []
     used[:] = [1, 0, 0, 0]  # waiting takes two looks, the run two
-    quiet = Quiet(10)
-    quiet.run(lambda: runs.append(1))
+    quiet = Quiet(10, near)
+    quiet.run(lambda: runs.append(1), 2)
     assert (len(runs), quiet.disturbed) == (2, 0)
 
 
 def test_waits_until_others_are_done(used: list[float]) -> None:
     used[:] = [1, 0, 1, 0]
-    quiet = Quiet(10)
-    quiet.run(lambda: None)
+    quiet = Quiet(10, near)
+    quiet.run(lambda: None, 2)
     assert quiet.patience == pytest.approx(10 - 2 * 0.01)
 
 
 def test_patience_ends(used: list[float]) -> None:
     used[:] = [1] * 1000
-    quiet = Quiet(0.05)
-    assert quiet.run(lambda: "result") == "result"
+    quiet = Quiet(0.05, near)
+    assert quiet.run(lambda: "result", 2) == "result"
     assert quiet.disturbed == 1
+
+
+@pytest.mark.parametrize(("threads", "looks"), [(1, 0), (2, 3)])
+def test_cores_far_apart(used: list[float], threads: int, looks: int) -> None:
+    """Only several threads wait until the cores are near again."""
+    ways = [100, 105, 300]
+    quiet = Quiet(10, lambda: ways.pop())
+    quiet.shortest = 110
+    quiet.run(lambda: None, threads)
+    assert len(ways) == 3 - looks
+    assert quiet.patience == pytest.approx(10 - 0.01 * (threads - 1))
+
+
+def test_a_run_on_cores_that_went_apart_is_repeated(used: list[float]) -> None:
+    runs: list[int] = []
+    ways = [100.0, 100, 300, 100]
+    quiet = Quiet(10, lambda: ways.pop())
+    quiet.run(lambda: runs.append(1), 2)
+    assert (len(runs), quiet.disturbed) == (2, 0)
