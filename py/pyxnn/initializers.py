@@ -52,6 +52,14 @@ def read(
     return arrays
 
 
+def owned(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Read-only copies of the arrays that are views of other memory, such as a model's bytes."""
+    copies = {name: array.copy() for name, array in arrays.items() if array.base is not None}
+    for array in copies.values():
+        array.flags.writeable = False
+    return copies
+
+
 def dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
     """A sparse tensor as an ordinary array; its indices are flat or one row a value."""
     values = onnx.numpy_helper.to_array(sparse.values)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
+from pyxnn import initializers
 from pyxnn.cpu.kernel import Kernel, run
 from pyxnn.graph import Graph, Node, dead_after
 from pyxnn.partition import CPU
@@ -21,9 +22,8 @@ class CpuSegment:
         self._steps = list(kernels.items())
         self._outputs = list(outputs)
         used = {name for node, _ in self._steps for name in node.uses()}
-        self._constants = {
-            name: graph.initializers[name] for name in used if name in graph.initializers
-        }
+        constants = {name: graph.initializers[name] for name in used if name in graph.initializers}
+        self._constants = {**constants, **initializers.owned(constants)}
         self._dead = dead_after(
             [(node.uses(), node.defines()) for node, _ in self._steps], self._outputs
         )

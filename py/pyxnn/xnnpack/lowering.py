@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
 from pyxnn.xnnpack.steps import Label, Step
-from pyxnn.xnnpack.values import FLOAT32, HALVES, Buffer, Quantized, Value, widened
+from pyxnn.xnnpack.values import FLOAT32, HALVES, Buffer, Kept, Quantized, Value, widened
 
 
 class Lowering:
@@ -29,6 +30,7 @@ class Lowering:
         inputs: the tensors that are filled before a run, by name.
         known: arrays by name, initializers excepted.
         bounds: what the node at hand must clamp its result to; see `Operator.clamps`.
+        packed: how often each initializer was asked for by those who need no elements of it in later plans.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Lowering:
         self.inputs: dict[str, Value] = {}
         self.known = dict(known)
         self.bounds: Bounds = NO_BOUNDS
+        self.packed: Counter[str] = Counter()
         self._graph = graph
         self._label = Label("", "")
         self._arranged: dict[Hashable, Value] = {}
@@ -136,6 +139,35 @@ class Lowering:
         array = self.constant(name)
         assert array is not None, f"{name} is not known"
         return array
+
+    def weights(self, name: str) -> np.ndarray:
+        """The array of a known value, for nothing but `Step.kernel`: later plans, which find it packed, get it hollow."""
+        if name not in self.known:
+            self.packed[name] += 1
+        return self.array(name)
+
+    def integer_weights(self, name: str) -> np.ndarray:
+        """Like `weights`, of the integers that a DequantizeLinear takes."""
+        return self.weights(self._dequantized[name].input(0))
+
+    def is_initializer(self, name: str) -> bool:
+        return self._graph.constant(name) is not None
+
+    def kept(
+        self, name: str, make: Callable[[np.ndarray], np.ndarray], shape: Shape, form: str
+    ) -> Value:
+        """A row-major constant that stays in the engine: what `make` makes of an initializer, for the first plan only.
+
+        Args:
+            name: of the initializer.
+            make: gives an array of `shape`; the type stays.
+            shape: of the tensor.
+            form: tells what `make` makes apart from what others make of the same.
+        """
+        self.packed[name] += 1
+        array = self.array(name)
+        source = Kept((name, form), lambda: make(array))
+        return Value(shape, layout.row_major(len(shape)), source, 0, array.dtype)
 
     def weights_key(self, *names: str) -> Hashable:
         """Tells the known values of these names apart from others, for `Step.key`."""

@@ -37,6 +37,7 @@ class Plan:
         tasks: what each step does.
         arena_size, workspace_size: bytes that it must be bound to.
         arena_bound: the largest sum of tensors that live at one time, which `arena_size` can't be below.
+        packed: see `Lowering`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Plan:
         lowering = Lowering(graph, shapes, known)
         for work in works:
             lowering.lower(work)
+        self.packed = lowering.packed
         given = {name: lowering.result(name) for name in outputs}
         steps, inputs, results = slabs.join(lowering.steps, lowering.inputs, given)
         offsets, self.arena_size, self.arena_bound = memory.arrange(
@@ -87,6 +89,7 @@ class Plan:
                 offset = offsets[value.source] + value.offset
                 self.outputs[name] = Place(value.shape, value.dtype, offset)
             else:
+                assert isinstance(value.source, np.ndarray)
                 self.constants[name] = np.ascontiguousarray(value.source).reshape(value.shape)
         self.tasks = [Task.of(step) for step in steps]
         self._home: tuple[int, int] | None = None
@@ -107,7 +110,8 @@ class Plan:
                 if isinstance(value.source, Buffer):
                     refs.append(Ref(ARENA, offsets[value.source] + value.offset))
                 else:
-                    refs.append(Ref(ABSOLUTE, self._resources.constant(value.source, self)))
+                    address = self._resources.constant(value.source, self)
+                    refs.append(Ref(ABSOLUTE, address + value.offset))
             self._engine_plan.add(operator, step.dims, refs)
 
     def bound(self, arena: int, workspace: int) -> EnginePlan:

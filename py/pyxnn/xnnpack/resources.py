@@ -10,6 +10,7 @@ import numpy as np
 
 from pyxnn.engine import Engine, EngineOperator
 from pyxnn.xnnpack.steps import Step
+from pyxnn.xnnpack.values import Kept, is_hollow
 
 T = TypeVar("T")
 
@@ -44,12 +45,20 @@ class Shared(Generic[T]):
                 del self._things[key]
                 self._dispose(thing)
 
+    def keep(self, holder: object) -> None:
+        """Lets a holder hold all that anybody holds."""
+        for _, holders in self._things.values():
+            holders.add(holder)
+
     def __len__(self) -> int:
         return len(self._things)
 
 
 class Resources:
-    """What the plans of one subgraph share."""
+    """What the plans of one subgraph share.
+
+    It goes with the last plan that holds it, or is kept until `close`.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -58,22 +67,36 @@ class Resources:
 
     def operator(self, step: Step, holder: object) -> EngineOperator:
         """The engine's operator of a step, its weights packed."""
-        return self.operators.hold(
-            (step.kind, step.params, step.key),
-            holder,
-            lambda: self.engine.create_operator(step.kind, step.params, step.kernel, step.bias),
-        )
 
-    def constant(self, array: np.ndarray, holder: object) -> int:
+        def create() -> EngineOperator:
+            assert step.kernel is None or not is_hollow(step.kernel), f"{step.key} was let go of"
+            return self.engine.create_operator(step.kind, step.params, step.kernel, step.bias)
+
+        return self.operators.hold((step.kind, step.params, step.key), holder, create)
+
+    def constant(self, source: np.ndarray | Kept, holder: object) -> int:
         """The address of a constant tensor in the engine; arrays of the same bytes share it."""
-        data = np.ascontiguousarray(array)
+        if isinstance(source, Kept):
+            return self.constants.hold(source.key, self, lambda: self._upload(source.make()))
+        data = np.ascontiguousarray(source)
         return self.constants.hold(digest(data), holder, lambda: self._upload(data))
 
-    def _upload(self, data: np.ndarray) -> int:
+    def _upload(self, array: np.ndarray) -> int:
+        assert not is_hollow(array), "it was let go of"
+        data = np.ascontiguousarray(array)
         address = self.engine.allocate(data.nbytes)
         self.engine.write(address, data)
         return address
 
+    def keep_operators(self) -> None:
+        """Keeps all operators that there are, so that nobody needs their weights any more."""
+        self.operators.keep(self)
+
     def drop(self, holder: object) -> None:
+        """Lets go of what a plan holds."""
         self.operators.drop(holder)
         self.constants.drop(holder)
+
+    def close(self) -> None:
+        """Lets go of what was kept."""
+        self.drop(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -10,12 +10,15 @@ import numpy as np
 from pyxnn import errors
 from pyxnn.engine import Engine, EnginePlan, InvalidInput
 from pyxnn.graph import Graph, Node
+from pyxnn.initializers import owned
 from pyxnn.partition import XNNPACK, Segment, only_shapes_matter
 from pyxnn.profile import StepTime
 from pyxnn.xnnpack import fusion, registry
+from pyxnn.xnnpack.fusion import Work
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.plan import Plan
 from pyxnn.xnnpack.resources import Resources
+from pyxnn.xnnpack.values import hollow, is_hollow
 
 MAX_PLANS = 8
 """How many signatures of input shapes have their plans kept."""
@@ -63,7 +66,8 @@ class Subgraph:
         """
         self._works = fusion.fuse(segment.nodes, segment.outputs, graph)
         self._outputs = segment.outputs
-        self._graph = graph
+        self._uses = _uses(self._works, segment.outputs)
+        self._graph = _values_of(graph, self._uses)
         self._engine = engine
         self._num_threads = num_threads
         self._spin = spin
@@ -82,7 +86,7 @@ class Subgraph:
         if len(shapes) == len(segment.inputs):
             self._plan(shapes, {})
             if shapes.keys() <= set(graph.inputs):
-                # What is fed has these shapes, so nothing else will be planned, and the weights are packed: let them go.
+                # What is fed has these shapes, so nothing else will be planned.
                 self._works, self._graph = [], Graph([], [], [])
 
     def run(
@@ -149,6 +153,7 @@ class Subgraph:
         for plan in self._plans.values():
             plan.close()
         self._plans.clear()
+        self.resources.close()
         self._arena.close()
         self._workspace.close()
 
@@ -173,10 +178,25 @@ class Subgraph:
                 self._num_threads,
             )
             self._plans[signature] = plan
+            self._let_go(plan)
             if len(self._plans) > MAX_PLANS:
                 self._plans.popitem(last=False)[1].close()
         self._plans.move_to_end(signature)
         return plan
+
+    def _let_go(self, plan: Plan) -> None:
+        """Drops the weights that the engine has packed by now, and the model's bytes, of which initializers are views."""
+        initializers = self._graph.initializers
+        packed = [
+            name
+            for name, count in plan.packed.items()
+            if count == self._uses[name] and not is_hollow(initializers[name])
+        ]
+        if packed or len(self._plans) == 1:
+            self.resources.keep_operators()
+            initializers.update((name, hollow(initializers[name])) for name in packed)
+            rest = {name: array for name, array in initializers.items() if not is_hollow(array)}
+            initializers.update(owned(rest))
 
     def _bind(self, plan: Plan) -> tuple[EnginePlan, int]:
         """The engine's plan, bound to memory that is large enough, and the address of the arena."""
@@ -206,6 +226,26 @@ def _blamed(plan: Plan, error: InvalidInput) -> errors.InvalidArgument:
         f"Non-zero status code returned while running {label.operators} node. "
         f"Name:'{label.name}' Status Message: {error}"
     )
+
+
+def _uses(works: Iterable[Work], outputs: Iterable[str]) -> Counter[str]:
+    """How often each value is used. Of a DequantizeLinear, which is done only if need be, users count as users of its input."""
+    integers = {
+        work.node.output(0): work.node.input(0)
+        for work in works
+        if work.node.is_op("DequantizeLinear")
+    }
+    uses = Counter(name for work in works for name in work.node.uses())
+    uses.update(outputs)
+    for name, source in integers.items():
+        uses[source] += uses[name] - 1
+    return uses
+
+
+def _values_of(graph: Graph, names: Iterable[str]) -> Graph:
+    """A graph that knows some of the values, but has no nodes."""
+    initializers = {name: graph.initializers[name] for name in names if name in graph.initializers}
+    return Graph([], [], [], initializers, graph.types, graph.opsets)
 
 
 def _deciding(nodes: Sequence[Node]) -> set[str]:

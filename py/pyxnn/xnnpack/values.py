@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,7 +25,24 @@ HALVES = {
 
 def widened(array: np.ndarray) -> np.ndarray:
     """A constant as plans have it."""
-    return array.astype(np.float32) if array.dtype in HALVES else array
+    if array.dtype not in HALVES:
+        return array
+    return hollow(array, FLOAT32) if is_hollow(array) else array.astype(FLOAT32)
+
+
+_NOTHING = np.full(16, 0xFF, np.uint8)
+"""What hollow arrays are made of: NaN, in floats."""
+
+
+def hollow(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+    """An array of the same shape, and type unless another is given, that takes no memory and has no elements of its own."""
+    dtype = array.dtype if dtype is None else dtype
+    return np.broadcast_to(_NOTHING[: dtype.itemsize].view(dtype).reshape(()), array.shape)
+
+
+def is_hollow(array: np.ndarray) -> bool:
+    """Whether an array is hollow, or a view of one."""
+    return np.may_share_memory(array, _NOTHING)
 
 
 @dataclass(eq=False, slots=True)
@@ -36,20 +53,34 @@ class Buffer:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Kept:
+    """A constant that is in the engine as long as the subgraph is.
+
+    Attributes:
+        key: tells it apart from others.
+        make: gives its array, when it isn't there yet.
+    """
+
+    key: Hashable
+    make: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Value:
     """A dense tensor.
 
     Attributes:
         shape: as ONNX sees it.
         order: its axes as they lie in memory, outermost first (see `layout`).
-        source: the buffer that holds it, or, for a constant, the array, whose shape is `physical`.
+        source: the buffer that holds it, or the array of a constant, whose shape is `physical`, or a constant whose elements
+            lowerings don't look at.
         offset: its first byte in the buffer.
         dtype: of its elements.
     """
 
     shape: Shape
     order: Order
-    source: Buffer | np.ndarray
+    source: Buffer | np.ndarray | Kept
     offset: int = 0
     dtype: np.dtype = FLOAT32
 

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -114,6 +115,130 @@ def test_weights_are_not_kept_twice():
     with pyxnn.InferenceSession(data):
         # Weights are views of the model's bytes, as long as there are any.
         assert sys.getrefcount(data) == references
+
+
+def test_no_session_keeps_the_bytes_of_its_model():
+    """With nodes on either provider and shapes that are dynamic."""
+    x, w = random(0, (4, 64)), random(1, (64, 300))
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("NonZero", ["h"], ["places"]),
+        helper.make_node("GatherND", ["table", "rows"], ["y"]),
+        helper.make_node("Transpose", ["places"], ["rows"]),
+    ]
+    nodes = [nodes[0], nodes[1], nodes[3], nodes[2]]
+    data = native.build(
+        nodes, {"x": x}, ["y"], {"w": w, "table": random(2, (4, 300))}, dynamic=True
+    )
+    references = sys.getrefcount(data)
+    with pyxnn.InferenceSession(data) as session:
+        assert len({node.provider for node in session.placement.nodes}) == 2
+        session.run(None, {"x": x})
+        assert sys.getrefcount(data) == references
+
+
+def packing(op_type, x, weights, **attributes):
+    """A node that has the engine pack its weights, the shapes of its input, and its constants by name."""
+    names = {"w": random(1, weights), "b": random(2, weights[:1])}
+    return [helper.make_node(op_type, ["x", *names], ["y"], **attributes)], x, names
+
+
+PACKING = {
+    "convolution": packing(
+        "Conv", (2, 8, 9, 9), (64, 8, 3, 3), auto_pad="SAME_UPPER", strides=[2, 2]
+    ),
+    "pixels": packing("Conv", (2, 64, 9, 9), (64, 64, 1, 1)),
+    "depthwise": packing("Conv", (2, 64, 9, 9), (64, 1, 3, 3), group=64, auto_pad="SAME_LOWER"),
+    "volumes": packing("Conv", (2, 8, 5, 4, 6), (32, 8, 3, 3, 3), pads=[1] * 6),
+    "transposed": packing("ConvTranspose", (2, 32, 5, 5), (32, 32, 3, 3), auto_pad="SAME_UPPER"),
+    "Gemm": packing("Gemm", (7, 64), (64, 64), transB=1),
+    "scaled": packing("Gemm", (7, 64), (64, 64), alpha=0.5, beta=2.0),
+    "MatMul": (
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"]),
+            helper.make_node("Add", ["h", "b"], ["y"]),
+        ],
+        (2, 7, 64),
+        {"w": random(1, (64, 64)), "b": random(2, (64,))},
+    ),
+    "recurrent": (
+        [helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=20)],
+        (5, 2, 16),
+        {"w": random(1, (1, 80, 16)), "r": random(2, (1, 80, 20))},
+    ),
+    "halves": (
+        [
+            helper.make_node("Cast", ["x"], ["half"], to=onnx.TensorProto.FLOAT16),
+            helper.make_node("MatMul", ["half", "w"], ["h"]),
+            helper.make_node("Cast", ["h"], ["y"], to=onnx.TensorProto.FLOAT),
+        ],
+        (7, 64),
+        {"w": random(1, (64, 64)).astype(np.float16)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PACKING)
+def test_weights_are_let_go_of_when_shapes_are_dynamic(name):
+    """Plans for other shapes get on with what the engine has packed, and it is there once."""
+    nodes, shape, constants = PACKING[name]
+    x = random(0, shape)
+    static = native.subgraph(native.build(nodes, {"x": x}, ["y"], constants))
+    static.run({"x": x})
+    static_size = engine.get().memory_used()
+    static.close()
+    data = native.build(nodes, {"x": x}, ["y"], constants, dynamic=True)
+    references = sys.getrefcount(data)
+    part = native.subgraph(data)
+    for index, extent in enumerate((shape[-2], 6, 11, 1, shape[-2])):
+        at = 0 if len(shape) == 2 or name == "recurrent" else -2
+        shape = list(shape)
+        shape[at] = extent
+        x = random(extent, shape)
+        wanted = native.run_native(data, {"x": x})[0]
+        tolerance = 2e-2 if name == "halves" else 1e-4
+        np.testing.assert_allclose(part.run({"x": x})["y"], wanted, rtol=1e-5, atol=tolerance)
+        if index == 0:
+            assert engine.get().memory_used() < static_size + 4096
+        assert sys.getrefcount(data) == references
+    part.close()
+
+
+def test_a_table_is_in_the_engine_alone():
+    table = random(1, (500, 64))
+    node = helper.make_node("Gather", ["table", "indices"], ["y"])
+    indices = np.arange(7, dtype=np.int64)
+    data = native.build([node], {"indices": indices}, ["y"], {"table": table}, dynamic=True)
+    references = sys.getrefcount(data)
+    part = native.subgraph(data)
+    for count in (7, 3, 400):
+        indices = np.arange(count)
+        before = engine.get().memory_used()
+        np.testing.assert_array_equal(part.run({"indices": indices})["y"], table[:count])
+        assert sys.getrefcount(data) == references
+        assert engine.get().memory_used() - before < table.nbytes * (1.2 if count == 7 else 0.9)
+    part.close()
+
+
+def test_weights_that_are_looked_at_elsewhere_stay():
+    """Here a part of them is planned for each shape."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["w", "zero", "shape"], ["part"]),
+        helper.make_node("Mul", ["x", "part"], ["h"]),
+        helper.make_node("Gemm", ["rows", "w"], ["y"]),
+    ]
+    w, zero = random(1, (16, 16)), np.zeros(2, np.int64)
+    feeds = {"x": random(2, (16, 16)), "rows": random(3, (4, 16))}
+    constants = {"w": w, "zero": zero}
+    data = native.build(nodes, feeds, ["h", "y"], constants, dynamic=True)
+    part = native.subgraph(data)
+    for count in (16, 5, 9):
+        feeds["x"] = random(2, (count, count))
+        results = part.run(feeds)
+        np.testing.assert_array_equal(results["h"], feeds["x"] * w[:count, :count])
+        np.testing.assert_allclose(results["y"], feeds["rows"] @ w, **EXACT)
+    part.close()
 
 
 def test_creating_and_closing_leaks_nothing():

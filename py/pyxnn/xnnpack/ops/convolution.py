@@ -38,7 +38,7 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
     batch, _, *steps = layout.strides(output.shape, output.order)
     kernel: np.ndarray | Value
     if is_constant(node, ctx):
-        array = ctx.array(node.input(1))
+        array = ctx.weights(node.input(1))
         kernel = np.moveaxis(array.reshape(groups, -1, *array.shape[1:]), 2, -1)
     else:
         weights = ctx.arrange(weights, layout.channels_last(weights.rank))
@@ -74,7 +74,7 @@ def bias_of(node: Node, ctx: Lowering, channels: int) -> np.ndarray | Value | No
 
 
 def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
-    weights = ctx.array(node.input(1))
+    weights = ctx.weights(node.input(1))
     groups = node.attribute("group", 1)
     window = windows.place(node, x.shape[2:], weights.shape[2:])
     grouped = weights.reshape(groups, -1, weights.shape[1], *window.kernel)

@@ -92,7 +92,7 @@ def _taps(
 
 
 def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
-    weights = ctx.array(node.input(1))
+    weights = ctx.weights(node.input(1))
     groups = node.attribute("group", 1)
     window, pixels, extents = windows.place_transposed(node, x.shape[2:], weights.shape[2:])
     if any(pixels):

@@ -24,5 +24,7 @@ def supports_gather(node: Node, graph: Graph) -> str | None:
 def lower_gather(node: Node, ctx: Lowering) -> None:
     """Gather (opsets 1 to 13): data of rank r and indices of rank q to the slices along `axis`, of rank q + r - 1."""
     data, indices = (ctx.value(name) for name in node.inputs)
+    if ctx.is_initializer(node.input(0)):
+        data = ctx.kept(node.input(0), lambda array: array, data.shape, "whole")
     axis = node.attribute("axis", 0) % data.rank
     ctx.define(node.output(0), kernels.gather(ctx, data, indices, axis))

@@ -38,7 +38,7 @@ def lower_gemm(node: Node, ctx: Lowering) -> None:
         addend = None if bias is not None else addend
         bounds = ctx.bounds if addend is None else NO_BOUNDS
         key = (ctx.weights_key(*node.inputs[1:]), alpha, beta, bias is None)
-        kernel = b.source if alpha == 1 else b.source * np.float32(alpha)
+        kernel = ctx.weights(node.input(1)) if alpha == 1 else b.source * np.float32(alpha)
         transposed = b.order == (0, 1)
         product = kernels.fully_connected(
             ctx, a, kernel, bias, key, transposed=transposed, bounds=bounds
@@ -96,7 +96,7 @@ def lower_matmul(node: Node, ctx: Lowering) -> None:
         product = kernels.fully_connected(
             ctx,
             rows.expanded(max(rows.rank, columns.rank)),
-            columns.source.reshape(columns.shape[-2:]),
+            ctx.weights(node.input(1)).reshape(columns.shape[-2:]),
             _bias(ctx.value(node.input(2)), columns.shape[-1]) if node.input(2) else None,
             ctx.weights_key(*node.inputs[1:]),
             transposed=True,

@@ -123,7 +123,7 @@ def lower_recurrent(node: Node, ctx: Lowering) -> None:
         (steps, batch, hidden),
         x.order[0] == 0,
         inputs,
-        _packed(r, cell.gates, ctx),
+        _packed(ctx, node.input(_R), cell.gates),
         extra,
         [
             _initial(ctx, node.input(at), (directions, batch, hidden), batch_first)
@@ -215,24 +215,30 @@ def _projected(ctx: Lowering, x: Value, w: Value, bias: Value | None, node: Node
     if isinstance(w.source, np.ndarray) and (addend is None or isinstance(addend, np.ndarray)):
         names = filter(None, (node.input(_W), node.input(_B)))
         key = (ctx.weights_key(*names), node.attribute("linear_before_reset", 0))
-        return kernels.fully_connected(ctx, x, w.source, addend, key, transposed=False)
+        kernel = ctx.weights(node.input(_W)).reshape(w.shape)
+        return kernels.fully_connected(ctx, x, kernel, addend, key, transposed=False)
     product = kernels.batch_matmul(ctx, x, w.permuted((1, 0)))
     return product if bias is None else kernels.binary(ctx, BinaryType.ADD, product, bias)
 
 
-def _packed(r: Value, gates: int, ctx: Lowering) -> Value:
+def _packed(ctx: Lowering, name: str, gates: int) -> Value:
     """R as the kernel takes it: (directions, tiles, gates, hidden, units of a tile), zeros for units that aren't there."""
-    r = ctx.row_major(r)
-    directions, hidden = r.shape[0], r.shape[2]
-    tiles = -(-hidden // kernels.RECURRENT_UNITS)
-    r = r.viewed((directions, gates, hidden, hidden), (0, 1, 2, 3))
-    amounts = [(0, 0), (0, 0), (0, tiles * kernels.RECURRENT_UNITS - hidden), (0, 0)]
-    if isinstance(r.source, np.ndarray):
-        r = Value.constant(np.pad(r.source, amounts))
-    else:
-        r = kernels.pad(ctx, r, amounts, 0.0)
-    shape = (directions, gates, tiles, kernels.RECURRENT_UNITS, hidden)
-    return ctx.row_major(r.viewed(shape, (0, 1, 2, 3, 4)).permuted((0, 2, 1, 4, 3)))
+    r = ctx.row_major(ctx.value(name))
+    directions, hidden, units = r.shape[0], r.shape[2], kernels.RECURRENT_UNITS
+    tiles = -(-hidden // units)
+    split, tiled = (directions, gates, hidden, hidden), (directions, gates, tiles, units, hidden)
+    amounts = [(0, 0), (0, 0), (0, tiles * units - hidden), (0, 0)]
+    order = (0, 2, 1, 4, 3)
+    if ctx.is_initializer(name):
+        shape = tuple(tiled[axis] for axis in order)
+        return ctx.kept(
+            name,
+            lambda array: np.pad(array.reshape(split), amounts).reshape(tiled).transpose(order),
+            shape,
+            "tiles of units",
+        )
+    padded = kernels.pad(ctx, r.viewed(split, (0, 1, 2, 3)), amounts, 0.0)
+    return ctx.row_major(padded.viewed(tiled, (0, 1, 2, 3, 4)).permuted(order))
 
 
 def _initial(ctx: Lowering, name: str, shape: Shape, batch_first: bool) -> Value:

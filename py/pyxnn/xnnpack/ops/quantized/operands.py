@@ -17,8 +17,8 @@ def weights(ctx: Lowering, name: str) -> tuple[np.ndarray, np.ndarray]:
     (array, (_, scale, zero_point, axis)) = constant(ctx, name)
     if zero_point.any():
         points = zero_point.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
-        array = (array.astype(np.int16) - points).astype(np.int8)
-    return array, scale
+        return (array.astype(np.int16) - points).astype(np.int8), scale
+    return ctx.integer_weights(name), scale
 
 
 def bias(ctx: Lowering, name: str, scale: np.ndarray) -> np.ndarray | None:
