@@ -85,7 +85,7 @@ class Quiet:
             spent = time.monotonic() - start
             # What /proc counts comes in ticks, so in a short time two of them prove nothing.
             alone = foreign_seconds() - before <= max(SHARE * spent, 2 * TICK)
-            if alone and self._is_near(threads):
+            if self._is_near(threads) and alone:
                 return result
             if self.patience <= 0:
                 self.disturbed += 1
