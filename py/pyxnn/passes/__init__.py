@@ -48,6 +48,7 @@ from pyxnn.passes import (
     min_max_to_clip,
     move_integers,
     prelu_to_leaky_relu,
+    qlinear_form,
     renamed_forms,
     signed_integers,
     softmax_form,
@@ -65,6 +66,7 @@ FORMS: tuple[Pass, ...] = (
     softmax_form.run,
     batch_norm_form.run,
     renamed_forms.run,
+    qlinear_form.run,
     expand_functions.run,
 )
 """What the providers rely on."""
