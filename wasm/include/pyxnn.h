@@ -315,16 +315,15 @@ enum pyxnn_kind {
    * pyxnn_convolution of int8 numbers, summed exactly in int32. A result is the rounded product of its sum and the
    * multiplier of its channel (ties to even), plus the output's zero point, within int8 bounds. Padding counts as the input's
    * zero point.
-   * params: as pyxnn_convolution up to padded, then in_zero_point out_zero_point min max
-   * weights: kernel as pyxnn_convolution, int8; for each output channel its bias (int32), then for each its multiplier(f),
-   *          a normal number in (0, 256)
+   * params: as pyxnn_convolution up to padded, then in_zero_point kernel_zero_point out_zero_point min max
+   * weights: kernel as pyxnn_convolution, int8; for each output channel its bias (int32), then for each its multiplier(f)
    * dims: as pyxnn_convolution
    * refs: input, output
    */
   pyxnn_convolution_qs8 = 32,
   /*
    * pyxnn_fully_connected of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
-   * params: in_channels out_channels in_zero_point out_zero_point min max transposed
+   * params: in_channels out_channels in_zero_point kernel_zero_point out_zero_point min max transposed
    * weights: kernel as pyxnn_fully_connected, int8; biases and multipliers as pyxnn_convolution_qs8
    * dims: as pyxnn_fully_connected
    * refs: input, output
@@ -332,7 +331,8 @@ enum pyxnn_kind {
   pyxnn_fully_connected_qs8 = 33,
   /*
    * pyxnn_deconvolution of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
-   * params, weights, dims: as pyxnn_convolution_qs8; padded is ignored
+   * params, weights, dims: as pyxnn_convolution_qs8; padded is ignored, kernel_zero_point must be 0, and multipliers must be
+   * normal numbers in (0, 256)
    * refs: input, output
    */
   pyxnn_deconvolution_qs8 = 34,
@@ -389,6 +389,16 @@ enum pyxnn_kind {
    * refs: input, its zero points, kernel, its zero points, output
    */
   pyxnn_convolution_integer_computed = 40,
+  /*
+   * pyxnn_depthwise of int8 numbers, by a kernel of ours that takes any window; sums and results are those of
+   * pyxnn_convolution_qs8.
+   * params: kernel_h kernel_w stride_h stride_w dilation_h dilation_w channels in_zero_point kernel_zero_point
+   *         out_zero_point min max
+   * weights: kernel [channels, kernel_h, kernel_w], int8; biases and multipliers as pyxnn_convolution_qs8
+   * dims: as pyxnn_convolution
+   * refs: input, output
+   */
+  pyxnn_depthwise_qs8 = 41,
 };
 
 enum pyxnn_binary_type {

@@ -47,6 +47,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_dynamic_quantize] = &dynamic_quantize_type,
     [pyxnn_convolution_integer] = &convolution_integer_type,
     [pyxnn_convolution_integer_computed] = &convolution_integer_computed_type,
+    [pyxnn_depthwise_qs8] = &depthwise_qs8_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);
@@ -105,6 +106,7 @@ struct images take_images(struct words* words) {
 struct requantization take_requantization(struct words* words) {
   struct requantization requantization;
   requantization.in_zero_point = (int8_t)take(words);
+  requantization.kernel_zero_point = (int8_t)take(words);
   requantization.out_zero_point = (int8_t)take(words);
   requantization.min = (int8_t)take(words);
   requantization.max = (int8_t)take(words);

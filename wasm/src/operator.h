@@ -55,10 +55,10 @@ struct images take_images(struct words* words);
 
 /* How sums of products of int8 numbers become int8 numbers; the multipliers come with the weights. */
 struct requantization {
-  int8_t in_zero_point, out_zero_point, min, max;
+  int8_t in_zero_point, kernel_zero_point, out_zero_point, min, max;
 };
 
-/* Takes in_zero_point out_zero_point min max. */
+/* Takes in_zero_point kernel_zero_point out_zero_point min max. */
 struct requantization take_requantization(struct words* words);
 
 /* Rows of elements, dense or not, as the dims of elementwise and row-wise kinds give them. */
@@ -163,6 +163,7 @@ extern const struct operator_type lookup_type;
 extern const struct operator_type dynamic_quantize_type;
 extern const struct operator_type convolution_integer_type;
 extern const struct operator_type convolution_integer_computed_type;
+extern const struct operator_type depthwise_qs8_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

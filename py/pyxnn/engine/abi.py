@@ -62,6 +62,7 @@ class Kind(IntEnum):
     DYNAMIC_QUANTIZE = 38
     CONVOLUTION_INTEGER = 39
     CONVOLUTION_INTEGER_COMPUTED = 40
+    DEPTHWISE_QS8 = 41
 
 
 class BinaryType(IntEnum):

@@ -93,6 +93,7 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.DECONVOLUTION: _deconvolution,
     Kind.DECONVOLUTION_QS8: _deconvolution,
     Kind.DEPTHWISE: _depthwise,
+    Kind.DEPTHWISE_QS8: _depthwise,
     Kind.FULLY_CONNECTED: _fully_connected,
     Kind.FULLY_CONNECTED_QS8: _fully_connected,
     Kind.RECURRENT: _recurrent,

@@ -140,6 +140,8 @@ def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
             lengths, place = (int(params[0]), int(params[1])), 1
         case Kind.DEPTHWISE:
             lengths, place = (int(params[4]),) * 2, 7
+        case Kind.DEPTHWISE_QS8:
+            lengths, place = (int(params[6]),) * 2, 7
         case Kind.PICK | Kind.POOL | Kind.RESAMPLE:
             lengths, place = (dims[1],) * 2, 2
         case Kind.SOFTMAX:

@@ -10,6 +10,7 @@ from pyxnn.engine import Kind
 from tests.support.steps import run_step
 
 zero_points = st.integers(-128, 127)
+kernel_zero_points = st.one_of(st.just(0), zero_points)
 bounds = st.sampled_from([(-128, 127), (0, 127), (-128, -7), (-20, 30), (5, 5)])
 
 
@@ -50,7 +51,7 @@ def requantized(sums: np.ndarray, multipliers: np.ndarray, zero: int, low: int, 
     channels=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     batch=st.integers(1, 2),
     size=st.tuples(st.integers(1, 9), st.integers(1, 14)),
-    zeros=st.tuples(zero_points, zero_points),
+    zeros=st.tuples(zero_points, kernel_zero_points, zero_points),
     bounds=bounds,
 )
 def test_convolution(
@@ -72,9 +73,9 @@ def test_convolution(
     windows = sliding_window_view(padded, reach, (1, 2))
     windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
     windows = windows.reshape(*windows.shape[:3], groups, ins, *kernel).astype(np.int64) - zeros[0]
-    sums = np.einsum("nyxgihw,gohwi->nyxgo", windows, weights.astype(np.int64))
+    sums = np.einsum("nyxgihw,gohwi->nyxgo", windows, weights.astype(np.int64) - zeros[1])
     sums = sums.reshape(*sums.shape[:3], -1) + bias
-    expected = requantized(sums, multipliers, zeros[1], *bounds)
+    expected = requantized(sums, multipliers, zeros[2], *bounds)
 
     strides_of_pixels = [groups * ins, groups * outs]
     params = [*kernel, *strides, *dilations, groups, ins, outs, int(any(pads))]
@@ -97,7 +98,7 @@ def test_convolution(
 @given(
     rows=st.integers(1, 20),
     channels=st.tuples(st.integers(1, 70), st.integers(1, 70)),
-    zeros=st.tuples(zero_points, zero_points),
+    zeros=st.tuples(zero_points, kernel_zero_points, zero_points),
     bounds=bounds,
     transposed=st.booleans(),
 )
@@ -106,7 +107,7 @@ def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
     random = np.random.default_rng(rows * ins)
     x, weights = int8(random, rows, ins), int8(random, ins, outs)
     bias, multipliers = scaling(random, outs, ins)
-    sums = (x.astype(np.int64) - zeros[0]) @ weights.astype(np.int64) + bias
+    sums = (x.astype(np.int64) - zeros[0]) @ (weights.astype(np.int64) - zeros[1]) + bias
     params = [ins, outs, *words(*zeros, *bounds), int(transposed)]
     out = run_step(
         engine,
@@ -119,7 +120,7 @@ def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
         packed(bias, multipliers),
         np.int8,
     )
-    np.testing.assert_array_equal(out, requantized(sums, multipliers, zeros[1], *bounds))
+    np.testing.assert_array_equal(out, requantized(sums, multipliers, zeros[2], *bounds))
 
 
 @given(
@@ -128,7 +129,7 @@ def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
     groups=st.integers(1, 2),
     channels=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     size=st.tuples(st.integers(2, 6), st.integers(2, 6)),
-    zeros=st.tuples(zero_points, zero_points),
+    zeros=st.tuples(zero_points, st.just(0), zero_points),
     bounds=bounds,
 )
 def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, bounds):
@@ -144,7 +145,7 @@ def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, b
     for y, x, h, w in np.ndindex(height, width, *kernel):
         sums[0, y * strides[0] + h, x * strides[1] + w] += spread[y, x, h, w]
     sums = sums.reshape(1, *extents, -1) + bias
-    expected = requantized(sums, multipliers, zeros[1], *bounds)
+    expected = requantized(sums, multipliers, zeros[2], *bounds)
     params = [*kernel, *strides, 1, 1, groups, ins, outs, 0]
     params += words(*zeros, *bounds)
     out = run_step(
@@ -161,12 +162,64 @@ def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, b
     np.testing.assert_array_equal(out, expected)
 
 
+@given(
+    kernel=st.one_of(
+        st.tuples(st.integers(1, 5), st.sampled_from([3, 5])),
+        st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    ),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    dilations=st.one_of(st.just((1, 1)), st.tuples(st.integers(1, 3), st.integers(1, 3))),
+    pads=st.tuples(*[st.integers(0, 4)] * 4),
+    channels=st.integers(1, 70),
+    apart=st.booleans(),
+    batch=st.integers(1, 2),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 14)),
+    zeros=st.tuples(zero_points, kernel_zero_points, zero_points),
+    bounds=bounds,
+)
+def test_depthwise(
+    engine, kernel, strides, dilations, pads, channels, apart, batch, size, zeros, bounds
+):
+    top, right, bottom, left = pads
+    reach = [
+        dilation * (extent - 1) + 1 for dilation, extent in zip(dilations, kernel, strict=True)
+    ]
+    height = max(size[0], reach[0] - top - bottom)
+    width = max(size[1], reach[1] - left - right)
+    random = np.random.default_rng(channels)
+    image = int8(random, batch, height, width, channels + 3 * apart)
+    weights = int8(random, channels, *kernel)
+    bias, multipliers = scaling(random, channels, kernel[0] * kernel[1])
+
+    x = image[..., :channels].astype(np.int64) - zeros[0]
+    x = np.pad(x, [(0, 0), (top, bottom), (left, right), (0, 0)])
+    windows = sliding_window_view(x, reach, (1, 2))
+    windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
+    sums = np.einsum("nyxchw,chw->nyxc", windows, weights.astype(np.int64) - zeros[1]) + bias
+    expected = requantized(sums, multipliers, zeros[2], *bounds)
+
+    pixel_strides = [image.shape[-1], channels + 5 * apart]
+    out = run_step(
+        engine,
+        Kind.DEPTHWISE_QS8,
+        [*kernel, *strides, *dilations, channels, *words(*zeros, *bounds)],
+        [batch, height, width, *pads, *pixel_strides],
+        [image],
+        (*expected.shape[:3], pixel_strides[1]),
+        weights,
+        packed(bias, multipliers),
+        np.int8,
+    )
+    np.testing.assert_array_equal(out[..., :channels], expected)
+    assert (out[:, :, :, channels:] == -1).all()
+
+
 @pytest.mark.parametrize("value", [-128, 127])
 def test_sums_of_extremes(engine, value):
     """The greatest sums, whose products with the multiplier are far outside of int8."""
     x, weights = np.full((7, 2000), value, np.int8), np.full((9, 2000), value, np.int8)
     bias = packed(np.zeros(9, np.int32), np.full(9, 200, np.float32))
-    params = [2000, 9, *words(-value - 1, 3, -128, 127), 0]
+    params = [2000, 9, *words(-value - 1, 0, 3, -128, 127), 0]
     out = run_step(
         engine, Kind.FULLY_CONNECTED_QS8, params, [7, 2000, 9], [x], (7, 9), weights, bias, np.int8
     )

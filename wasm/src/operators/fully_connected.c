@@ -35,39 +35,3 @@ const struct operator_type fully_connected_type = {
     .setup = setup,
     .run = xnn_instance_run,
 };
-
-static enum xnn_status create_qs8(struct words* params, const void* kernel, const void* bias, void** state) {
-  const uint32_t in_channels = take(params);
-  const uint32_t out_channels = take(params);
-  const struct requantization to = take_requantization(params);
-  const uint32_t flags = take(params) != 0 ? XNN_FLAG_TRANSPOSE_WEIGHTS : 0;
-  return xnn_create_fully_connected_nc_qs8_qc8w(
-      in_channels, out_channels, in_channels, out_channels, to.in_zero_point, 1.0f, (const float*)bias + out_channels,
-      kernel, bias, to.out_zero_point, 1.0f, to.min, to.max, flags, NULL, NULL, (xnn_operator_t*)state);
-}
-
-static enum xnn_status reshape_qs8(void* instance, struct words* dims, size_t* workspace, pthreadpool_t pool) {
-  const size_t rows = take(dims);
-  const size_t in_stride = take(dims);
-  const size_t out_stride = take(dims);
-  const enum xnn_status status = xnn_instance_set_strides(instance, in_stride, out_stride);
-  if (status != xnn_status_success) {
-    return status;
-  }
-  return xnn_reshape_fully_connected_nc_qs8_qc8w(instance, rows, pool);
-}
-
-static enum xnn_status setup_qs8(void* instance, void* workspace, void* const* tensors) {
-  return xnn_setup_fully_connected_nc_qs8_qc8w(instance, tensors[0], tensors[1]);
-}
-
-const struct operator_type fully_connected_qs8_type = {
-    .name = "fully connected of int8",
-    .num_params = 7,
-    .num_refs = 2,
-    .create = create_qs8,
-    .destroy = xnn_state_destroy,
-    .reshape = reshape_qs8,
-    .setup = setup_qs8,
-    .run = xnn_instance_run,
-};

@@ -25,11 +25,13 @@ class Requantization(NamedTuple):
 
     Attributes:
         in_zero: the input's zero point.
+        kernel_zero: the weights'.
         out_zero: the output's.
         min, max: bounds of the output's integers.
     """
 
     in_zero: int
+    kernel_zero: int
     out_zero: int
     min: int = -128
     max: int = 127
@@ -57,10 +59,22 @@ def convolution_qs8(
         x: int8 (N, C, ...).
         kernel: int8 [groups, output channels of a group, height, width, input channels of a group].
         bias: int32 [output channels] or None.
-        multipliers: float32 [output channels], each in (0, 256): what a sum is multiplied with before it is rounded.
+        multipliers: float32 [output channels]: what a sum is multiplied with before it is rounded.
         key: tells kernel, bias and multipliers apart from those of other steps.
         shape: of the output.
     """
+    if kernel.shape[1] == kernel.shape[4] == 1:
+        x = ctx.arrange(x, layout.channels_last(x.rank))
+        return ctx.step(
+            Kind.DEPTHWISE_QS8,
+            [*window.words, groups, *requantization.words],
+            [*image_words(x, window), groups, groups],
+            [x],
+            ctx.new(shape, x.order, INT8),
+            kernel=kernel,
+            bias=_per_channel(bias, multipliers),
+            key=key,
+        )
     return _convolution(
         ctx,
         Kind.CONVOLUTION_QS8,
@@ -88,7 +102,8 @@ def deconvolution_qs8(
 ) -> Value:
     """2-D transposed convolution; of a rank-3 `x`, 1-D.
 
-    The arguments are those of `convolution_qs8`; for the window see `deconvolution`.
+    The arguments are those of `convolution_qs8`, multipliers in (0, 256) and weights whose zero point is 0; for the window see
+    `deconvolution`.
     """
     extents = window.transposed_extents(x.shape[2:])
     return _convolution(

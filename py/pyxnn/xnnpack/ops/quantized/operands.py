@@ -44,6 +44,7 @@ def requantization(source: Quantization, target: Quantization, bounds: Bounds) -
     """Zero points of what a kernel takes and makes, and the integers that it must keep to."""
     return Requantization(
         int(source.zero_point),
+        0,
         int(target.zero_point),
         target.integer(bounds.low),
         target.integer(bounds.high),
