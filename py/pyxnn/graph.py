@@ -189,6 +189,7 @@ class Graph:
 
     def set_constant(self, name: str, array: np.ndarray) -> None:
         """Makes a value an initializer; the array is read-only from now on."""
+        array = np.asarray(array)  # arithmetic makes scalars of arrays without axes
         array.flags.writeable = False
         self.initializers[name] = array
 

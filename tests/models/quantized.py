@@ -1,9 +1,9 @@
-"""Float models quantized by onnxruntime's own tool: QDQ form, u8 activations, s8 weights per channel."""
+"""Float models quantized by onnxruntime's own tool: QDQ form, s8 weights per channel, u8 or s8 activations."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,15 @@ def samples(model: onnx.ModelProto) -> Iterator[dict[str, NDArray[np.float32]]]:
         yield {value.name: random.standard_normal(shape, np.float32)}
 
 
-def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its convolutions and products on 8-bit integers."""
+def int8(
+    make: Callable[..., onnx.ModelProto], activation: QuantType = QuantType.QUInt8
+) -> Callable[..., onnx.ModelProto]:
+    """What makes the model on 8-bit integers."""
+    return lambda **arguments: quantized(make(**arguments), activation)
+
+
+def quantized(model: onnx.ModelProto, activation: QuantType = QuantType.QUInt8) -> onnx.ModelProto:
+    """The model with its convolutions, its products and what is around them on 8-bit integers."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "quantized.onnx"
         onnx.save(model, source)
@@ -34,7 +41,7 @@ def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
             _Samples(model),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QUInt8,
+            activation_type=activation,
             weight_type=QuantType.QInt8,
         )
         return onnx.load(target)
