@@ -4,8 +4,8 @@ It knows every operator that onnx.reference knows, at every opset, with bodies a
 capture.
 """
 
-from pyxnn.cpu.kernel import Kernel, evaluate, kernel
+from pyxnn.cpu.kernel import Kernel, evaluate, kernel, run
 from pyxnn.cpu.quick import is_cheap
 from pyxnn.cpu.segment import CpuSegment
 
-__all__ = ["CpuSegment", "Kernel", "evaluate", "is_cheap", "kernel"]
+__all__ = ["CpuSegment", "Kernel", "evaluate", "is_cheap", "kernel", "run"]

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+cache = lru_cache(4096)
+"""Of functions that plans ask the same again and again."""
 
 Shape = tuple[int, ...]
 Order = tuple[int, ...]
@@ -36,6 +40,7 @@ def physical(shape: Shape, order: Order) -> Shape:
     return tuple(shape[axis] for axis in order)
 
 
+@cache
 def strides(shape: Shape, order: Order) -> tuple[int, ...]:
     """Elements from one index of each axis to the next, of a dense tensor."""
     found = dict.fromkeys(order, 0)
@@ -46,6 +51,7 @@ def strides(shape: Shape, order: Order) -> tuple[int, ...]:
     return tuple(found[axis] for axis in range(len(shape)))
 
 
+@cache
 def same_order(shape: Shape, a: Order, b: Order) -> bool:
     """Whether tensors of this shape lie alike in both orders."""
     return a == b or _moving(shape, a) == _moving(shape, b)
@@ -73,6 +79,7 @@ def drop(order: Order, axes: Iterable[int]) -> Order:
     return tuple(place[axis] for axis in order if axis in place)
 
 
+@cache
 def reshape(shape: Shape, order: Order, new_shape: Shape) -> tuple[Order, Order]:
     """The order that a Reshape asks of its input, and the order of its output when the input has that.
 

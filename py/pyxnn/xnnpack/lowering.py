@@ -8,11 +8,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 
-from pyxnn import cpu, errors, quantization
+from pyxnn import errors, quantization
 from pyxnn.engine import Kind
 from pyxnn.graph import Graph, Node
 from pyxnn.partition import only_shapes_matter
 from pyxnn.xnnpack import kernels, layout, registry
+from pyxnn.xnnpack.evaluation import Evaluator
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
@@ -28,7 +29,7 @@ class Lowering:
     Attributes:
         steps: those of the nodes so far.
         inputs: the tensors that are filled before a run, by name.
-        known: arrays by name, initializers excepted.
+        known: see `Evaluator`.
         bounds: what the node at hand must clamp its result to; see `Operator.clamps`.
         packed: how often each initializer was asked for by those who need no elements of it in later plans.
     """
@@ -37,14 +38,15 @@ class Lowering:
         self,
         graph: Graph,
         shapes: Mapping[str, Shape],
-        known: Mapping[str, np.ndarray],
+        evaluator: Evaluator,
     ) -> None:
         self.steps: list[Step] = []
         self.inputs: dict[str, Value] = {}
-        self.known = dict(known)
+        self.known = evaluator.known
         self.bounds: Bounds = NO_BOUNDS
         self.packed: Counter[str] = Counter()
         self._graph = graph
+        self._evaluator = evaluator
         self._label = Label("", "")
         self._arranged: dict[Hashable, Value] = {}
         self._values: dict[str, Value] = {}
@@ -70,7 +72,7 @@ class Lowering:
             # Who computes with integers asks for these; floats are made for the first who doesn't.
             self._dequantized[node.output(0)] = node
             self._postponed[node.output(0)] = work
-        else:
+        elif not self._evaluator.is_current(node) or only_shapes_matter(node):
             self._lower(work)
 
     def _lower(self, work: Work) -> None:
@@ -108,14 +110,14 @@ class Lowering:
             return False
         if only_shapes_matter(node):
             x = self.value(node.input(0))
-            anything = np.zeros((), x.dtype)
-            arrays: list[np.ndarray | None] = [np.broadcast_to(anything, x.shape)]
+            self._evaluator.evaluate_shape(node, x.shape, x.dtype)
         else:
-            arrays = [self._known_array(name) for name in node.inputs]
-            if any(name and array is None for name, array in zip(node.inputs, arrays, strict=True)):
-                return False
-        results = cpu.evaluate(node, self._graph, arrays)
-        self.known.update((n, a) for n, a in zip(node.outputs, results, strict=False) if n)
+            arrays = []
+            for name in node.inputs:
+                arrays.append(self._known_array(name))
+                if name and arrays[-1] is None:
+                    return False
+            self._evaluator.evaluate(node, arrays)
         return True
 
     def _known_array(self, name: str) -> np.ndarray | None:
@@ -237,6 +239,8 @@ class Lowering:
 
     def arrange(self, value: Value, order: Order) -> Value:
         """The value in an order; a step moves its bytes where they lie otherwise, once for all who ask."""
+        if value.order == order:
+            return value
         if value.has_order(order) or value.size == 0:
             return value.viewed(value.shape, order)
         source = value.source

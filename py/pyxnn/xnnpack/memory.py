@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Generic, NamedTuple, TypeVar
 
 from pyxnn.engine import Kind
@@ -41,11 +42,19 @@ IN_PLACE = frozenset(
 
 @dataclass(eq=False, slots=True)
 class Life:
-    """Bytes that are taken from step `first` to step `last`, both included."""
+    """Bytes that are taken from step `first` to step `last`, both included.
+
+    Attributes:
+        size: the bytes up to the next multiple of ALIGNMENT; nothing takes some too, so no two places are the same.
+    """
 
     nbytes: int
     first: int
     last: int
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = -(-max(self.nbytes, 1) // ALIGNMENT) * ALIGNMENT
 
 
 class Arrangement(NamedTuple, Generic[Thing]):
@@ -155,12 +164,14 @@ def place(lives: Iterable[Life]) -> Arrangement[Life]:
 
 def _peak(in_sequence: Sequence[Life]) -> int:
     """The largest sum of bytes that live at one time."""
-    peak = 0
-    alive: list[Life] = []
+    peak = total = 0
+    ends: list[tuple[int, int]] = []
     for life in in_sequence:
-        alive = [other for other in alive if other.last >= life.first]
-        alive.append(life)
-        peak = max(peak, sum(_aligned(other.nbytes) for other in alive))
+        while ends and ends[0][0] < life.first:
+            total -= heappop(ends)[1]
+        heappush(ends, (life.last, life.size))
+        total += life.size
+        peak = max(peak, total)
     return peak
 
 
@@ -175,7 +186,7 @@ def _fit(in_sequence: Sequence[Life], capacity: int) -> dict[Life, int] | None:
     high = False
     for life in in_sequence:
         alive = [entry for entry in alive if entry[2].last >= life.first]
-        needed = _aligned(life.nbytes)
+        needed = life.size
         gaps = []
         end = 0
         for start, stop, _ in alive:
@@ -196,23 +207,17 @@ def _fit(in_sequence: Sequence[Life], capacity: int) -> dict[Life, int] | None:
 def _stack(order: Sequence[Life], bound: int) -> Arrangement[Life]:
     """Places lives one after the other, each as low as those before it that it meets let it."""
     offsets: dict[Life, int] = {}
+    placed: list[tuple[int, int, int, int]] = []  # in the order of their offsets
     for life in order:
-        needed = _aligned(life.nbytes)
+        needed, first, last = life.size, life.first, life.last
         offset = 0
-        met = [
-            (start, start + _aligned(other.nbytes))
-            for other, start in offsets.items()
-            if other.first <= life.last and life.first <= other.last
-        ]
-        for start, stop in sorted(met):
-            if start - offset >= needed:
-                break
-            offset = max(offset, stop)
+        for start, stop, begin, end in placed:
+            if begin <= last and first <= end:
+                if start - offset >= needed:
+                    break
+                if stop > offset:
+                    offset = stop
         offsets[life] = offset
-    size = max(offset + _aligned(life.nbytes) for life, offset in offsets.items())
+        insort(placed, (offset, offset + needed, first, last))
+    size = max((stop for _, stop, _, _ in placed), default=0)
     return Arrangement(offsets, size, bound)
-
-
-def _aligned(nbytes: int) -> int:
-    """The next multiple of ALIGNMENT; nothing takes no bytes at all, so no two places are the same."""
-    return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT

@@ -14,6 +14,7 @@ from pyxnn.initializers import owned
 from pyxnn.partition import XNNPACK, Segment, only_shapes_matter
 from pyxnn.profile import StepTime
 from pyxnn.xnnpack import fusion, registry
+from pyxnn.xnnpack.evaluation import Evaluator
 from pyxnn.xnnpack.fusion import Work
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.plan import Plan
@@ -75,6 +76,7 @@ class Subgraph:
         self._known = [name for name in segment.inputs if name in deciding]
         self._shaped = [name for name in segment.inputs if name not in deciding]
         self.resources = Resources(engine)
+        self._evaluator = Evaluator(self._graph)
         self._arena, self._workspace = Scratch(engine), Scratch(engine)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
 
@@ -88,6 +90,7 @@ class Subgraph:
             if shapes.keys() <= set(graph.inputs):
                 # What is fed has these shapes, so nothing else will be planned.
                 self._works, self._graph = [], Graph([], [], [])
+                self._evaluator = Evaluator(self._graph)
 
     def run(
         self, inputs: Mapping[str, np.ndarray], wanted: Iterable[str] | None = None
@@ -175,6 +178,7 @@ class Subgraph:
                 shapes,
                 known,
                 self.resources,
+                self._evaluator,
                 self._num_threads,
             )
             self._plans[signature] = plan

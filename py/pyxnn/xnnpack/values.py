@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -124,7 +124,7 @@ class Value:
         source = self.source
         if isinstance(source, np.ndarray):
             source = source.reshape(layout.physical(shape, order))
-        return replace(self, shape=shape, order=order, source=source)
+        return Value(shape, order, source, self.offset, self.dtype)
 
     def permuted(self, permutation: Sequence[int]) -> Value:
         """ONNX's Transpose: new axis i is old axis `permutation[i]`; no byte moves."""

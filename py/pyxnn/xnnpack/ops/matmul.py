@@ -73,7 +73,8 @@ def _bias(addend: Value | None, columns: int) -> np.ndarray | None:
         return None
     if addend.rank == 2 and addend.shape[0] != 1:
         return None
-    return np.broadcast_to(addend.source.reshape(-1), columns)
+    row = addend.source.reshape(-1)
+    return row if row.size == columns else np.broadcast_to(row, columns)
 
 
 @register("MatMul", supports=conditions.floating, clamps=True)
