@@ -7,27 +7,47 @@
 /* Vectors that are summed side by side, so that additions need not wait for each other. */
 enum { num_sums = 4 };
 
+/* Sums of `vectors` vectors of the rows from float `at` on. */
+INLINE void add_vectors(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t at,
+                        size_t vectors) {
+  v128_t sums[num_sums];
+  const v128_t first = wasm_v128_load32_splat(weights);
+  for (size_t s = 0; s < vectors; s++) {
+    sums[s] = wasm_f32x4_mul(wasm_v128_load(rows + at + s * 4), first);
+  }
+  for (size_t t = 1; t < taps; t++) {
+    const v128_t weight = wasm_v128_load32_splat(weights + t);
+    const float* from = rows + t * stride + at;
+    for (size_t s = 0; s < vectors; s++) {
+      sums[s] = simd_madd(wasm_v128_load(from + s * 4), weight, sums[s]);
+    }
+  }
+  for (size_t s = 0; s < vectors; s++) {
+    wasm_v128_store(output + at + s * 4, sums[s]);
+  }
+}
+
+/* Sums of fewer than four floats. */
+INLINE void add_few(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count) {
+  v128_t sum = wasm_f32x4_const_splat(0.0f);
+  for (size_t t = 0; t < taps; t++) {
+    sum = simd_madd(simd_load(rows + t * stride, count), wasm_v128_load32_splat(weights + t), sum);
+  }
+  simd_store(output, sum, count);
+}
+
 INLINE void add_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count) {
   size_t i = 0;
   for (; i + num_sums * 4 <= count; i += num_sums * 4) {
-    v128_t sums[num_sums] = {0};
-    for (size_t t = 0; t < taps; t++) {
-      const v128_t weight = wasm_v128_load32_splat(weights + t);
-      const float* from = rows + t * stride + i;
-      for (size_t s = 0; s < num_sums; s++) {
-        sums[s] = simd_madd(wasm_v128_load(from + s * 4), weight, sums[s]);
-      }
-    }
-    for (size_t s = 0; s < num_sums; s++) {
-      wasm_v128_store(output + i + s * 4, sums[s]);
-    }
+    add_vectors(rows, stride, weights, taps, output, i, num_sums);
   }
-  for (; i < count; i += 4) {
-    v128_t sum = wasm_f32x4_const_splat(0.0f);
-    for (size_t t = 0; t < taps; t++) {
-      sum = simd_madd(simd_load(rows + t * stride + i, count - i), wasm_v128_load32_splat(weights + t), sum);
-    }
-    simd_store(output + i, sum, count - i);
+  for (; i + 4 <= count; i += 4) {
+    add_vectors(rows, stride, weights, taps, output, i, 1);
+  }
+  if (i < count && count >= 4) { /* some of them again */
+    add_vectors(rows, stride, weights, taps, output, count - 4, 1);
+  } else if (i < count) {
+    add_few(rows, stride, weights, taps, output, count);
   }
 }
 
@@ -39,10 +59,34 @@ void resample_rows(const float* rows, size_t stride, const float* weights, size_
   }
 }
 
-INLINE void make_pixels(const float* row, size_t stride, size_t inner, const int32_t* firsts, const float* weights,
+/* Pixels of fewer than four floats, by whole vectors where these don't reach beyond the row. */
+INLINE void make_small_pixels(const struct resample_row* row, size_t inner, const int32_t* firsts, const float* weights,
+                              size_t taps, float* output, size_t to, size_t columns) {
+  const size_t stride = row->stride, end = row->pixels * stride;
+  for (size_t x = 0; x < columns; x++, weights += taps, output += to) {
+    const size_t at = (size_t)firsts[x] * stride;
+    const float* pixel = row->first + at;
+    if (at + (taps - 1) * stride + 4 > end) {
+      add_few(pixel, stride, weights, taps, output, inner);
+      continue;
+    }
+    v128_t sum = wasm_f32x4_mul(wasm_v128_load(pixel), wasm_v128_load32_splat(weights));
+    for (size_t t = 1; t < taps; t++) {
+      sum = simd_madd(wasm_v128_load(pixel + t * stride), wasm_v128_load32_splat(weights + t), sum);
+    }
+    simd_store(output, sum, inner);
+  }
+}
+
+INLINE void make_pixels(const struct resample_row* row, size_t inner, const int32_t* firsts, const float* weights,
                         size_t taps, float* output, size_t to, size_t columns) {
+  if (inner < 4) {
+    make_small_pixels(row, inner, firsts, weights, taps, output, to, columns);
+    return;
+  }
   for (size_t x = 0; x < columns; x++) {
-    add_rows(row + (size_t)firsts[x] * stride, stride, weights + x * taps, taps, output + x * to, inner);
+    const float* pixel = row->first + (size_t)firsts[x] * row->stride;
+    add_rows(pixel, row->stride, weights + x * taps, taps, output + x * to, inner);
   }
 }
 
@@ -90,13 +134,13 @@ static void make_floats(const float* row, const int32_t* firsts, const float* we
   }
 }
 
-void resample_columns(const float* row, size_t stride, size_t inner, const int32_t* firsts, const float* weights,
+void resample_columns(const struct resample_row* row, size_t inner, const int32_t* firsts, const float* weights,
                       size_t taps, float* output, size_t to, size_t columns) {
-  if (inner == 1 && stride == 1 && to == 1) {
-    make_floats(row, firsts, weights, taps, output, columns);
+  if (inner == 1 && row->stride == 1 && to == 1) {
+    make_floats(row->first, firsts, weights, taps, output, columns);
   } else if (taps == 2) {
-    make_pixels(row, stride, inner, firsts, weights, 2, output, to, columns);
+    make_pixels(row, inner, firsts, weights, 2, output, to, columns);
   } else {
-    make_pixels(row, stride, inner, firsts, weights, taps, output, to, columns);
+    make_pixels(row, inner, firsts, weights, taps, output, to, columns);
   }
 }

@@ -14,17 +14,22 @@
  */
 void resample_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count);
 
+/* Pixels whose first floats are `stride` floats apart. */
+struct resample_row {
+  const float* first;
+  size_t stride;
+  size_t pixels;
+};
+
 /*
  * Makes each of `columns` pixels of neighbours in a row.
- * @param row      the input
- * @param stride   floats between its pixels
  * @param inner    floats of a pixel
  * @param firsts   by column of the output, the first of its neighbours
  * @param weights  [columns, taps]
  * @param output   the pixels
  * @param to       floats between them
  */
-void resample_columns(const float* row, size_t stride, size_t inner, const int32_t* firsts, const float* weights,
+void resample_columns(const struct resample_row* row, size_t inner, const int32_t* firsts, const float* weights,
                       size_t taps, float* output, size_t to, size_t columns);
 
 #endif

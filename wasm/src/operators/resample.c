@@ -1,8 +1,9 @@
 /*
  * Images resampled along both axes, on our own kernel (kernels/resample.c).
  *
- * A row of the output is made of `taps` rows of the input whose columns have been resampled. Each thread keeps as many of
- * these in scratch memory, row r in place r % taps, so that the next row of the output finds most of them there.
+ * Where rows become fewer, a row of the output is made of one in scratch memory, the sum of `taps` rows of the input. Else it
+ * is made of `taps` rows whose columns have been resampled; each thread keeps as many of these in scratch memory, row r in
+ * place r % taps, so that the next row of the output finds most of them there.
  */
 #include "kernels/resample.h"
 
@@ -47,8 +48,21 @@ static bool is_valid(const struct axis* axis) {
   return axis->taps <= axis->extent && (axis->taps > 0 || axis->extent == axis->out_extent);
 }
 
-/* What a thread keeps: rows, the number of each, weights in their order. */
+/* Whether both axes are made, rows first. */
+static bool has_rows_first(const struct resample_instance* instance) {
+  return instance->rows.taps > 0 && instance->columns.taps > 0 && instance->rows.out_extent < instance->rows.extent;
+}
+
+/* Whether both axes are made, columns first. */
+static bool has_columns_first(const struct resample_instance* instance) {
+  return instance->rows.taps > 0 && instance->columns.taps > 0 && !has_rows_first(instance);
+}
+
+/* What a thread keeps: a row; or rows, the number of each, weights in their order. */
 static size_t scratch_size(const struct resample_instance* instance) {
+  if (has_rows_first(instance)) {
+    return instance->columns.extent * instance->inner * sizeof(float);
+  }
   const size_t row = instance->columns.out_extent * instance->inner;
   return instance->rows.taps * (row * sizeof(float) + sizeof(size_t) + sizeof(float));
 }
@@ -65,9 +79,8 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
     return xnn_status_invalid_parameter;
   }
   const size_t row = instance->columns.out_extent * instance->inner;
-  const bool is_kept = instance->rows.taps > 0 && instance->columns.taps > 0;
-  instance->rows_per_task = elements_per_task / (row + 1) + (is_kept ? least_rows_per_task : 1);
-  if (is_kept) {
+  instance->rows_per_task = elements_per_task / (row + 1) + (has_columns_first(instance) ? least_rows_per_task : 1);
+  if (instance->rows.taps > 0 && instance->columns.taps > 0) {
     *workspace = pthreadpool_get_threads_count(pool) * scratch_size(instance);
   }
   return xnn_status_success;
@@ -89,39 +102,62 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   return xnn_status_success;
 }
 
-/* Resamples the columns of row `number` of the input, into pixels that are `stride` floats apart. */
-static void compute_columns(const struct resample_instance* instance, size_t number, float* output, size_t stride) {
+/*
+ * Resamples the columns of a row.
+ * @param from    floats between its pixels
+ * @param stride  floats between those of the output
+ */
+static void compute_columns(const struct resample_instance* instance, const float* first, size_t from, float* output,
+                            size_t stride) {
   const struct axis* columns = &instance->columns;
-  resample_columns(instance->input + number * columns->extent * instance->in_stride, instance->in_stride,
-                   instance->inner, columns->firsts, columns->weights, columns->taps, output, stride,
+  const struct resample_row row = {.first = first, .stride = from, .pixels = columns->extent};
+  resample_columns(&row, instance->inner, columns->firsts, columns->weights, columns->taps, output, stride,
                    columns->out_extent);
 }
 
+/* Row `number` of the input, of all images. */
+static const float* input_row(const struct resample_instance* instance, size_t number) {
+  return instance->input + number * instance->columns.extent * instance->in_stride;
+}
+
 /*
- * Makes a row of the output of rows.
+ * Adds up rows by their weights.
  * @param rows    the first of them
  * @param row     floats between them
  * @param stride  floats between their pixels
+ * @param to      floats between those of the output
  */
 static void compute_rows(const struct resample_instance* instance, const float* rows, size_t row, size_t stride,
-                         const float* weights, float* output) {
-  const size_t taps = instance->rows.taps, pixels = instance->columns.out_extent, inner = instance->inner;
-  if (stride == inner && instance->out_stride == inner) {
+                         const float* weights, float* output, size_t to, size_t pixels) {
+  const size_t taps = instance->rows.taps, inner = instance->inner;
+  if (stride == inner && to == inner) {
     resample_rows(rows, row, weights, taps, output, pixels * inner);
     return;
   }
   for (size_t x = 0; x < pixels; x++) {
-    resample_rows(rows + x * stride, row, weights, taps, output + x * instance->out_stride, inner);
+    resample_rows(rows + x * stride, row, weights, taps, output + x * to, inner);
   }
 }
 
 /*
- * Makes row `y` of an image of rows that are kept.
+ * Makes row `y` of the output of rows of the input.
+ * @param image  the number of its first row
+ * @param to     floats between pixels of the output
+ */
+static void add_input_rows(const struct resample_instance* instance, size_t image, size_t y, float* output, size_t to) {
+  const struct axis* rows = &instance->rows;
+  const size_t row = instance->columns.extent * instance->in_stride;
+  compute_rows(instance, input_row(instance, image + (size_t)rows->firsts[y]), row, instance->in_stride,
+               rows->weights + y * rows->taps, output, to, instance->columns.extent);
+}
+
+/*
+ * Makes row `y` of the output of rows that are kept.
  * @param image    the number of its first row
  * @param scratch  the thread's
  */
-static void compute_both(const struct resample_instance* instance, size_t image, size_t y, char* scratch,
-                         float* output) {
+static void add_kept_rows(const struct resample_instance* instance, size_t image, size_t y, char* scratch,
+                          float* output) {
   const struct axis* rows = &instance->rows;
   const size_t taps = rows->taps, row_size = instance->columns.out_extent * instance->inner;
   float* kept = (float*)scratch;
@@ -133,10 +169,12 @@ static void compute_both(const struct resample_instance* instance, size_t image,
     weights[place] = rows->weights[y * taps + t];
     if (numbers[place] != number) {
       numbers[place] = number;
-      compute_columns(instance, number, kept + place * row_size, instance->inner);
+      compute_columns(instance, input_row(instance, number), instance->in_stride, kept + place * row_size,
+                      instance->inner);
     }
   }
-  compute_rows(instance, kept, row_size, instance->inner, weights, output);
+  compute_rows(instance, kept, row_size, instance->inner, weights, output, instance->out_stride,
+               instance->columns.out_extent);
 }
 
 static void compute(void* context, size_t thread, size_t task) {
@@ -145,7 +183,7 @@ static void compute(void* context, size_t thread, size_t task) {
   const size_t begin = task * instance->rows_per_task, all = instance->outer * rows->out_extent;
   const size_t end = begin + instance->rows_per_task < all ? begin + instance->rows_per_task : all;
   char* scratch = instance->scratch + thread * scratch_size(instance);
-  if (rows->taps > 0 && columns->taps > 0) {
+  if (has_columns_first(instance)) {
     memset(scratch + rows->taps * columns->out_extent * instance->inner * sizeof(float), 0xFF,
            rows->taps * sizeof(size_t));
   }
@@ -153,13 +191,14 @@ static void compute(void* context, size_t thread, size_t task) {
     float* output = instance->output + row * columns->out_extent * instance->out_stride;
     const size_t image = row / rows->out_extent * rows->extent, y = row % rows->out_extent;
     if (rows->taps == 0) {
-      compute_columns(instance, image + y, output, instance->out_stride);
+      compute_columns(instance, input_row(instance, image + y), instance->in_stride, output, instance->out_stride);
     } else if (columns->taps == 0) {
-      const size_t in_row = columns->extent * instance->in_stride;
-      compute_rows(instance, instance->input + (image + (size_t)rows->firsts[y]) * in_row, in_row, instance->in_stride,
-                   rows->weights + y * rows->taps, output);
+      add_input_rows(instance, image, y, output, instance->out_stride);
+    } else if (has_rows_first(instance)) {
+      add_input_rows(instance, image, y, (float*)scratch, instance->inner);
+      compute_columns(instance, (const float*)scratch, instance->inner, output, instance->out_stride);
     } else {
-      compute_both(instance, image, y, scratch, output);
+      add_kept_rows(instance, image, y, scratch, output);
     }
   }
 }
