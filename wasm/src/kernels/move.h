@@ -12,7 +12,16 @@ static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
   if (count >= 512) {
     memcpy(to, from, count);
   } else if (count >= 16) {
-    for (size_t i = 0; i + 16 < count; i += 16) {
+    size_t i = 0;
+    for (; i + 64 < count; i += 64) {
+      const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(from + i + 16);
+      const v128_t c = wasm_v128_load(from + i + 32), d = wasm_v128_load(from + i + 48);
+      wasm_v128_store(to + i, a);
+      wasm_v128_store(to + i + 16, b);
+      wasm_v128_store(to + i + 32, c);
+      wasm_v128_store(to + i + 48, d);
+    }
+    for (; i + 16 < count; i += 16) {
       wasm_v128_store(to + i, wasm_v128_load(from + i));
     }
     wasm_v128_store(to + count - 16, wasm_v128_load(from + count - 16));

@@ -126,6 +126,9 @@ static bool is_dense(const struct pick_instance* instance) {
 /* Copies columns [begin, end) of a row, one by one. */
 static void copy_columns(const struct pick_instance* instance, const uint8_t* row, uint8_t* output, size_t begin,
                          size_t end) {
+  if (begin == end) {
+    return;
+  }
   const int32_t* columns = instance->indices[instance->num_axes - 1];
   const uint64_t fill_with = instance->state->fill;
   const size_t piece = instance->piece;
