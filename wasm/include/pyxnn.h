@@ -247,9 +247,8 @@ enum pyxnn_kind {
    */
   pyxnn_convolution_computed = 25,
   /*
-   * Images at the places of a grid, by a kernel of ours. A place has `rank` coordinates from -1 to 1, of the last axis first.
-   * params: enum pyxnn_sample_type, enum pyxnn_padding_type, align_corners (1: -1 and 1 are the middles of the outer pixels, 0:
-   *         their outer borders)
+   * Images at the places of a grid, by a kernel of ours. A place has `rank` coordinates, of the last axis first.
+   * params: enum pyxnn_sample_type, enum pyxnn_padding_type, enum pyxnn_coordinate_type
    * dims: batch channels, three extents (1 for an axis that isn't there), places (of each image) rank
    * refs: input, grid [batch, places, rank], output [batch, places, channels]
    */
@@ -399,6 +398,24 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_depthwise_qs8 = 41,
+  /*
+   * Regions of images resampled to one size, by a kernel of ours: a bin of a region is the mean of what lies at places spread
+   * evenly over it, by linear interpolation; or the greatest product of a pixel around one and its weight.
+   * params: whether the greatest (1), whether coordinates are of the borders of pixels, not of their middles (1), places of a
+   *         bin along each axis (0: one for each pixel), scale(f) that coordinates are multiplied by
+   * dims: batch channels height width regions out_height out_width
+   * refs: input; for each region left, top, right and bottom; for each the number of its image (int32; one outside
+   *       [0, batch) is pyxnn_invalid_input); output [regions, out_height, out_width, channels]
+   */
+  pyxnn_roi_align = 42,
+  /*
+   * Regions of images pooled to one size, by a kernel of ours: a bin of a region is the greatest of its pixels, 0 if it has none.
+   * params: scale(f) that coordinates are multiplied by, before they are rounded
+   * dims: as pyxnn_roi_align
+   * refs: input; for each region the number of its image (one outside [0, batch) is pyxnn_invalid_input), left, top, right and
+   *       bottom; output [regions, out_height, out_width, channels]
+   */
+  pyxnn_roi_pool = 43,
 };
 
 enum pyxnn_binary_type {
@@ -555,6 +572,13 @@ enum pyxnn_sample_type {
   pyxnn_sample_nearest = 0,
   pyxnn_sample_linear = 1,
   pyxnn_sample_cubic = 2,
+};
+
+/* What a coordinate of a place means. */
+enum pyxnn_coordinate_type {
+  pyxnn_coordinates_borders = 0, /* -1 and 1 are the outer borders of the image */
+  pyxnn_coordinates_middles = 1, /* -1 and 1 are the middles of its outer pixels */
+  pyxnn_coordinates_pixels = 2,  /* 0 is the middle of the first pixel, 1 of the next */
 };
 
 /* What there is outside an image. */

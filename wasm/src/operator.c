@@ -48,6 +48,8 @@ static const struct operator_type* const types[] = {
     [pyxnn_convolution_integer] = &convolution_integer_type,
     [pyxnn_convolution_integer_computed] = &convolution_integer_computed_type,
     [pyxnn_depthwise_qs8] = &depthwise_qs8_type,
+    [pyxnn_roi_align] = &roi_align_type,
+    [pyxnn_roi_pool] = &roi_pool_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

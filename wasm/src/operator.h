@@ -149,6 +149,8 @@ extern const struct operator_type pool_type;
 extern const struct operator_type convolution_nd_type;
 extern const struct operator_type convolution_computed_type;
 extern const struct operator_type grid_sample_type;
+extern const struct operator_type roi_align_type;
+extern const struct operator_type roi_pool_type;
 extern const struct operator_type attention_type;
 extern const struct operator_type tensor_scatter_type;
 extern const struct operator_type recurrent_type;

@@ -63,6 +63,8 @@ class Kind(IntEnum):
     CONVOLUTION_INTEGER = 39
     CONVOLUTION_INTEGER_COMPUTED = 40
     DEPTHWISE_QS8 = 41
+    ROI_ALIGN = 42
+    ROI_POOL = 43
 
 
 class BinaryType(IntEnum):
@@ -237,6 +239,14 @@ class SampleType(IntEnum):
     SAMPLE_NEAREST = 0
     SAMPLE_LINEAR = 1
     SAMPLE_CUBIC = 2
+
+
+class CoordinateType(IntEnum):
+    """What a coordinate of a place means (``enum pyxnn_coordinate_type``)."""
+
+    COORDINATES_BORDERS = 0
+    COORDINATES_MIDDLES = 1
+    COORDINATES_PIXELS = 2
 
 
 class PaddingType(IntEnum):

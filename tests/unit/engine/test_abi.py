@@ -36,6 +36,7 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_reduce_type", abi.ReduceType),
         ("pyxnn_pool_type", abi.PoolType),
         ("pyxnn_sample_type", abi.SampleType),
+        ("pyxnn_coordinate_type", abi.CoordinateType),
         ("pyxnn_padding_type", abi.PaddingType),
     ],
 )

@@ -37,16 +37,22 @@ void taps_sum(const float* const* taps, size_t count, const float* weights, cons
   }
 }
 
-static inline __attribute__((always_inline)) void blend(const float* const* taps, const float* weights, size_t count,
-                                                        float* output, size_t channel, size_t vectors, size_t left) {
+/* What is done with products. */
+enum blending { blending_sum, blending_added, blending_maximum };
+
+static inline __attribute__((always_inline)) void blend(enum blending blending, const float* const* taps,
+                                                        const float* weights, size_t count, float* output,
+                                                        size_t channel, size_t vectors, size_t left) {
   v128_t sums[4];
   for (size_t v = 0; v < vectors; v++) {
-    sums[v] = wasm_f32x4_const_splat(0.0f);
+    sums[v] = blending == blending_sum ? wasm_f32x4_const_splat(0.0f) : simd_load(output + channel + v * 4, left);
   }
   for (size_t t = 0; t < count; t++) {
     const v128_t weight = wasm_v128_load32_splat(weights + t);
     for (size_t v = 0; v < vectors; v++) {
-      sums[v] = simd_madd(simd_load(taps[t] + channel + v * 4, left), weight, sums[v]);
+      const v128_t pixel = simd_load(taps[t] + channel + v * 4, left);
+      sums[v] = blending == blending_maximum ? wasm_f32x4_pmax(sums[v], wasm_f32x4_mul(pixel, weight))
+                                             : simd_madd(pixel, weight, sums[v]);
     }
   }
   for (size_t v = 0; v < vectors; v++) {
@@ -54,15 +60,29 @@ static inline __attribute__((always_inline)) void blend(const float* const* taps
   }
 }
 
-void taps_blend(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {
+static inline __attribute__((always_inline)) void blend_all(enum blending blending, const float* const* taps,
+                                                            const float* weights, size_t count, float* output,
+                                                            size_t channels) {
   size_t c = 0;
   for (; c + 16 <= channels; c += 16) {
-    blend(taps, weights, count, output, c, 4, 4);
+    blend(blending, taps, weights, count, output, c, 4, 4);
   }
   for (; c + 4 <= channels; c += 4) {
-    blend(taps, weights, count, output, c, 1, 4);
+    blend(blending, taps, weights, count, output, c, 1, 4);
   }
   if (c < channels) {
-    blend(taps, weights, count, output, c, 1, channels - c);
+    blend(blending, taps, weights, count, output, c, 1, channels - c);
   }
+}
+
+void taps_blend(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {
+  blend_all(blending_sum, taps, weights, count, output, channels);
+}
+
+void taps_add(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {
+  blend_all(blending_added, taps, weights, count, output, channels);
+}
+
+void taps_maximum(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {
+  blend_all(blending_maximum, taps, weights, count, output, channels);
 }

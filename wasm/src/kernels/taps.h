@@ -24,4 +24,10 @@ void taps_sum(const float* const* taps, size_t count, const float* weights, cons
  */
 void taps_blend(const float* const* taps, const float* weights, size_t count, float* output, size_t channels);
 
+/* The same, added to what the output has. */
+void taps_add(const float* const* taps, const float* weights, size_t count, float* output, size_t channels);
+
+/* The greatest of what the output has and of each pixel times its weight. */
+void taps_maximum(const float* const* taps, const float* weights, size_t count, float* output, size_t channels);
+
 #endif

@@ -11,8 +11,7 @@ enum { products_per_task = 16384 };
 enum { max_neighbours = 4 };
 
 struct grid_sample_state {
-  uint32_t mode, padding;
-  bool align_corners;
+  uint32_t mode, padding, coordinates;
 };
 
 struct grid_sample_instance {
@@ -26,8 +25,9 @@ struct grid_sample_instance {
 static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   struct grid_sample_state state = {.mode = take(params)};
   state.padding = take(params);
-  state.align_corners = take(params) != 0;
-  if (state.mode > pyxnn_sample_cubic || state.padding > pyxnn_padding_reflection) {
+  state.coordinates = take(params);
+  if (state.mode > pyxnn_sample_cubic || state.padding > pyxnn_padding_reflection ||
+      state.coordinates > pyxnn_coordinates_pixels) {
     return xnn_status_invalid_parameter;
   }
   return own_state(&state, sizeof(state), out);
@@ -71,7 +71,7 @@ struct borders {
 };
 
 static struct borders borders_of(const struct grid_sample_state* state, size_t extent) {
-  const float half = state->align_corners ? 0.0f : 0.5f;
+  const float half = state->coordinates == pyxnn_coordinates_borders ? 0.5f : 0.0f;
   return (struct borders){-half, (float)extent - 1.0f + half};
 }
 
@@ -125,7 +125,19 @@ static struct neighbours neighbours_of(const struct grid_sample_state* state, fl
   return found;
 }
 
-/* Turns what the grid says, from -1 to 1 along each axis, into pixels; a place outside is reflected if the padding is. */
+/* The pixel that a coordinate means. */
+static float pixel_of(const struct grid_sample_state* state, float coordinate, float extent) {
+  switch (state->coordinates) {
+    case pyxnn_coordinates_middles:
+      return (coordinate + 1.0f) / 2.0f * (extent - 1.0f);
+    case pyxnn_coordinates_borders:
+      return ((coordinate + 1.0f) * extent - 1.0f) / 2.0f;
+    default:
+      return coordinate;
+  }
+}
+
+/* Turns what the grid says into pixels; a place outside is reflected if the padding is. */
 static void locate(const struct grid_sample_instance* instance, const float* grid, float at[window_axes]) {
   const struct grid_sample_state* state = instance->state;
   bool is_outside = false;
@@ -135,8 +147,7 @@ static void locate(const struct grid_sample_instance* instance, const float* gri
     const struct borders borders = borders_of(state, instance->extents[axis]);
     at[axis] = 0.0f;
     if (i < instance->rank) {
-      at[axis] =
-          state->align_corners ? (grid[i] + 1.0f) / 2.0f * (extent - 1.0f) : ((grid[i] + 1.0f) * extent - 1.0f) / 2.0f;
+      at[axis] = pixel_of(state, grid[i], extent);
     }
     if (state->mode == pyxnn_sample_nearest) {
       at[axis] = nearbyintf(at[axis]);

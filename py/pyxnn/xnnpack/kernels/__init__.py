@@ -22,7 +22,7 @@ from pyxnn.xnnpack.kernels.movement import concat, cut, expand, pad, pad_pixels,
 from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize
 from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
-from pyxnn.xnnpack.kernels.pooling import pool
+from pyxnn.xnnpack.kernels.pooling import pool, roi_align, roi_pool
 from pyxnn.xnnpack.kernels.quantization import dequantize, lookup, quantize
 from pyxnn.xnnpack.kernels.quantized import (
     Requantization,
@@ -85,6 +85,8 @@ __all__ = [
     "reduce",
     "repeat",
     "resample",
+    "roi_align",
+    "roi_pool",
     "running_sum",
     "select",
     "softmax",

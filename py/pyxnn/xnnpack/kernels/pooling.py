@@ -1,4 +1,4 @@
-"""Pooling over windows."""
+"""Pooling over windows, and over regions that are computed."""
 
 from __future__ import annotations
 
@@ -47,3 +47,53 @@ def pool(
         bounds = bounds.then(Bounds(*map(float, (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max))))
     params = [type, element(x.dtype), float(power), *bounds]
     return ctx.step(Kind.POOL, params, [batch, *[channels] * 3, *words], [x], output)
+
+
+def roi_align(
+    ctx: Lowering,
+    x: Value,
+    regions: Value,
+    images: Value,
+    extents: tuple[int, int],
+    sampling_ratio: int,
+    scale: float,
+    *,
+    is_maximum: bool,
+    is_half_pixel: bool,
+) -> Value:
+    """Regions of (N, C, H, W) resampled to (regions, C, *extents).
+
+    Args:
+        regions: (regions, 4), left, top, right and bottom.
+        images: (regions), int32.
+        sampling_ratio: places along each axis of a bin, one for each pixel for 0.
+    """
+    params = [int(is_maximum), int(is_half_pixel), sampling_ratio, scale]
+    return _regions(ctx, Kind.ROI_ALIGN, params, x, [regions, images], extents)
+
+
+def roi_pool(
+    ctx: Lowering, x: Value, regions: Value, extents: tuple[int, int], scale: float
+) -> Value:
+    """The maxima of regions of (N, C, H, W): (regions, C, *extents).
+
+    Args:
+        regions: (regions, 5), the number of the image, left, top, right and bottom.
+    """
+    return _regions(ctx, Kind.ROI_POOL, [scale], x, [regions], extents)
+
+
+def _regions(
+    ctx: Lowering,
+    kind: Kind,
+    params: Sequence[int | float],
+    x: Value,
+    regions: Sequence[Value],
+    extents: tuple[int, int],
+) -> Value:
+    x = ctx.arrange(x, layout.channels_last(x.rank))
+    batch, channels, height, width = x.shape
+    count = regions[0].shape[0]
+    output = ctx.new((count, channels, *extents), x.order)
+    dims = [batch, channels, height, width, count, *extents]
+    return ctx.step(kind, params, dims, [x, *map(ctx.row_major, regions)], output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pyxnn.engine import Kind, PaddingType, SampleType
+from pyxnn.engine import CoordinateType, Kind, PaddingType, SampleType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.kernels.windows import MAX_SLIDES
 from pyxnn.xnnpack.values import Value
@@ -73,8 +73,7 @@ def grid_sample(
     grid: Value,
     mode: SampleType,
     padding: PaddingType,
-    *,
-    align_corners: bool,
+    coordinates: CoordinateType,
 ) -> Value:
     """(N, C, ...) at the places of a grid (N, ..., rank)."""
     x = ctx.arrange(x, layout.channels_last(x.rank))
@@ -84,5 +83,5 @@ def grid_sample(
     output = ctx.new((batch, channels, *grid.shape[1:-1]), x.order)
     extents = [1] * (MAX_SLIDES - rank) + extents
     dims = [batch, channels, *extents, math.prod(grid.shape[1:-1]), rank]
-    params = [mode, padding, int(align_corners)]
+    params = [mode, padding, coordinates]
     return ctx.step(Kind.GRID_SAMPLE, params, dims, [x, grid], output)

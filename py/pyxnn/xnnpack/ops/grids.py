@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyxnn.engine import PaddingType, SampleType
+from pyxnn.engine import CoordinateType, PaddingType, SampleType
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
@@ -42,13 +42,14 @@ def lower_grid_sample(node: Node, ctx: Lowering) -> None:
     x, grid = (ctx.value(name) for name in node.inputs)
     if grid.rank != x.rank or grid.shape[-1] != x.rank - 2 or grid.shape[0] != x.shape[0]:
         raise ValueError(f"a grid {grid.shape} does not fit an input {x.shape}")
+    aligned = node.attribute("align_corners", 0)
     output = kernels.grid_sample(
         ctx,
         x,
         grid,
         _MODES[node.attribute("mode", "linear")],
         _PADDINGS[node.attribute("padding_mode", "zeros")],
-        align_corners=bool(node.attribute("align_corners", 0)),
+        CoordinateType.COORDINATES_MIDDLES if aligned else CoordinateType.COORDINATES_BORDERS,
     )
     ctx.define(node.output(0), output)
 

@@ -1,0 +1,199 @@
+/*
+ * Regions of images resampled to one size: each bin of a region is the mean, or the greatest, of what lies at places that
+ * are spread evenly over it, by linear interpolation (kernels/taps.c).
+ */
+#include <math.h>
+
+#include "error.h"
+#include "kernels/taps.h"
+#include "memory.h"
+#include "operator.h"
+
+/* About so many products are one task. */
+enum { products_per_task = 16384 };
+
+/* Neighbours of a place, and how many places are taken in at once. */
+enum { num_neighbours = 4, places_at_once = 16 };
+
+struct roi_align_state {
+  bool is_maximum;
+  bool is_half_pixel;
+  uint32_t sampling_ratio;
+  float scale;
+};
+
+struct roi_align_instance {
+  const struct roi_align_state* state;
+  size_t batch, channels, height, width;
+  size_t regions, out_height, out_width;
+  const float *input, *corners;
+  const int32_t* images;
+  float* output;
+};
+
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct roi_align_state state = {.is_maximum = take(params) != 0};
+  state.is_half_pixel = take(params) != 0;
+  state.sampling_ratio = take(params);
+  state.scale = take_float(params);
+  return own_state(&state, sizeof(state), out);
+}
+
+static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct roi_align_instance* instance = opaque;
+  instance->batch = take(dims);
+  instance->channels = take(dims);
+  instance->height = take(dims);
+  instance->width = take(dims);
+  instance->regions = take(dims);
+  instance->out_height = take(dims);
+  instance->out_width = take(dims);
+  return xnn_status_success;
+}
+
+static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
+  struct roi_align_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->corners = tensors[1];
+  instance->images = tensors[2];
+  instance->output = tensors[3];
+  return xnn_status_success;
+}
+
+/* Along one axis, the places of a bin: `count` of them, `step` pixels apart. */
+struct places {
+  float first, step;
+  size_t count;
+};
+
+/*
+ * Finds the places of a bin.
+ * @param low, high  of the region
+ * @param bins       that the region has
+ */
+static struct places places_of(const struct roi_align_state* state, float low, float high, size_t bin, size_t bins) {
+  const float offset = state->is_half_pixel ? 0.5f : 0.0f;
+  const float start = low * state->scale - offset;
+  float length = high * state->scale - offset - start;
+  if (!state->is_half_pixel) {
+    length = fmaxf(length, 1.0f);
+  }
+  const float size = length / (float)bins;
+  struct places places = {.count = state->sampling_ratio};
+  if (places.count == 0) {
+    const float count = ceilf(size);
+    places.count = count > 0.0f ? (size_t)count : 0;
+  }
+  places.step = places.count > 0 ? size / (float)places.count : 0.0f;
+  places.first = start + (float)bin * size + 0.5f * places.step;
+  return places;
+}
+
+/* Two pixels along one axis, between which a place is; whether it is near the image at all. */
+struct between {
+  bool is_near;
+  size_t low, high;
+  float weight; /* of the higher one */
+};
+
+static struct between between_pixels(const struct places* places, size_t number, size_t extent) {
+  const float last = (float)extent - 1.0f;
+  float at = places->first + (float)number * places->step;
+  if (!(at >= -1.0f && at <= (float)extent)) {
+    return (struct between){.is_near = false};
+  }
+  at = fminf(fmaxf(at, 0.0f), last);
+  const size_t low = (size_t)at;
+  return (struct between){
+      .is_near = true, .low = low, .high = low + 1 < extent ? low + 1 : low, .weight = at - (float)low};
+}
+
+/* Pixels of an image and their weights, as many as are taken in at once. */
+struct taps {
+  size_t count;
+  const float* pixels[num_neighbours * places_at_once];
+  float weights[num_neighbours * places_at_once];
+};
+
+static void push(struct taps* taps, const float* pixel, float weight) {
+  taps->pixels[taps->count] = pixel;
+  taps->weights[taps->count++] = weight;
+}
+
+/* Takes the taps into a bin; there are none left. */
+static void take_in(const struct roi_align_instance* instance, struct taps* taps, float* output) {
+  if (instance->state->is_maximum) {
+    taps_maximum(taps->pixels, taps->weights, taps->count, output, instance->channels);
+  } else {
+    taps_add(taps->pixels, taps->weights, taps->count, output, instance->channels);
+  }
+  taps->count = 0;
+}
+
+static void compute_bin(const struct roi_align_instance* instance, size_t index) {
+  const struct roi_align_state* state = instance->state;
+  const size_t channels = instance->channels, row = instance->width * channels;
+  const size_t x = index % instance->out_width, y = index / instance->out_width % instance->out_height;
+  const size_t region = index / instance->out_width / instance->out_height;
+  const float* corners = instance->corners + region * 4;
+  const float* image = instance->input + (size_t)instance->images[region] * instance->height * row;
+  const struct places columns = places_of(state, corners[0], corners[2], x, instance->out_width);
+  const struct places rows = places_of(state, corners[1], corners[3], y, instance->out_height);
+  const size_t all = rows.count * columns.count;
+  const float share = state->is_maximum || all == 0 ? 1.0f : 1.0f / (float)all;
+  float* output = instance->output + index * channels;
+  for (size_t c = 0; c < channels; c++) {
+    output[c] = state->is_maximum && all > 0 ? -INFINITY : 0.0f;
+  }
+  struct taps taps = {.count = 0};
+  for (size_t i = 0; i < all; i++) {
+    const struct between v = between_pixels(&rows, i / columns.count, instance->height);
+    const struct between h = between_pixels(&columns, i % columns.count, instance->width);
+    if (v.is_near && h.is_near) {
+      const float *low = image + v.low * row, *high = image + v.high * row;
+      push(&taps, low + h.low * channels, (1.0f - v.weight) * (1.0f - h.weight) * share);
+      push(&taps, low + h.high * channels, (1.0f - v.weight) * h.weight * share);
+      push(&taps, high + h.low * channels, v.weight * (1.0f - h.weight) * share);
+      push(&taps, high + h.high * channels, v.weight * h.weight * share);
+    } else if (state->is_maximum) { /* zeros count there */
+      push(&taps, image, 0.0f);
+    }
+    if (taps.count + num_neighbours > num_neighbours * places_at_once || i + 1 == all) {
+      take_in(instance, &taps, output);
+    }
+  }
+}
+
+static void compute(void* context, size_t start, size_t count) {
+  for (size_t index = start; index < start + count; index++) {
+    compute_bin(context, index);
+  }
+}
+
+static enum xnn_status run(void* opaque, pthreadpool_t pool) {
+  const struct roi_align_instance* instance = opaque;
+  for (size_t region = 0; region < instance->regions; region++) {
+    const int32_t image = instance->images[region];
+    if (image < 0 || (size_t)image >= instance->batch) {
+      pyxnn_error(pyxnn_invalid_input, "batch_indices element out of bounds, idx=%ld must be within [0,%lu)",
+                  (long)image, (unsigned long)instance->batch);
+      return xnn_status_invalid_parameter;
+    }
+  }
+  const size_t bins = instance->regions * instance->out_height * instance->out_width;
+  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, bins, products_per_task / (instance->channels * 16 + 64) + 1,
+                                     PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  return xnn_status_success;
+}
+
+const struct operator_type roi_align_type = {
+    .name = "aligned pooling of regions",
+    .num_params = 4,
+    .num_refs = 4,
+    .create = create,
+    .destroy = pyxnn_release,
+    .instance_size = sizeof(struct roi_align_instance),
+    .reshape = reshape,
+    .setup = setup,
+    .run = run,
+};
