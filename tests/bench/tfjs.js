@@ -82,28 +82,21 @@ export const burst = (name, count) =>
 /** @param {any} step */
 const activation = (step) => step.activation ?? "linear";
 
+/** @type {(step: any, ...inputs: any[]) => any} */
+const convolution = (step, x, filter, bias) => ({
+  x,
+  filter,
+  strides: step.stride,
+  pad: step.pad,
+  dimRoundingMode: "floor",
+  bias,
+  activation: activation(step),
+});
+
 /** @type {Record<string, (step: any, ...inputs: any[]) => any>} */
 const STEPS = {
-  conv: (step, x, filter, bias) =>
-    tf.fused.conv2d({
-      x,
-      filter,
-      strides: step.stride,
-      pad: step.pad,
-      dimRoundingMode: "floor",
-      bias,
-      activation: activation(step),
-    }),
-  depthwise: (step, x, filter, bias) =>
-    tf.fused.depthwiseConv2d({
-      x,
-      filter,
-      strides: step.stride,
-      pad: step.pad,
-      dimRoundingMode: "floor",
-      bias,
-      activation: activation(step),
-    }),
+  conv: (step, ...inputs) => tf.fused.conv2d(convolution(step, ...inputs)),
+  depthwise: (step, ...inputs) => tf.fused.depthwiseConv2d(convolution(step, ...inputs)),
   linear(step, x, b, bias) {
     const a = tf.reshape(x, [-1, x.shape.at(-1)]);
     const y = tf.fused.matMul({ a, b, bias, activation: activation(step) });

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pyxnn.graph import Graph, Node
-from pyxnn.passes.rewrite import each_node, swallow
+from pyxnn.passes.rewrite import each_node, either_way, made_by, scalar, swallow
 
 
 def run(graph: Graph) -> bool:
@@ -22,7 +22,7 @@ def run(graph: Graph) -> bool:
 def _fuse(node: Node, graph: Graph) -> Sequence[Node] | None:
     if not node.is_op("Mul"):
         return None
-    for normal, scale in _either_way(node):
+    for normal, scale in either_way(node):
         if graph.constant(scale) is None:
             continue
         for x, total, nodes in _ratios(graph, normal):
@@ -48,38 +48,38 @@ def _ratios(graph: Graph, name: str) -> Iterator[tuple[str, str, set[Node]]]:
     if ratio is None:
         return
     if ratio.is_op("Div"):
-        root = _made_by(graph, ratio.input(1), "Sqrt")
+        root = made_by(graph, ratio.input(1), "Sqrt")
         if root is not None:
             yield ratio.input(0), root.input(0), {ratio, root}
     if not ratio.is_op("Mul"):
         return
-    for x, factor in _either_way(ratio):
-        inverse = _made_by(graph, factor, "Reciprocal", "Div", "Pow")
+    for x, factor in either_way(ratio):
+        inverse = made_by(graph, factor, "Reciprocal", "Div", "Pow")
         if inverse is None:
             continue
         if inverse.is_op("Pow"):
-            if _scalar(graph, inverse.input(1)) == -0.5:
+            if scalar(graph, inverse.input(1)) == -0.5:
                 yield x, inverse.input(0), {ratio, inverse}
             continue
-        if inverse.is_op("Div") and _scalar(graph, inverse.input(0)) != 1:
+        if inverse.is_op("Div") and scalar(graph, inverse.input(0)) != 1:
             continue
-        root = _made_by(graph, inverse.inputs[-1], "Sqrt")
+        root = made_by(graph, inverse.inputs[-1], "Sqrt")
         if root is not None:
             yield x, root.input(0), {ratio, inverse, root}
 
 
 def _mean_square(graph: Graph, name: str, x: str) -> tuple[Node, float, set[Node]] | None:
     """The mean of a value that is ReduceMean(x^2) + epsilon, epsilon, and the other nodes."""
-    total = _made_by(graph, name, "Add")
-    for value, constant in _either_way(total) if total is not None else ():
-        mean, epsilon = _made_by(graph, value, "ReduceMean"), _scalar(graph, constant)
-        square = _made_by(graph, mean.input(0), "Pow", "Mul") if mean is not None else None
+    total = made_by(graph, name, "Add")
+    for value, constant in either_way(total) if total is not None else ():
+        mean, epsilon = made_by(graph, value, "ReduceMean"), scalar(graph, constant)
+        square = made_by(graph, mean.input(0), "Pow", "Mul") if mean is not None else None
         if total is None or mean is None or square is None or epsilon is None:
             continue
         squares_x = (
             square.inputs == [x, x]
             if square.is_op("Mul")
-            else (square.input(0) == x and _scalar(graph, square.input(1)) == 2)
+            else (square.input(0) == x and scalar(graph, square.input(1)) == 2)
         )
         if squares_x:
             return mean, epsilon, {total, square}
@@ -93,19 +93,3 @@ def _last_axes(graph: Graph, mean: Node) -> int:
         return 0
     axes = {int(axis) % rank - rank for axis in given.reshape(-1)}
     return len(axes) if axes == set(range(-len(axes), 0)) else 0
-
-
-def _scalar(graph: Graph, name: str) -> float | None:
-    array = graph.constant(name)
-    return float(array.item()) if array is not None and array.size == 1 else None
-
-
-def _made_by(graph: Graph, name: str, *op_types: str) -> Node | None:
-    node = graph.producer(name)
-    return node if node is not None and node.is_op(*op_types) else None
-
-
-def _either_way(node: Node) -> Iterator[tuple[str, str]]:
-    a, b = node.inputs
-    yield a, b
-    yield b, a

@@ -201,11 +201,12 @@ MAKERS = [
 
 
 @st.composite
-def graphs(draw):
-    maker = GraphMaker(draw)
-    for kind in draw(st.lists(st.sampled_from(MAKERS), min_size=1, max_size=14)):
+def graphs(draw, maker_type, kinds, sizes, most_elements):
+    """A model that `maker_type` makes of random `kinds` of nodes, from `sizes[0]` to `sizes[1]`, and its feeds."""
+    maker = maker_type(draw)
+    for kind in draw(st.lists(st.sampled_from(kinds), min_size=sizes[0], max_size=sizes[1])):
         getattr(maker, kind)()
-        if sum(map(np.prod, maker.values.values())) > 10_000:
+        if sum(map(np.prod, maker.values.values())) > most_elements:
             break
     made = [name for node in maker.nodes for name in node.output]
     if not made:
@@ -219,6 +220,6 @@ def graphs(draw):
     return data, feeds
 
 
-@given(graphs())
+@given(graphs(GraphMaker, MAKERS, sizes=(1, 14), most_elements=10_000))
 def test_graphs(case):
     native.compare(*case, rtol=1e-4, atol=1e-3)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from tests.support import native
-from tests.unit.xnnpack.test_graphs import GraphMaker
+from tests.unit.xnnpack.test_graphs import GraphMaker, graphs
 
 
 class PartsMaker(GraphMaker):
@@ -80,26 +80,7 @@ MAKERS = [
 ]
 
 
-@st.composite
-def graphs(draw):
-    maker = PartsMaker(draw)
-    for kind in draw(st.lists(st.sampled_from(MAKERS), min_size=2, max_size=16)):
-        getattr(maker, kind)()
-        if sum(map(np.prod, maker.values.values())) > 20_000:
-            break
-    made = [name for node in maker.nodes for name in node.output]
-    if not made:
-        maker.unary()
-        made = [maker.nodes[-1].output[0]]
-    used = {name for node in maker.nodes for name in node.input}
-    outputs = [name for name in made if name not in used or draw(st.integers(0, 5)) == 0]
-    feeds = {name: array for name, array in maker.feeds.items() if name in used}
-    dynamic = draw(st.booleans())
-    data = native.build(maker.nodes, feeds, outputs, maker.constants, dynamic=dynamic)
-    return data, feeds
-
-
-@given(graphs())
+@given(graphs(PartsMaker, MAKERS, sizes=(2, 16), most_elements=20_000))
 def test_graphs(case):
     native.compare(*case, rtol=1e-4, atol=1e-3)
 

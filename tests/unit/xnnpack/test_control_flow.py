@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,26 +14,10 @@ import pyxnn
 from pyxnn import engine
 from pyxnn.partition import CPU, XNNPACK
 from tests.support.onnx_models import FLOAT, build, node
-from tests.support.wasmtime_host import BINARY, WasmtimeHost
 
 INT64, BOOL = TensorProto.INT64, TensorProto.BOOL
 rng = np.random.default_rng(5)
 W = rng.standard_normal((4, 4), np.float32) * np.float32(0.3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _engine() -> Iterator[None]:
-    if not BINARY.exists():
-        pytest.skip(f"{BINARY} is missing: run ./build.sh wasm")
-    engine.use(WasmtimeHost())
-    yield
-
-
-@pytest.fixture(autouse=True)
-def _no_leaks(_engine: None) -> Iterator[None]:
-    before = engine.get().memory_used()
-    yield
-    assert engine.get().memory_used() == before
 
 
 def body(nodes: list[onnx.NodeProto], inputs: dict[str, Any], outputs: dict[str, Any]) -> Any:
