@@ -5,8 +5,11 @@ Inputs come as threes: integers, their scale (a number), their zero point (optio
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pyxnn import errors
 from pyxnn.body import Body
+from pyxnn.microsoft.attention import attention
 from pyxnn.microsoft.registry import operator
 
 MOST_PARTS = 64
@@ -180,3 +183,29 @@ def _bias(body: Body, position: int, factor: float = 1.0) -> str:
     if factor != 1:
         scale = body.add("Mul", scale, body.scalar_like(scale, factor))
     return body.add("DequantizeLinear", body.node.input(position), scale, axis=-1)
+
+
+@operator(
+    "QAttention",
+    (5, 9),
+    (1, 2),
+    required=["num_heads"],
+    do_rotary=int,
+    mask_filter_value=float,
+    num_heads=int,
+    past_present_share_buffer=int,
+    scale=float,
+    unidirectional=int,
+)
+def qattention(body: Body) -> None:
+    """Attention of integers: input (batch, rows, width), weights with scales by column or one, a bias of real numbers, the scales of
+    input and weights, a mask, their zero points, past keys and values, which are real numbers, too."""
+    node = body.node
+    x, weights, bias, x_scale, w_scale, mask, x_zero, w_zero, past = map(node.input, range(9))
+    numbers = (
+        body.add("DequantizeLinear", x, x_scale, x_zero),
+        body.add("DequantizeLinear", weights, w_scale, w_zero, axis=1),
+    )
+    inner = Body(body.graph, replace(node, inputs=[*numbers, bias, mask, past]))
+    attention(inner)
+    body.nodes += inner.nodes

@@ -217,3 +217,31 @@ def test_conv_transpose() -> None:
     (y,) = part.run(feeds).values()
     part.close()
     assert np.abs(expected.astype(int) - y).max() <= 1
+
+
+@pytest.mark.parametrize("per_column", [False, True])
+@pytest.mark.parametrize("past", [False, True])
+@pytest.mark.parametrize("causal", [0, 1])
+def test_attention(per_column: bool, past: bool, causal: int) -> None:
+    """Tolerance: sums of 16 products of integers are exact in onnxruntime, and rounded here."""
+    batch, rows, width, heads = 2, 5, 16, 4
+    columns = 3 * width
+    values = {
+        "w": integers(1, (width, columns), S8),
+        "b": np.random.default_rng(2).standard_normal(columns, np.float32),
+        "x_scale": scale(0.0213),
+        "x_zero": np.uint8(120),
+        "w_scale": np.float32(np.linspace(0.003, 0.005, columns)) if per_column else scale(0.004),
+        "w_zero": np.zeros(columns if per_column else (), np.int8),
+    }
+    feeds = {"x": integers(0, (batch, rows, width), U8)}
+    inputs = ["x", "w", "b", "x_scale", "w_scale", "", "x_zero", "w_zero"]
+    outputs = ["y"]
+    if past:
+        shape = (2, batch, heads, 3, width // heads)
+        feeds["past"] = np.random.default_rng(3).standard_normal(shape, np.float32)
+        inputs, outputs = [*inputs, "past"], ["y", "present"]
+    attributes = {"num_heads": heads, "unidirectional": causal}
+    node = helper.make_node("QAttention", inputs, outputs, domain=DOMAIN, **attributes)
+    data = native.build([node], feeds, outputs, values, domains={DOMAIN: 1})
+    native.compare(data, feeds, rtol=1e-4, atol=1e-4)
