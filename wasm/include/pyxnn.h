@@ -459,18 +459,15 @@ enum pyxnn_element {
 
 enum pyxnn_unary_type {
   pyxnn_clamp = 0,
-  pyxnn_sigmoid = 1,
-  pyxnn_hardswish = 2,
-  pyxnn_tanh = 3,
-  pyxnn_abs = 4,
-  pyxnn_negate = 5,
-  pyxnn_square_root = 6,
-  pyxnn_leaky_relu = 7,
-  pyxnn_floor = 8,
-  pyxnn_ceiling = 9,
-  pyxnn_round = 10, /* half to even */
-  pyxnn_square = 11,
-  pyxnn_gelu = 12, /* by the error function */
+  pyxnn_hardswish = 1,
+  pyxnn_abs = 2,
+  pyxnn_negate = 3,
+  pyxnn_square_root = 4,
+  pyxnn_leaky_relu = 5,
+  pyxnn_floor = 6,
+  pyxnn_ceiling = 7,
+  pyxnn_round = 8, /* half to even */
+  pyxnn_square = 9,
 };
 
 /* Good to a few units in the last place, of every float, unless said otherwise. */
@@ -490,7 +487,7 @@ enum pyxnn_function_type {
   pyxnn_thresholded_relu = 12, /* x where x > p0, else 0 */
   pyxnn_hard_sigmoid = 13,     /* p0 * x + p1 within [0, 1] */
   pyxnn_softsign = 14,
-  pyxnn_swish = 15,  /* x * sigmoid(p0 * x) */
+  pyxnn_swish = 15,  /* x * sigmoid(p0 * x), within 1e-6 relatively where p0 * x > -87 */
   pyxnn_shrink = 16, /* x - p1 above p0, x + p1 below -p0, else 0 */
   pyxnn_reciprocal = 17,
   pyxnn_arc_sine = 18,
@@ -501,6 +498,9 @@ enum pyxnn_function_type {
   pyxnn_area_sine = 23,
   pyxnn_area_cosine = 24,
   pyxnn_area_tangent = 25,
+  pyxnn_gelu = 26,    /* by the error function: within 1e-6 relatively where x > -1, within 1e-6 below */
+  pyxnn_sigmoid = 27, /* within 1e-6 relatively where x > -87 */
+  pyxnn_tanh = 28,
 };
 
 /* GRUs: the reset gate is applied to the state before or after its product with the recurrent weights. */

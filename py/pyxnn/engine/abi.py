@@ -112,18 +112,15 @@ class UnaryType(IntEnum):
     """Elementwise operations on one tensor (``enum pyxnn_unary_type``)."""
 
     CLAMP = 0
-    SIGMOID = 1
-    HARDSWISH = 2
-    TANH = 3
-    ABS = 4
-    NEGATE = 5
-    SQUARE_ROOT = 6
-    LEAKY_RELU = 7
-    FLOOR = 8
-    CEILING = 9
-    ROUND = 10
-    SQUARE = 11
-    GELU = 12
+    HARDSWISH = 1
+    ABS = 2
+    NEGATE = 3
+    SQUARE_ROOT = 4
+    LEAKY_RELU = 5
+    FLOOR = 6
+    CEILING = 7
+    ROUND = 8
+    SQUARE = 9
 
 
 class FunctionType(IntEnum):
@@ -155,6 +152,9 @@ class FunctionType(IntEnum):
     AREA_SINE = 23
     AREA_COSINE = 24
     AREA_TANGENT = 25
+    GELU = 26
+    SIGMOID = 27
+    TANH = 28
 
 
 class CellType(IntEnum):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyxnn import errors
-from pyxnn.engine import FunctionType, Kind, UnaryType
+from pyxnn.engine import FunctionType, Kind
 from tests.support.steps import run_step
 
 X = np.concatenate(
@@ -87,7 +87,6 @@ def softplus(x):
         (FunctionType.THRESHOLDED_RELU, (0.5,), lambda x: np.where(x > 0.5, x, 0), 0),
         (FunctionType.HARD_SIGMOID, (0.25, 0.5), lambda x: np.clip(x * 0.25 + 0.5, 0, 1), 1),
         (FunctionType.SOFTSIGN, (), lambda x: x / (1 + abs(x)), 2),
-        (FunctionType.SWISH, (2,), lambda x: x / (1 + np.exp(-2 * x)), 3),
         (FunctionType.ARC_SINE, (), np.arcsin, 1),
         (FunctionType.ARC_COSINE, (), np.arccos, 1),
         (FunctionType.ARC_TANGENT, (), np.arctan, 1),
@@ -127,12 +126,37 @@ def test_gelu_tanh(engine):
     np.testing.assert_allclose(out, gelu_tanh(X), rtol=1e-6, atol=4e-7)
 
 
-def test_gelu_by_xnnpack(engine):
-    """XNNPACK's own, whose 1 + erf cancels for negative x: absolute, not relative."""
-    dims = [1, X.size, X.size, X.size]
-    out = run_step(engine, Kind.UNARY, [UnaryType.GELU, 0.0, 0.0], dims, [X], X.shape)
+def test_gelu(engine):
+    """1 + erf cancels for negative x: absolute there, not relative."""
+    out = run(engine, FunctionType.GELU, X)
     expected = X * 0.5 * (1 + erf(X / math.sqrt(2)))
     np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
+    above = X > -1
+    np.testing.assert_allclose(out[above], expected[above], rtol=1e-6, atol=1e-37)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0, -0.5])
+def test_sigmoids(engine, alpha):
+    """Below the least normal number they are 0."""
+    x = EVERYTHING
+    with np.errstate(all="ignore"):
+        sigmoid = 1 / (1 + np.exp(-x.astype(np.float64)))
+        swish = x / (1 + np.exp(-alpha * x.astype(np.float64)))
+    out = run(engine, FunctionType.SIGMOID, x)
+    np.testing.assert_allclose(out, sigmoid, rtol=1e-6, atol=2e-38)
+    out = run(engine, FunctionType.SWISH, x, alpha)
+    near = ~(x * alpha < -87)
+    np.testing.assert_allclose(out[near], swish[near].astype(np.float32), rtol=1e-6, atol=2e-38)
+    far = np.isfinite(x) & ~near
+    np.testing.assert_allclose(out[far], 0, rtol=0, atol=1e-35)
+
+
+def test_tanh(engine):
+    with np.errstate(all="ignore"):
+        expected = np.tanh(EVERYTHING.astype(np.float64))
+    out = run(engine, FunctionType.TANH, EVERYTHING)
+    np.testing.assert_allclose(out, expected, rtol=5e-7, atol=1e-37)
+    assert not (abs(out) > 1).any()
 
 
 def test_extremes(engine):

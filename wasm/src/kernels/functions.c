@@ -7,22 +7,17 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* A kernel by a function of some vectors, `name(x, count, p)`; see kernels/elementary.h. */
+/* A kernel by a function of some vectors, `name(x, count, p)`; see kernels/elementary.h. One at a time is enough for a core that runs
+ * ahead, and leaves registers to constants. */
 #define KERNEL(name)                                                                           \
   static void name##_kernel(const float* input, float* output, size_t count, const float* p) { \
-    enum { together = 4 * simd_most };                                                         \
     size_t i = 0;                                                                              \
-    for (; i + together <= count; i += together) {                                             \
-      v128_t x[simd_most];                                                                     \
-      for (size_t j = 0; j < simd_most; j++) {                                                 \
-        x[j] = wasm_v128_load(input + i + 4 * j);                                              \
-      }                                                                                        \
-      name(x, simd_most, p);                                                                   \
-      for (size_t j = 0; j < simd_most; j++) {                                                 \
-        wasm_v128_store(output + i + 4 * j, x[j]);                                             \
-      }                                                                                        \
+    for (; i + 4 <= count; i += 4) {                                                           \
+      v128_t x = wasm_v128_load(input + i);                                                    \
+      name(&x, 1, p);                                                                          \
+      wasm_v128_store(output + i, x);                                                          \
     }                                                                                          \
-    for (; i < count; i += 4) {                                                                \
+    if (i < count) {                                                                           \
       v128_t x = simd_load(input + i, count - i);                                              \
       name(&x, 1, p);                                                                          \
       simd_store(output + i, x, count - i);                                                    \
@@ -45,43 +40,71 @@
   }
 
 INLINE v128_t sign_bit(void) {
-  return wasm_f32x4_const_splat(-0.0f);
+  return SIMD_CONSTANT(sign);
 }
 
 INLINE v128_t one(void) {
-  return wasm_f32x4_const_splat(1.0f);
+  return SIMD_CONSTANT(one);
 }
 
 INLINE v128_t zero(void) {
   return wasm_f32x4_const_splat(0.0f);
 }
 
-/* Minimax fits: |x| * polynomial(x^2) below 0.9, 1 - exp(polynomial(|x|)) above; 1 in float32 from 3.95 on. */
+/* Minimax fits: |x| * polynomial(x^2) below the bend, 1 - exp(polynomial(|x|)) above; 1 in float32 from 3.95 on. */
 INLINE void error_function(v128_t* x, size_t count, const float* p) {
-  static const float near[] = {1.1283791f, -0.37612525f, 0.1128214f, -0.026778908f, 0.0050119623f, -0.0006090358f};
-  static const float far[] = {-0.00016644636f, -1.1277972f,    -0.63697606f,  -0.10411369f,
-                              0.022315219f,    -0.0030654918f, 0.00019821982f};
   v128_t a[simd_most], square[simd_most], low[simd_most], high[simd_most];
-  SIMD_EACH(i) a[i] = wasm_f32x4_pmin(wasm_v128_andnot(x[i], sign_bit()), wasm_f32x4_splat(3.95f));
+  SIMD_EACH(i) a[i] = wasm_f32x4_pmin(wasm_v128_andnot(x[i], sign_bit()), SIMD_CONSTANT(erf_most));
   SIMD_EACH(i) square[i] = wasm_f32x4_mul(a[i], a[i]);
-  simd_polynomial_each(square, near, 6, low, count);
+  simd_polynomial_each(square, simd_constants.erf_near, 6, low, count);
   SIMD_EACH(i) low[i] = wasm_f32x4_mul(a[i], low[i]);
-  simd_polynomial_each(a, far, 7, high, count);
+  simd_polynomial_each(a, simd_constants.erf_far, 7, high, count);
   simd_exp_each(high, count);
   SIMD_EACH(i) high[i] = wasm_f32x4_sub(one(), high[i]);
-  SIMD_EACH(i) high[i] = wasm_v128_bitselect(low[i], high[i], wasm_f32x4_lt(a[i], wasm_f32x4_splat(0.9f)));
+  SIMD_EACH(i) high[i] = wasm_v128_bitselect(low[i], high[i], wasm_f32x4_lt(a[i], SIMD_CONSTANT(erf_bend)));
   SIMD_EACH(i) x[i] = wasm_v128_bitselect(x[i], high[i], sign_bit());
+}
+
+/* x / 2 * (1 + erf(x / sqrt(2))) with a rational fit of erf, which is 1 from 5.5 on. */
+INLINE void gelu(v128_t* x, size_t count, const float* p) {
+  v128_t square[simd_most], above[simd_most], below[simd_most];
+  SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], SIMD_CONSTANT(gelu_least));
+  SIMD_EACH(i) above[i] = wasm_f32x4_pmin(x[i], SIMD_CONSTANT(gelu_most));
+  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], SIMD_CONSTANT(half));
+  SIMD_EACH(i) square[i] = wasm_f32x4_mul(above[i], above[i]);
+  simd_polynomial_each(square, simd_constants.gelu_below, 5, below, count);
+  SIMD_EACH(i) below[i] = wasm_f32x4_div(above[i], below[i]);
+  simd_polynomial_each(square, simd_constants.gelu_above, 7, above, count);
+  SIMD_EACH(i) x[i] = simd_madd(wasm_f32x4_mul(above[i], below[i]), x[i], x[i]);
 }
 
 /* As x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)), which is the same. */
 INLINE void gelu_tanh(v128_t* x, size_t count, const float* p) {
   v128_t power[simd_most];
-  SIMD_EACH(i) power[i] = simd_madd(wasm_f32x4_mul(x[i], x[i]), wasm_f32x4_splat(0.044715f), one());
-  SIMD_EACH(i) power[i] = wasm_f32x4_mul(wasm_f32x4_mul(x[i], wasm_f32x4_splat(-1.5957691216f)), power[i]);
-  simd_exp_each(power, count);
-  /* The exponential ends at 88: so must x, for 0 as the result of every x far below. */
-  SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], wasm_f32x4_splat(-88.0f));
-  SIMD_EACH(i) x[i] = wasm_f32x4_div(x[i], wasm_f32x4_add(power[i], one()));
+  SIMD_EACH(i) power[i] = simd_madd(wasm_f32x4_mul(x[i], x[i]), SIMD_CONSTANT(gelu_tanh_cube), one());
+  SIMD_EACH(i) power[i] = wasm_f32x4_mul(wasm_f32x4_mul(x[i], SIMD_CONSTANT(gelu_tanh_scale)), power[i]);
+  /* So that -inf over inf is no NaN. */
+  SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], SIMD_CONSTANT(gelu_tanh_least));
+  simd_divide_by_power_each(x, power, count);
+}
+
+INLINE void sigmoid(v128_t* x, size_t count, const float* p) {
+  v128_t minus_x[simd_most];
+  SIMD_EACH(i) minus_x[i] = wasm_v128_xor(x[i], sign_bit());
+  SIMD_EACH(i) x[i] = one();
+  simd_divide_by_power_each(x, minus_x, count);
+}
+
+/* x * sigmoid(p[0] * x) */
+INLINE void swish(v128_t* x, size_t count, const float* p) {
+  const v128_t minus_alpha = wasm_f32x4_neg(wasm_v128_load32_splat(p));
+  v128_t minus_y[simd_most];
+  SIMD_EACH(i) minus_y[i] = wasm_f32x4_mul(x[i], minus_alpha);
+  simd_divide_by_power_each(x, minus_y, count);
+}
+
+INLINE void hyperbolic_tangent(v128_t* x, size_t count, const float* p) {
+  simd_tanh_each(x, count);
 }
 
 INLINE void exponential(v128_t* x, size_t count, const float* p) {
@@ -121,15 +144,13 @@ struct circle {
 };
 
 INLINE struct circle circle_of(v128_t x) {
-  static const float sines[] = {-1.6666654611e-1f, 8.3321608736e-3f, -1.9515295891e-4f};
-  static const float cosines[] = {-0.5f, 4.166664568298827e-2f, -1.388731625493765e-3f, 2.443315711809948e-5f};
   const struct angle low = angle_of(wasm_f64x2_promote_low_f32x4(x));
   const struct angle high = angle_of(wasm_f64x2_promote_low_f32x4(wasm_i64x2_shuffle(x, x, 1, 1)));
   const v128_t rest = wasm_i64x2_shuffle(low.rest, high.rest, 0, 2);
   const v128_t square = wasm_f32x4_mul(rest, rest);
   return (struct circle){
-      .sine = wasm_f32x4_mul(rest, simd_madd(square, simd_polynomial(square, sines, 3), one())),
-      .cosine = simd_madd(square, simd_polynomial(square, cosines, 4), one()),
+      .sine = wasm_f32x4_mul(rest, simd_madd(square, simd_polynomial(square, simd_constants.sine_terms, 3), one())),
+      .cosine = simd_madd(square, simd_polynomial(square, simd_constants.cosine_terms, 4), one()),
       .quadrant = wasm_i32x4_shuffle(low.quadrant, high.quadrant, 0, 2, 4, 6),
   };
 }
@@ -289,17 +310,6 @@ INLINE v128_t softsign(v128_t x, const float* p) {
   return wasm_f32x4_div(x, wasm_f32x4_add(wasm_f32x4_abs(x), one()));
 }
 
-/* x * sigmoid(y) with y = p[0] * x: either 1 or exp(y) over 1 + exp(-|y|), in which nothing overflows. */
-INLINE void swish(v128_t* x, size_t count, const float* p) {
-  v128_t y[simd_most], power[simd_most];
-  SIMD_EACH(i) y[i] = wasm_f32x4_mul(x[i], wasm_f32x4_splat(p[0]));
-  SIMD_EACH(i) power[i] = wasm_v128_or(y[i], sign_bit());
-  simd_exp_of_any_each(power, count);
-  SIMD_EACH(i) y[i] = wasm_v128_bitselect(power[i], one(), wasm_f32x4_lt(y[i], zero()));
-  SIMD_EACH(i) y[i] = wasm_f32x4_div(y[i], wasm_f32x4_add(power[i], one()));
-  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], y[i]);
-}
-
 INLINE v128_t shrink(v128_t x, const float* p) {
   const v128_t bias = wasm_f32x4_splat(p[1]);
   const v128_t low = wasm_v128_and(wasm_f32x4_add(x, bias), wasm_f32x4_lt(x, wasm_f32x4_splat(-p[0])));
@@ -311,7 +321,10 @@ INLINE v128_t reciprocal(v128_t x, const float* p) {
 }
 
 KERNEL(error_function)
+KERNEL(gelu)
 KERNEL(gelu_tanh)
+KERNEL(sigmoid)
+KERNEL(hyperbolic_tangent)
 KERNEL(exponential)
 KERNEL(logarithm)
 SHORT_KERNEL(sine)
@@ -340,7 +353,10 @@ SCALAR_KERNEL(atanhf)
 function_kernel function_choose(enum pyxnn_function_type type) {
   static const function_kernel kernels[] = {
       [pyxnn_erf] = error_function_kernel,
+      [pyxnn_gelu] = gelu_kernel,
       [pyxnn_gelu_tanh] = gelu_tanh_kernel,
+      [pyxnn_sigmoid] = sigmoid_kernel,
+      [pyxnn_tanh] = hyperbolic_tangent_kernel,
       [pyxnn_exp] = exponential_kernel,
       [pyxnn_log] = logarithm_kernel,
       [pyxnn_sine] = sine_each_kernel,

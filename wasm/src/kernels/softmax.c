@@ -4,13 +4,10 @@
 
 #include "kernels/elementary.h"
 
-/* exp(x - maximum), 0 far below; NaN stays NaN. */
+/* exp(x - maximum); NaN stays NaN. */
 SIMD_INLINE void powers_each(v128_t* x, const v128_t* maxima, size_t count) {
-  v128_t is_low[simd_most];
   SIMD_EACH(i) x[i] = wasm_f32x4_sub(x[i], maxima[i]);
-  SIMD_EACH(i) is_low[i] = wasm_f32x4_lt(x[i], wasm_f32x4_splat(-87.0f));
   simd_exp_each(x, count);
-  SIMD_EACH(i) x[i] = wasm_v128_andnot(x[i], is_low[i]);
 }
 
 /* A row's vectors; -inf stands for what the last one misses. */

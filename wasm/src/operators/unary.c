@@ -2,9 +2,7 @@
 
 static const enum xnn_unary_operator operators[] = {
     [pyxnn_clamp] = xnn_unary_clamp,
-    [pyxnn_sigmoid] = xnn_unary_sigmoid,
     [pyxnn_hardswish] = xnn_unary_hardswish,
-    [pyxnn_tanh] = xnn_unary_tanh,
     [pyxnn_abs] = xnn_unary_abs,
     [pyxnn_negate] = xnn_unary_negate,
     [pyxnn_square_root] = xnn_unary_square_root,
@@ -13,7 +11,6 @@ static const enum xnn_unary_operator operators[] = {
     [pyxnn_ceiling] = xnn_unary_ceiling,
     [pyxnn_round] = xnn_unary_bankers_rounding,
     [pyxnn_square] = xnn_unary_square,
-    [pyxnn_gelu] = xnn_unary_gelu,
 };
 
 static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {

@@ -16,18 +16,12 @@ from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import FLOAT32, Value
 
-_UNARY = {
-    "HardSwish": UnaryType.HARDSWISH,
-    "Sigmoid": UnaryType.SIGMOID,
-    "Tanh": UnaryType.TANH,
-}
 
-
-@register(*_UNARY, supports=conditions.floating)
-def lower_unary(node: Node, ctx: Lowering) -> None:
-    """HardSwish (opsets 14, 22), Sigmoid (6, 13), Tanh (6, 13): X of any shape to Y of the same."""
+@register("HardSwish", supports=conditions.floating)
+def lower_hard_swish(node: Node, ctx: Lowering) -> None:
+    """HardSwish (opsets 14, 22): X of any shape to X * min(max(X / 6 + 1 / 2, 0), 1)."""
     x = ctx.value(node.input(0))
-    ctx.define(node.output(0), kernels.unary(ctx, _UNARY[node.op_type], x))
+    ctx.define(node.output(0), kernels.unary(ctx, UnaryType.HARDSWISH, x))
 
 
 @register("Relu", supports=conditions.ordered)
@@ -91,8 +85,11 @@ _FUNCTIONS = {
     "HardSigmoid": _Function(FunctionType.HARD_SIGMOID, (("alpha", 0.2), ("beta", 0.5))),
     "Mish": _Function(FunctionType.MISH),
     "Shrink": _Function(FunctionType.SHRINK, (("lambd", 0.5), ("bias", 0.0))),
+    "Sigmoid": _Function(FunctionType.SIGMOID),
     "Softplus": _Function(FunctionType.SOFTPLUS),
     "Softsign": _Function(FunctionType.SOFTSIGN),
+    "Swish": _Function(FunctionType.SWISH, (("alpha", 1.0),)),
+    "Tanh": _Function(FunctionType.TANH),
     "ThresholdedRelu": _Function(FunctionType.THRESHOLDED_RELU, (("alpha", 1.0),)),
 }
 
@@ -104,28 +101,16 @@ def lower_function(node: Node, ctx: Lowering) -> None:
     HardSigmoid (opsets 6, 22): min(max(alpha * X + beta, 0), 1).
     Mish (18, 22): X * tanh(softplus(X)).
     Shrink (9): X - bias above lambd, X + bias below -lambd, 0 between.
+    Sigmoid (6, 13): 1 / (1 + exp(-X)).
     Softplus (1, 22): log(exp(X) + 1).
     Softsign (1, 22): X / (1 + |X|).
+    Swish (24): X * sigmoid(alpha * X).
+    Tanh (6, 13).
     ThresholdedRelu (10, 22): X where it is above alpha, else 0.
     """
     type, attributes = _FUNCTIONS[node.op_type]
     parameters = [node.attribute(name, default) for name, default in attributes]
     ctx.define(node.output(0), kernels.function(ctx, type, ctx.value(node.input(0)), *parameters))
-
-
-@register("Swish", supports=conditions.floating)
-def lower_swish(node: Node, ctx: Lowering) -> None:
-    """Swish (opset 24): X of any shape to X * sigmoid(alpha * X).
-
-    With alpha 1, as in SiLU, XNNPACK's sigmoid and a product take two thirds of the time of our one kernel.
-    """
-    x = ctx.value(node.input(0))
-    alpha = node.attribute("alpha", 1.0)
-    if alpha == 1:
-        gate = kernels.unary(ctx, UnaryType.SIGMOID, x)
-        ctx.define(node.output(0), kernels.binary(ctx, BinaryType.MULTIPLY, x, gate))
-    else:
-        ctx.define(node.output(0), kernels.function(ctx, FunctionType.SWISH, x, alpha))
 
 
 _SOFTMAXES = {

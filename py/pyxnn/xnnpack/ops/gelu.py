@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyxnn.engine import FunctionType, UnaryType
+from pyxnn.engine import FunctionType
 from pyxnn.graph import Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
@@ -21,8 +21,6 @@ def lower_erf(node: Node, ctx: Lowering) -> None:
 def lower_gelu(node: Node, ctx: Lowering) -> None:
     """Gelu (opset 20): X of any shape to X * (1 + erf(X / sqrt(2))) / 2, or to its approximation by tanh."""
     x = ctx.value(node.input(0))
-    if node.attribute("approximate", "none") == "tanh":
-        output = kernels.function(ctx, FunctionType.GELU_TANH, x)
-    else:
-        output = kernels.unary(ctx, UnaryType.GELU, x)
-    ctx.define(node.output(0), output)
+    is_approximate = node.attribute("approximate", "none") == "tanh"
+    type = FunctionType.GELU_TANH if is_approximate else FunctionType.GELU
+    ctx.define(node.output(0), kernels.function(ctx, type, x))
