@@ -44,10 +44,19 @@ class Quantization(NamedTuple):
 
     def integer(self, number: float) -> int:
         """The integer that stands for a number best; of one scale and zero point."""
+        return int(self.integers(np.asarray(number)))
+
+    def integers(self, numbers: np.ndarray) -> np.ndarray:
+        """The integers that stand for numbers best, the least one for NaN; of one scale and zero point."""
         limits = np.iinfo(self.dtype)
-        with np.errstate(over="ignore"):
-            scaled = np.float32(number) / self.scale
-        return int(np.clip(np.rint(scaled) + self.zero_point, limits.min, limits.max))
+        with np.errstate(all="ignore"):
+            scaled = np.rint(numbers.astype(np.float32) / self.scale) + self.zero_point
+        held = np.clip(scaled, limits.min, limits.max)
+        return np.where(np.isnan(held), limits.min, held).astype(self.dtype)
+
+    def numbers(self, integers: np.ndarray) -> np.ndarray:
+        """What integers stand for, float32; of one scale and zero point."""
+        return (integers.astype(np.int32) - self.zero_point).astype(np.float32) * self.scale
 
 
 def of(node: Node, graph: Graph) -> Quantization | None:

@@ -416,6 +416,16 @@ enum pyxnn_kind {
    *       bottom; output [regions, out_height, out_width, channels]
    */
   pyxnn_roi_pool = 43,
+  /*
+   * Elementwise operation on two int8 tensors, by kernels of ours. A sum is a_multiplier * (a - a_zero) + b_multiplier *
+   * (b - b_zero) + out_zero, a product a_multiplier * (a - a_zero) * (b - b_zero) + out_zero; rounded to nearest, ties to even,
+   * and kept between min and max. Magnitudes before that are below 2^22.
+   * params: pyxnn_add or pyxnn_multiply, a_zero b_zero (signed) a_multiplier(f) b_multiplier(f; ignored by products)
+   *         out_zero min max (signed)
+   * dims: as pyxnn_typed_binary, but that rows of the output may lie apart; innermost strides are 0 or 1
+   * refs: a, b, output
+   */
+  pyxnn_binary_qs8 = 44,
 };
 
 enum pyxnn_binary_type {

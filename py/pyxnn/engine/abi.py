@@ -65,6 +65,7 @@ class Kind(IntEnum):
     DEPTHWISE_QS8 = 41
     ROI_ALIGN = 42
     ROI_POOL = 43
+    BINARY_QS8 = 44
 
 
 class BinaryType(IntEnum):

@@ -77,7 +77,7 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
     """The nodes of a subgraph without those that the node before can do.
 
     These are fused when nobody else needs the value between: no other node, and not the world outside the subgraph.
-      * Relu and Clip, when their bounds are constant and the operator before can clamp (`Operator.clamps`).
+      * Relu and Clip of floats, when their bounds are constant and the operator before can clamp (`Operator.clamps`).
       * Add after MatMul, when weights and addend are constant, and the weights are one matrix and the addend one row.
       * Cast to float32 and Mul after MatMulInteger and ConvInteger, when weights are constant, and the factor is one number or
         one for each column or channel; then Add, when the addend is that too, and constant.
@@ -126,7 +126,10 @@ def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
     if node.is_op("Relu", "Clip") and node.input(0) == value:
         operator = registry.find(before.node)
         bounds = clip_bounds(node, graph.constant)
+        dtype = graph.dtype(value)
         if bounds is None or operator is None or not operator.clamps:
+            return None
+        if dtype is not None and dtype.kind in "iu":
             return None
         if before.node.is_op(*_INTEGER_PRODUCTS) and len(before.node.inputs) < 5:
             return None

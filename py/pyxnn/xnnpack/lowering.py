@@ -12,12 +12,13 @@ from pyxnn import errors, quantization
 from pyxnn.engine import Kind
 from pyxnn.graph import Graph, Node
 from pyxnn.partition import only_shapes_matter
-from pyxnn.xnnpack import kernels, layout, registry
+from pyxnn.xnnpack import kernels, layout, registry, tables
 from pyxnn.xnnpack.evaluation import Evaluator
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
 from pyxnn.xnnpack.steps import Label, Step
+from pyxnn.xnnpack.tables import Table
 from pyxnn.xnnpack.values import FLOAT32, HALVES, Buffer, Kept, Quantized, Value, widened
 
 
@@ -51,6 +52,7 @@ class Lowering:
         self._arranged: dict[Hashable, Value] = {}
         self._values: dict[str, Value] = {}
         self._dequantized: dict[str, Node] = {}
+        self._tables: dict[str, Table] = {}
         self._postponed: dict[str, Work] = {}
         for name, shape in shapes.items():
             value = self.new(shape, layout.row_major(len(shape)), graph.dtype(name) or FLOAT32)
@@ -68,12 +70,19 @@ class Lowering:
             NotImplemented: the node needs an array that isn't known, such as a shape that another node computes.
         """
         node = work.node
-        if node.is_op("DequantizeLinear"):
-            # Who computes with integers asks for these; floats are made for the first who doesn't.
-            self._dequantized[node.output(0)] = node
-            self._postponed[node.output(0)] = work
-        elif not self._evaluator.is_current(node) or only_shapes_matter(node):
+        is_dequantized = node.is_op("DequantizeLinear")
+        if self._evaluator.is_current(node) and not (is_dequantized or only_shapes_matter(node)):
+            return
+        table = tables.of(work, self._graph, self)
+        if table is None and not is_dequantized:
             self._lower(work)
+            return
+        name = node.output(0)
+        self._postponed[name] = work
+        if table is not None:
+            self._tables[name] = table
+        if is_dequantized:
+            self._dequantized[name] = node
 
     def _lower(self, work: Work) -> None:
         node = work.node
@@ -98,10 +107,19 @@ class Lowering:
         except ValueError as error:
             raise errors.InvalidArgument(f"{node}: {error}") from error
 
-    def _dequantize(self, name: str) -> None:
-        """Makes the floats of a DequantizeLinear that was postponed."""
+    def _make(self, name: str) -> None:
+        """Lowers a node that was postponed until somebody asks for its result.
+
+        So are DequantizeLinear, as those who compute with integers don't ask for floats, and what a table gives (see `tables`):
+        bytes are looked up, all that makes others of them is left out.
+        """
         label, bounds = self._label, self.bounds
-        self._lower(self._postponed.pop(name))
+        work, table = self._postponed.pop(name), self._tables.get(name)
+        if table is None or table.values.itemsize > 1:
+            self._lower(work)
+        else:
+            self._label = Label(table.operators, work.node.name or name)
+            self.define(name, kernels.lookup(self, self.value(table.origin), table.values))
         self._label, self.bounds = label, bounds
 
     def _plan(self, node: Node) -> bool:
@@ -122,8 +140,9 @@ class Lowering:
 
     def _known_array(self, name: str) -> np.ndarray | None:
         """The array of a known value, in the model's type; None for others and for ""."""
-        if name in self._postponed and self.constant(self._dequantized[name].input(0)) is not None:
-            self._dequantize(name)
+        maker = self._dequantized.get(name)
+        if name in self._postponed and maker and self.constant(maker.input(0)) is not None:
+            self._make(name)
         array = self.known.get(name)
         return self._graph.constant(name) if array is None else array
 
@@ -178,7 +197,7 @@ class Lowering:
     def value(self, name: str) -> Value:
         """The tensor of a name, in whichever order it lies."""
         if name in self._postponed:
-            self._dequantize(name)
+            self._make(name)
         value = self._values.get(name)
         if value is None:
             value = self._values[name] = Value.constant(self.array(name))
@@ -195,6 +214,10 @@ class Lowering:
         found = quantization.of(node, self._graph)
         assert found is not None, f"{node} has computed parameters"
         return Quantized(self.value(node.input(0)), found)
+
+    def table(self, name: str) -> Table | None:
+        """How a value follows from a tensor of bytes, None when it doesn't."""
+        return self._tables.get(name)
 
     def define(self, name: str, value: Value) -> None:
         """Says that a node's output is this tensor."""

@@ -35,6 +35,8 @@ IN_PLACE = frozenset(
         Kind.TYPED_BINARY,
         Kind.SELECT,
         Kind.CAST,
+        Kind.LOOKUP,
+        Kind.BINARY_QS8,
     }
 )
 """Kinds whose output may be an operand of as many elements of the same size."""

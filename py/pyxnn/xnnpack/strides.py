@@ -78,7 +78,7 @@ _NESTS = (Kind.COPY, Kind.TYPED_BINARY, Kind.SELECT)
 _ROWS = (Kind.UNARY, Kind.FUNCTION, Kind.LOOKUP)
 """Kinds that take rows of one tensor."""
 
-_ELEMENTWISE = (*_NESTS, *_ROWS, Kind.BINARY)
+_ELEMENTWISE = (*_NESTS, *_ROWS, Kind.BINARY, Kind.BINARY_QS8)
 
 
 def nest(step: Step) -> list[Axis]:
@@ -100,6 +100,8 @@ def _words(kind: Kind, axes: list[Axis]) -> list[int] | None:
         size = math.prod(axis[0] for axis in axes)
         is_dense = layout.fold_axes([(axis[0], axis[-1]) for axis in axes], 1) == [(size, 1)]
         return kernels.nest_words(axes) if is_dense or kind is Kind.COPY else None
+    if kind is Kind.BINARY_QS8:
+        return kernels.nest_words(axes) if all(stride <= 1 for stride in axes[-1][1:]) else None
     if any(stride > 1 for stride in axes[-1][1:]):
         axes = [*axes, (1,) * len(axes[-1])]
     if kind is Kind.BINARY:

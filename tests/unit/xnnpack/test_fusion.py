@@ -86,8 +86,15 @@ def test_not_when_the_value_is_an_output():
 
 
 def test_not_into_a_step_without_bounds():
+    divide = helper.make_node("Div", ["x", "x"], ["h"])
+    assert [op for op, _ in works([divide, RELU])] == ["Div", "Relu"]
+
+
+def test_integers_have_no_bounds():
+    x = {"x": X.astype(np.int32)}
     add = helper.make_node("Add", ["x", "x"], ["h"])
-    assert [op for op, _ in works([add, RELU])] == ["Add", "Relu"]
+    graph = native.graph_of(native.build([add, RELU], x, ["y"], dtype=np.int32))
+    assert len(fusion.fuse(graph.nodes, graph.outputs, graph)) == 2
 
 
 def test_not_when_min_is_above_max():

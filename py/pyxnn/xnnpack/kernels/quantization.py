@@ -1,4 +1,4 @@
-"""Floats to integers and back, and functions of bytes."""
+"""Floats to integers and back, and elementwise operations on bytes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyxnn.engine import Kind
+from pyxnn.engine import BinaryType, Kind
 from pyxnn.xnnpack.kernels.cast import cast, element
 from pyxnn.xnnpack.kernels.nest import aligned, nest, nest_words
 from pyxnn.xnnpack.resources import digest
-from pyxnn.xnnpack.values import FLOAT32, Value
+from pyxnn.xnnpack.values import FLOAT32, Quantized, Value
 
 if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
 
-_INT32 = np.dtype(np.int32)
+_INT8, _INT32 = np.dtype(np.int8), np.dtype(np.int32)
 
 
 def quantize(
@@ -64,3 +64,30 @@ def lookup(ctx: Lowering, x: Value, table: np.ndarray) -> Value:
     dims = [1, x.size, x.size, x.size]
     values = table.view(np.uint8)
     return ctx.step(Kind.LOOKUP, [], dims, [x], output, kernel=values, key=digest(values))
+
+
+def binary_qs8(
+    ctx: Lowering,
+    type: BinaryType,
+    a: Quantized,
+    b: Quantized,
+    factors: tuple[float, float],
+    out_zero: int,
+    low: int,
+    high: int,
+) -> Value:
+    """The sum or product of two int8 tensors of one scale and zero point each, broadcast as in NumPy.
+
+    Args:
+        type: ADD or MULTIPLY.
+        factors: what the summands are multiplied with, each less its zero point; of a product, the first alone. A magnitude that
+            comes of them must be below 2^22.
+        out_zero: the zero point of the result.
+        low, high: bounds of the result's integers.
+    """
+    x, y = aligned(ctx, a.integers, b.integers)
+    zeros = [int(operand.quantization.zero_point) for operand in (a, b)]
+    signed = [number & 0xFFFFFFFF for number in (*zeros, out_zero, low, high)]
+    params = [type, *signed[:2], *map(float, factors), *signed[2:]]
+    output = ctx.new(np.broadcast_shapes(x.shape, y.shape), x.order, _INT8)
+    return ctx.step(Kind.BINARY_QS8, params, nest_words(nest(x, y, output)), [x, y], output)

@@ -102,7 +102,7 @@ def supports_prelu(node: Node, graph: Graph) -> str | None:
 
 
 @register("PRelu", supports=supports_prelu)
-@register("Add", "Mul", "Sub", supports=conditions.computable)
+@register("Add", "Mul", "Sub", supports=conditions.computable, clamps=True)
 @register("Div", supports=conditions.ordered)
 def lower_binary(node: Node, ctx: Lowering) -> None:
     """Add, Div, Mul, Sub (opsets 7 to 14), PRelu (7 to 16; A is X, B its slope): A and B, broadcast as in NumPy, to C.
@@ -110,7 +110,8 @@ def lower_binary(node: Node, ctx: Lowering) -> None:
     Integers wrap; their quotients are rounded towards zero, and zero where B is.
     """
     a, b = (ctx.value(name) for name in node.inputs)
-    ctx.define(node.output(0), kernels.binary(ctx, _BINARY[node.op_type], a, b))
+    result = kernels.binary(ctx, _BINARY[node.op_type], a, b)
+    ctx.define(node.output(0), kernels.clamp(ctx, result, ctx.bounds))
 
 
 @register("Mod", supports=conditions.integral)

@@ -42,9 +42,12 @@ def constant(ctx: Lowering, name: str) -> tuple[np.ndarray, Quantization]:
 
 def requantization(source: Quantization, target: Quantization, bounds: Bounds) -> Requantization:
     """Zero points of what a kernel takes and makes, and the integers that it must keep to."""
-    return Requantization(
-        int(source.zero_point),
-        0,
+    return Requantization(int(source.zero_point), 0, *limits(target, bounds))
+
+
+def limits(target: Quantization, bounds: Bounds) -> tuple[int, int, int]:
+    """The zero point of what a kernel makes, and the integers that it must keep to."""
+    return (
         int(target.zero_point),
         target.integer(bounds.low),
         target.integer(bounds.high),
