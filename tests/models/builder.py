@@ -128,12 +128,21 @@ class Builder:
         y = self.node("Conv", x, w, name=name, **attributes)
         return self._batch_norm(y, scale, shift, mean, variance, name)
 
-    def up(self, x: str, channels: tuple[int, int], *, name: str) -> str:
+    def up(self, x: str, channels: tuple[int, int], *, kernel: int = 2, name: str) -> str:
         """A transposed convolution with bias that doubles the size."""
-        w = self.constant(f"{name}.weight", self.normal((*channels, 2, 2), channels[0] ** -0.5))
-        b = self.constant(f"{name}.bias", self.normal(channels[1:], 0.1))
+        pad = (kernel - 1) // 2
+        taps = kernel**2 / 4  # of an output pixel, on average
+        weight = self.normal((*channels, kernel, kernel), (channels[0] * taps) ** -0.5)
         return self.node(
-            "ConvTranspose", x, w, b, name=name, kernel_shape=[2, 2], pads=[0] * 4, strides=[2, 2]
+            "ConvTranspose",
+            x,
+            self.constant(f"{name}.weight", weight),
+            self.constant(f"{name}.bias", self.normal(channels[1:], 0.1)),
+            name=name,
+            kernel_shape=[kernel] * 2,
+            output_padding=[2 - kernel + 2 * pad] * 2,
+            pads=[pad] * 4,
+            strides=[2, 2],
         )
 
     def doubled(self, x: str) -> str:

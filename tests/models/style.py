@@ -1,5 +1,5 @@
-"""Fast style transfer (Johnson et al. 2016, with the instance normalization of Ulyanov et al.) as PyTorch's examples
-build and export it, seeded weights."""
+"""Fast style transfer (Johnson et al. 2016, with the instance normalization of Ulyanov et al.) as PyTorch exports it, seeded
+weights."""
 
 from __future__ import annotations
 
@@ -39,5 +39,6 @@ def style_transfer(*, size: int = 224) -> onnx.ModelProto:
     for i in range(1, 6):
         x = residual(x, 128, f"res{i}")
     for i, channels in enumerate(((128, 64), (64, 32)), start=1):
-        x = layer(b.doubled(x), channels, 3, 1, f"deconv{i}")
+        x = b.up(x, channels, kernel=3, name=f"deconv{i}")
+        x = b.node("Relu", norm(x, channels[1], f"deconv{i}.in"))
     return b.model(conv(x, (32, 3), 9, 1, "deconv3"), (1, 3, size, size))

@@ -181,7 +181,8 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
     }
   }
   const size_t bins = instance->regions * instance->out_height * instance->out_width;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, bins, products_per_task / (instance->channels * 16 + 64) + 1,
+  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, bins,
+                                     products_per_task / (instance->channels * 16 + 64) + 1,
                                      PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }
