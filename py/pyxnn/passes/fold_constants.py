@@ -1,7 +1,8 @@
 """Computes what doesn't depend on the inputs.
 
     * A node whose inputs are all constants becomes its results.
-    * Shape and Size of a value whose extents are all known become a constant, whatever the value.
+    * Shape and Size of a value become a constant, whatever the value, when all extents that they look at are known; so do a
+      Gather and a Slice of a Shape, such as the size of a head where only the length of the sequence isn't known.
 Must not fire on nodes that draw random numbers, on If, Loop and Scan, on operators outside ONNX's
 own domain, nor on a node that can't be run: that is for the session to report when it gets there;
 nor on a DequantizeLinear for an operator that may run on integers, as another input of it is
@@ -28,7 +29,7 @@ def run(graph: Graph) -> bool:
 
 def fold(node: Node, graph: Graph) -> bool:
     """Puts the results of one node in its place; says whether it did."""
-    results = _shape(node, graph) or _results(node, graph)
+    results = _shape(node, graph) or _extents(node, graph) or _results(node, graph)
     if results is None:
         return False
     graph.replace(node)
@@ -41,12 +42,35 @@ def fold(node: Node, graph: Graph) -> bool:
 def _shape(node: Node, graph: Graph) -> list[np.ndarray] | None:
     if not node.is_op("Shape", "Size"):
         return None
-    extents = graph.type(node.input(0)).static_shape
-    return (
-        None
-        if extents is None
-        else cpu.evaluate(node, graph, [np.broadcast_to(np.int8(0), extents)])
-    )
+    extents = graph.shape(node.input(0))
+    if extents is None:
+        return None
+    looked_at = extents[node.attribute("start", 0) : node.attribute("end")]
+    if not all(isinstance(extent, int) for extent in looked_at):
+        return None
+    known = [extent if isinstance(extent, int) else 1 for extent in extents]
+    return cpu.evaluate(node, graph, [np.broadcast_to(np.int8(0), known)])
+
+
+_UNKNOWN = -1
+
+
+def _extents(node: Node, graph: Graph) -> list[np.ndarray] | None:
+    """What a Gather or Slice takes out of a Shape, when that is known."""
+    if not node.is_op("Gather", "Slice"):
+        return None
+    shape = made_by(graph, node.input(0), "Shape")
+    others = [graph.constant(name) for name in node.inputs[1:]]
+    extents = None if shape is None else graph.shape(shape.input(0))
+    if shape is None or extents is None or any(array is None for array in others):
+        return None
+    part = extents[shape.attribute("start", 0) : shape.attribute("end")]
+    known = np.array([extent if isinstance(extent, int) else _UNKNOWN for extent in part], np.int64)
+    try:
+        results = cpu.evaluate(node, graph, [known, *others])
+    except (Fail, NotImplemented):
+        return None
+    return None if (results[0] == _UNKNOWN).any() else results
 
 
 def _results(node: Node, graph: Graph) -> list[np.ndarray] | None:

@@ -188,3 +188,176 @@ def test_stays_where_xnnpack_would_not_run_it() -> None:
     result = graph(PLAIN, shapes, output_type=11)
     passes.run(result)
     assert "Attention" not in ops(result)
+
+
+# What PyTorch's exporters write, of sequences whose length they don't know.
+
+DYNAMIC: dict[str, Any] = {name: ["batch", 4, "tokens", 16] for name in ("q", "k", "v")}
+SEQUENCES = {name: RANDOM.standard_normal((2, 4, 5, 16), np.float32) for name in DYNAMIC}
+CONSTANTS = {
+    "zero": np.zeros(1, np.float32),
+    "one": np.ones(1, np.float32),
+    "half": np.array(0.5, np.float32),
+    "root": np.array(4, np.float32),
+    "infinite": np.array([-np.inf], np.float32),
+    "first": np.array(0),
+    "second": np.array(1),
+    "third": np.array(2),
+    "last": np.array(-1),
+    "at_0": np.array([0]),
+    "at_1": np.array([1]),
+    "at_2": np.array([2]),
+    "at_3": np.array([3]),
+    "last_but_one": np.array([-2]),
+    "at_last": np.array([-1]),
+    "end": np.array([2**63 - 1]),
+    "heads": np.array([4]),
+    "size": np.array([16]),
+    "lower": np.tril(np.ones((1, 1, 64, 64), np.float32)),
+    "weights": RANDOM.standard_normal((64, 192), np.float32),
+}
+SCALE_OF_SHAPE = [
+    node("Shape", ["q"], ["q_shape"]),
+    node("Slice", ["q_shape", "at_last", "end"], ["q_size"]),
+    node("Cast", ["q_size"], ["q_number"], to=onnx.TensorProto.FLOAT),
+    node("Sqrt", ["q_number"], ["q_root"]),
+    node("Div", ["one", "q_root"], ["factor"]),
+    node("Sqrt", ["factor"], ["q_factor"]),
+    node("Sqrt", ["factor"], ["k_factor"]),
+]
+SCALED_PRODUCT = [
+    node("Mul", ["q", "q_factor"], ["qs"]),
+    node("Mul", ["t", "k_factor"], ["ts"]),
+    node("MatMul", ["qs", "ts"], ["p"]),
+]
+SDPA = [*SCALE_OF_SHAPE, KEYS, *SCALED_PRODUCT]
+CAUSAL = [
+    node("Shape", ["q"], ["rows_of"]),
+    node("Shape", ["k"], ["columns_of"]),
+    node("Slice", ["rows_of", "last_but_one", "at_last"], ["rows"]),
+    node("Slice", ["columns_of", "last_but_one", "at_last"], ["columns"]),
+    node("Concat", ["rows", "columns"], ["extents"], axis=0),
+    node("Expand", ["one", "extents"], ["ones"]),
+    node("Trilu", ["ones"], ["triangle"], upper=0),
+    node("Equal", ["triangle", "zero"], ["above"]),
+    node("Where", ["above", "infinite", "zero"], ["mask"]),
+    node("Add", ["p", "mask"], ["s"]),
+]
+DYNAMO_KEYS = [
+    node("Shape", ["k"], ["k_size"], start=-1),
+    node("Shape", ["k"], ["k_rows"], start=-2, end=-1),
+    node("Shape", ["k"], ["k_outer"], end=-2),
+    node("Concat", ["at_last", "k_rows", "k_size"], ["k_flat"], axis=0),
+    node("Reshape", ["k", "k_flat"], ["k3"]),
+    node("Transpose", ["k3"], ["t3"], perm=[0, 2, 1]),
+    node("Concat", ["k_outer", "k_size", "k_rows"], ["t_shape"], axis=0),
+    node("Reshape", ["t3", "t_shape"], ["t"]),
+]
+NANO_GPT = [
+    node("Mul", ["p", "half"], ["d"]),
+    node("Shape", ["q"], ["q_shape"]),
+    node("Gather", ["q_shape", "third"], ["length"], axis=0),
+    node("Unsqueeze", ["length", "at_0"], ["tokens"]),
+    node("Slice", ["lower", "at_0", "tokens", "at_2", "at_1"], ["some_rows"]),
+    node("Slice", ["some_rows", "at_0", "tokens", "at_3", "at_1"], ["square"]),
+    node("Equal", ["square", "zero"], ["above"]),
+    node("Where", ["above", "infinite", "d"], ["s"]),
+]
+ROOT_OF_SHAPE = [
+    node("Shape", ["v"], ["v_shape"]),
+    node("Gather", ["v_shape", "last"], ["v_size"], axis=0),
+    node("Cast", ["v_size"], ["v_number"], to=onnx.TensorProto.FLOAT),
+    node("Pow", ["v_number", "half"], ["v_root"]),
+    node("Div", ["p", "v_root"], ["s"]),
+]
+
+
+def exported(nodes: Nodes, inputs: dict[str, Any], feeds: dict[str, np.ndarray]) -> Any:
+    used = {name for one in nodes for name in one.input}
+    constants = {name: array for name, array in CONSTANTS.items() if name in used}
+    assert_parity(build(nodes, inputs, constants=constants), feeds)
+    result = graph(nodes, inputs, constants=constants)
+    passes.run(result)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("nodes", "scale"),
+    [
+        ([*SDPA, *CAUSAL, *END], 0.25),
+        ([*PRODUCT, *NANO_GPT, *END], 0.5),
+        ([*PRODUCT, *ROOT_OF_SHAPE, *END], 0.25),
+        (
+            [
+                *SCALE_OF_SHAPE,
+                *DYNAMO_KEYS,
+                *SCALED_PRODUCT,
+                node("Softmax", ["p"], ["w"], axis=-1),
+                END[1],
+            ],
+            0.25,
+        ),
+    ],
+    ids=["causal", "nanoGPT", "transformers", "dynamo"],
+)
+def test_exports_of_any_length(nodes: Nodes, scale: float) -> None:
+    result = exported(nodes, DYNAMIC, SEQUENCES)
+    fused = attention(result)
+    assert fused.attributes == {"scale": pytest.approx(scale)}
+    assert not {"Mul", "Div", "Sqrt", "Cast"} & set(ops(result))
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+@pytest.mark.parametrize("of_bool", [False, True])
+def test_scaled_dot_product_attention_with_a_mask(of_bool: bool, guarded: bool) -> None:
+    chosen = [node("Where", ["bits", "zero", "infinite"], ["mask"])] if of_bool else []
+    end = GUARD if guarded else END
+    nodes = [*SDPA, *chosen, node("Add", ["p", "mask"], ["s"]), *end]
+    extents = ["batch", 1, "tokens", "tokens"]
+    kept = RANDOM.standard_normal((2, 1, 5, 5)) > -1
+    kept[..., 0] = True
+    if of_bool:
+        inputs, feeds = {"bits": (onnx.TensorProto.BOOL, extents)}, {"bits": kept}
+    else:
+        inputs, feeds = {"mask": extents}, {"mask": kept.astype(np.float32)}
+    fused = attention(exported(nodes, DYNAMIC | inputs, SEQUENCES | feeds))
+    assert fused.attributes == {"scale": pytest.approx(0.25)}
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_vision_transformers(split: bool) -> None:
+    """One product for q, k and v, which are the parts of an axis."""
+    parts = [
+        node("Gather", ["turned", index], [name], axis=0)
+        for name, index in zip("qkv", ("first", "second", "third"), strict=True)
+    ]
+    if split:
+        parts = [node("Split", ["turned"], ["q1", "k1", "v1"], axis=0)]
+        parts += [node("Squeeze", [f"{name}1", "at_0"], [name]) for name in "qkv"]
+    nodes = [
+        node("MatMul", ["x", "weights"], ["all"]),
+        node("Shape", ["x"], ["x_shape"]),
+        node("Slice", ["x_shape", "at_0", "at_2"], ["extents"]),
+        node("Concat", ["extents", "at_3", "heads", "size"], ["five"], axis=0),
+        node("Reshape", ["all", "five"], ["split"]),
+        node("Transpose", ["split"], ["turned"], perm=[2, 0, 3, 1, 4]),
+        *parts,
+        node("Div", ["q", "root"], ["d"]),
+        KEYS,
+        node("MatMul", ["d", "t"], ["s"]),
+        *END,
+    ]
+    x = RANDOM.standard_normal((2, 5, 64), np.float32)
+    result = exported(nodes, {"x": ["batch", "tokens", 64]}, {"x": x})
+    assert ops(result).count("Attention") == 1 and "Softmax" not in ops(result)
+
+
+def test_a_scale_of_the_length_stays() -> None:
+    """Not a constant: here it is the number of keys that scores are divided by."""
+    by_length = [
+        node("Shape", ["v"], ["v_shape"]),
+        node("Gather", ["v_shape", "third"], ["v_size"], axis=0),
+        *ROOT_OF_SHAPE[2:],
+    ]
+    result = exported([*PRODUCT, *by_length, *END], DYNAMIC, SEQUENCES)
+    assert "Attention" not in ops(result)

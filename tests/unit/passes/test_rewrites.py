@@ -249,6 +249,36 @@ def test_shape_arithmetic_folds_when_the_shape_is_known(batch: int | str, left: 
     )
 
 
+@pytest.mark.parametrize(
+    ("taken", "known"),
+    [
+        ([node("Gather", ["s", "two"], ["e"])], True),
+        ([node("Gather", ["s", "zero"], ["e"])], False),
+        ([node("Gather", ["s", "both"], ["e"])], False),
+        ([node("Slice", ["s", "one", "all"], ["e"])], True),
+        ([node("Slice", ["s", "none", "all"], ["e"])], False),
+        ([node("Shape", ["x"], ["e"], start=1)], True),
+        ([node("Shape", ["x"], ["e"], end=-1)], False),
+        ([node("Shape", ["x"], ["t"], end=2), node("Gather", ["t", "last"], ["e"])], True),
+    ],
+)
+def test_known_extents_of_a_shape_fold(taken: list[onnx.NodeProto], known: bool) -> None:
+    """The first extent isn't known, the others are."""
+    arrays = {"zero": 0, "two": 2, "both": [0, 1], "one": [1], "none": [0], "all": [9], "last": -1}
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        *taken,
+        node("Cast", ["e"], ["f"], to=FLOAT),
+        node("ReduceSum", ["f"], ["g"], keepdims=0),
+        node("Mul", ["x", "g"], ["y"]),
+    ]
+    used = {name for one in nodes for name in one.input}
+    constants = {name: np.array(value) for name, value in arrays.items() if name in used}
+    extents = ["n", 3, 4]
+    assert (ops(after(None, nodes, {"x": extents}, constants=constants)) == ["Mul"]) == known
+    assert_parity(build(nodes, {"x": extents}, constants=constants), {"x": normal(2, 3, 4)})
+
+
 def test_random_numbers_do_not_fold() -> None:
     nodes = [node("RandomNormal", [], ["r"], shape=[3]), node("Add", ["x", "r"], ["y"])]
     assert ops(after(None, nodes, {"x": [3]})) == ["RandomNormal", "Add"]
