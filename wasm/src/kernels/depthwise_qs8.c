@@ -26,26 +26,23 @@ void depthwise_qs8_pack(const int8_t* kernel, size_t channels, size_t kernel_h, 
   }
 }
 
-/* Eight channels of two taps, those of a channel side by side. */
-struct pair {
-  v128_t low, high;
-};
+/* In what follows, a pair is eight channels of two taps, those of a channel side by side. */
 
-INLINE struct pair pair_of(v128_t a, v128_t b) {
-  return (struct pair){wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11),
-                       wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15)};
+INLINE struct eight pair_of(v128_t a, v128_t b) {
+  return (struct eight){wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11),
+                        wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15)};
 }
 
-INLINE struct pair load_pair(const int16_t* weights) {
-  return (struct pair){wasm_v128_load(weights), wasm_v128_load(weights + 8)};
+INLINE struct eight load_pair(const int16_t* weights) {
+  return (struct eight){wasm_v128_load(weights), wasm_v128_load(weights + 8)};
 }
 
-INLINE struct pair add(struct pair sums, struct pair taps, struct pair weights) {
-  return (struct pair){wasm_i32x4_add(sums.low, wasm_i32x4_dot_i16x8(taps.low, weights.low)),
-                       wasm_i32x4_add(sums.high, wasm_i32x4_dot_i16x8(taps.high, weights.high))};
+INLINE struct eight add(struct eight sums, struct eight taps, struct eight weights) {
+  return (struct eight){wasm_i32x4_add(sums.low, wasm_i32x4_dot_i16x8(taps.low, weights.low)),
+                        wasm_i32x4_add(sums.high, wasm_i32x4_dot_i16x8(taps.high, weights.high))};
 }
 
-INLINE struct pair load_taps(const int8_t* a, const int8_t* b, size_t channel) {
+INLINE struct eight load_taps(const int8_t* a, const int8_t* b, size_t channel) {
   return pair_of(wasm_i16x8_load8x8(a + channel), wasm_i16x8_load8x8(b + channel));
 }
 
@@ -53,12 +50,12 @@ enum { pair_size = 2 * depthwise_qs8_channels };
 
 /* Adds the products of neighbouring pixels; their number and the shape of the window are constants. */
 INLINE void add_tile(const struct depthwise_qs8_row* row, const int8_t* const* inputs, const int16_t* weights,
-                     size_t channel, size_t kernel_w, size_t stride, struct pair sums[depthwise_qs8_tile]) {
+                     size_t channel, size_t kernel_w, size_t stride, struct eight sums[depthwise_qs8_tile]) {
   const size_t num_columns = (depthwise_qs8_tile - 1) * stride + kernel_w;
   for (size_t y = 0; y + 2 <= row->kernel_h; y += 2) {
 #pragma unroll
     for (size_t column = 0; column < num_columns; column++) {
-      const struct pair taps = load_taps(inputs[column], inputs[row->columns + column], channel);
+      const struct eight taps = load_taps(inputs[column], inputs[row->columns + column], channel);
 #pragma unroll
       for (size_t p = 0; p < depthwise_qs8_tile; p++) {
         const size_t x = column - p * stride;
@@ -76,7 +73,7 @@ INLINE void add_tile(const struct depthwise_qs8_row* row, const int8_t* const* i
 #pragma unroll
   for (size_t column = 0; column < num_columns; column++) {
     const size_t next = column + 1 < num_columns ? column + 1 : column;
-    const struct pair taps = load_taps(inputs[column], inputs[next], channel);
+    const struct eight taps = load_taps(inputs[column], inputs[next], channel);
 #pragma unroll
     for (size_t p = 0; p < depthwise_qs8_tile; p++) {
       const size_t x = column - p * stride;
@@ -89,7 +86,7 @@ INLINE void add_tile(const struct depthwise_qs8_row* row, const int8_t* const* i
 
 /* Adds the products of one pixel, with a window of any shape. */
 INLINE void add_window(const struct depthwise_qs8_row* row, const int8_t* const* inputs, const int16_t* weights,
-                       size_t channel, struct pair* sums) {
+                       size_t channel, struct eight* sums) {
   const size_t width = row->kernel_w * row->dilation;
   for (size_t y = 0; y + 2 <= row->kernel_h; y += 2) {
     for (size_t x = 0; x < width; x += row->dilation) {
@@ -116,24 +113,18 @@ INLINE void compute(const struct depthwise_qs8_row* row, size_t pixels, size_t k
     const int8_t* const* inputs = row->inputs + first * stride;
     const int16_t* weights = row->weights + row->channel / depthwise_qs8_channels * group_size;
     for (size_t channel = row->channel; channel < row->channels; channel += depthwise_qs8_channels) {
-      const struct pair bias = {wasm_v128_load(row->bias + channel), wasm_v128_load(row->bias + channel + 4)};
-      struct pair sums[depthwise_qs8_tile] = {bias, bias, bias, bias};
+      const struct eight bias = {wasm_v128_load(row->bias + channel), wasm_v128_load(row->bias + channel + 4)};
+      struct eight sums[depthwise_qs8_tile] = {bias, bias, bias, bias};
       if (pixels == 1) {
         add_window(row, inputs, weights, channel, sums);
       } else {
         add_tile(row, inputs, weights, channel, kernel_w, stride, sums);
       }
       weights += group_size;
-      const v128_t left = wasm_v128_load(row->multipliers + channel);
-      const v128_t right = wasm_v128_load(row->multipliers + channel + 4);
-      int8_t* output = row->output + first * row->output_stride + channel;
-#pragma unroll
-      for (size_t p = 0; p < pixels; p++) {
-        if (first + p < row->pixels) {
-          store_int8s(output, requantize(&to, sums[p].low, sums[p].high, left, right), row->channels - channel);
-          output += row->output_stride;
-        }
-      }
+      const struct eight multipliers = {wasm_v128_load(row->multipliers + channel),
+                                        wasm_v128_load(row->multipliers + channel + 4)};
+      requantize_rows(&to, sums, pixels, multipliers, row->output + first * row->output_stride + channel,
+                      row->output_stride, row->pixels - first, row->channels - channel);
     }
   }
 }

@@ -7,8 +7,7 @@
 /* Four depths at a time: more need more registers than there are. */
 enum { depths_at_once = 4 };
 
-INLINE void add_products(size_t count, const int16_t* rows, const int8_t* columns, size_t depth,
-                         v128_t sums[product_rows][2]) {
+INLINE void add_products(size_t count, const int16_t* rows, const int8_t* columns, size_t depth, struct eight* sums) {
   const int16_t* row[product_rows];
 #pragma unroll
   for (size_t r = 0; r < count; r++) {
@@ -23,8 +22,8 @@ INLINE void add_products(size_t count, const int16_t* rows, const int8_t* column
 #pragma unroll
       for (size_t r = 0; r < count; r++) {
         const v128_t numbers = wasm_v128_load32_splat(row[r] + pair);
-        sums[r][0] = wasm_i32x4_add(sums[r][0], wasm_i32x4_dot_i16x8(numbers, left));
-        sums[r][1] = wasm_i32x4_add(sums[r][1], wasm_i32x4_dot_i16x8(numbers, right));
+        sums[r].low = wasm_i32x4_add(sums[r].low, wasm_i32x4_dot_i16x8(numbers, left));
+        sums[r].high = wasm_i32x4_add(sums[r].high, wasm_i32x4_dot_i16x8(numbers, right));
       }
     }
 #pragma unroll
@@ -37,32 +36,25 @@ INLINE void add_products(size_t count, const int16_t* rows, const int8_t* column
 INLINE void compute(const struct product_tile* tile, size_t count) {
   const struct requantizer to = requantizer_of(tile->zero_point, tile->min, tile->max);
   for (size_t column = 0; column < tile->num_columns; column += product_columns) {
-    const v128_t left_bias = wasm_v128_load(tile->bias + column);
-    const v128_t right_bias = wasm_v128_load(tile->bias + column + 4);
-    v128_t sums[product_rows][2];
+    const struct eight bias = {wasm_v128_load(tile->bias + column), wasm_v128_load(tile->bias + column + 4)};
+    struct eight sums[product_rows];
 #pragma unroll
     for (size_t r = 0; r < count; r++) {
-      sums[r][0] = left_bias;
-      sums[r][1] = right_bias;
+      sums[r] = bias;
     }
     if (tile->row_offsets != NULL) {
 #pragma unroll
       for (size_t r = 0; r < count; r++) {
         const v128_t offset = wasm_v128_load32_splat(tile->row_offsets + r);
-        sums[r][0] = wasm_i32x4_add(sums[r][0], offset);
-        sums[r][1] = wasm_i32x4_add(sums[r][1], offset);
+        sums[r].low = wasm_i32x4_add(sums[r].low, offset);
+        sums[r].high = wasm_i32x4_add(sums[r].high, offset);
       }
     }
     add_products(count, tile->rows, tile->columns + column * tile->depth, tile->depth, sums);
-    const v128_t left_multipliers = wasm_v128_load(tile->multipliers + column);
-    const v128_t right_multipliers = wasm_v128_load(tile->multipliers + column + 4);
-    int8_t* output = tile->output + column;
-    const size_t left = tile->num_columns - column;
-#pragma unroll
-    for (size_t r = 0; r < count; r++) {
-      store_int8s(output, requantize(&to, sums[r][0], sums[r][1], left_multipliers, right_multipliers), left);
-      output += tile->output_stride;
-    }
+    const struct eight multipliers = {wasm_v128_load(tile->multipliers + column),
+                                      wasm_v128_load(tile->multipliers + column + 4)};
+    requantize_rows(&to, sums, count, multipliers, tile->output + column, tile->output_stride, count,
+                    tile->num_columns - column);
   }
 }
 
@@ -94,13 +86,25 @@ void product_row_sums(const int16_t* rows, size_t count, size_t depth, int32_t* 
   }
 }
 
+void product_clear(int16_t* to) {
+  wasm_v128_store(to, wasm_i16x8_const_splat(0));
+}
+
+INLINE void widen_eight(const int8_t* from, v128_t zero, int16_t* to) {
+  wasm_v128_store(to, wasm_i16x8_sub(wasm_i16x8_load8x8(from), zero));
+}
+
 void product_widen(const int8_t* from, size_t count, int8_t zero_point, int16_t* to) {
   const v128_t zero = wasm_i16x8_splat(zero_point);
-  size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    wasm_v128_store(to + i, wasm_i16x8_sub(wasm_i16x8_load8x8(from + i), zero));
+  if (count < 8) {
+#pragma clang loop vectorize(disable)
+    for (size_t i = 0; i < count; i++) {
+      to[i] = (int16_t)(from[i] - zero_point);
+    }
+    return;
   }
-  for (; i < count; i++) {
-    to[i] = (int16_t)(from[i] - zero_point);
+  for (size_t i = 0; i + 8 < count; i += 8) {
+    widen_eight(from + i, zero, to + i);
   }
+  widen_eight(from + count - 8, zero, to + count - 8);
 }

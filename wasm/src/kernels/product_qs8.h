@@ -35,6 +35,9 @@ void product_qs8(const struct product_tile* tile);
 /* The sums of rows of `depth` numbers, a multiple of product_depths. */
 void product_row_sums(const int16_t* rows, size_t count, size_t depth, int32_t* sums);
 
+/* Zeros `product_depths` numbers: what a row is filled up with, before it is widened. */
+void product_clear(int16_t* to);
+
 /* Widens numbers less their zero point. */
 void product_widen(const int8_t* from, size_t count, int8_t zero_point, int16_t* to);
 

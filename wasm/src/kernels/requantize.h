@@ -35,24 +35,50 @@ static inline __attribute__((always_inline)) v128_t requantize_four(const struct
   return wasm_i32x4_sub(wasm_f32x4_add(bounded, wasm_f32x4_splat(REQUANTIZE_MAGIC)), to->magic);
 }
 
-/* Eight sums as int8s, in the lower half. */
-static inline __attribute__((always_inline)) v128_t requantize(const struct requantizer* to, v128_t left, v128_t right,
-                                                               v128_t left_multipliers, v128_t right_multipliers) {
-  const v128_t narrow = wasm_i16x8_narrow_i32x4(requantize_four(to, left, left_multipliers),
-                                                requantize_four(to, right, right_multipliers));
-  return wasm_i8x16_min(wasm_i8x16_narrow_i16x8(narrow, narrow), to->high);
+/* The sums of eight columns, and their multipliers. */
+struct eight {
+  v128_t low, high;
+};
+
+static inline __attribute__((always_inline)) v128_t requantize_eight(const struct requantizer* to, struct eight sums,
+                                                                     struct eight multipliers) {
+  return wasm_i16x8_narrow_i32x4(requantize_four(to, sums.low, multipliers.low),
+                                 requantize_four(to, sums.high, multipliers.high));
 }
 
-/* Stores the first `count` of eight int8s, all of them for 8 and more. */
-static inline __attribute__((always_inline)) void store_int8s(int8_t* to, v128_t values, size_t count) {
-  if (count >= 8) {
-    wasm_v128_store64_lane(to, values, 0);
-    return;
-  }
-  int8_t all[8];
-  wasm_v128_store64_lane(all, values, 0);
-  for (size_t i = 0; i < count; i++) {
-    to[i] = all[i];
+/*
+ * Stores the results of rows of eight columns, two rows at a time.
+ * @param count    rows of sums; a constant
+ * @param rows     the first of them that are stored
+ * @param columns  the first columns that are stored, all of them for 8 and more
+ * @param stride   between rows of the output
+ */
+static inline __attribute__((always_inline)) void requantize_rows(const struct requantizer* to,
+                                                                  const struct eight* sums, size_t count,
+                                                                  struct eight multipliers, int8_t* output,
+                                                                  size_t stride, size_t rows, size_t columns) {
+#pragma unroll
+  for (size_t r = 0; r < count; r += 2) {
+    const size_t next = r + 1 < count ? r + 1 : r;
+    const v128_t wide = requantize_eight(to, sums[r], multipliers);
+    const v128_t narrow =
+        wasm_i8x16_narrow_i16x8(wide, next > r ? requantize_eight(to, sums[next], multipliers) : wide);
+    const v128_t results = wasm_i8x16_min(narrow, to->high);
+    if (columns >= 8 && next < rows) {
+      wasm_v128_store64_lane(output, results, 0);
+      if (next > r) {
+        wasm_v128_store64_lane(output + stride, results, 1);
+      }
+    } else {
+      int8_t all[16];
+      wasm_v128_store(all, results);
+      for (size_t row = r; row <= next && row < rows; row++) {
+        for (size_t i = 0; i < columns && i < 8; i++) {
+          output[(row - r) * stride + i] = all[(row - r) * 8 + i];
+        }
+      }
+    }
+    output += 2 * stride;
   }
 }
 

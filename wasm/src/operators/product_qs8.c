@@ -11,8 +11,9 @@
 #include "memory.h"
 #include "operator.h"
 
-/* Rows that a thread has widened take at most about so many bytes, so that they stay in the second-level cache. */
-enum { bytes_of_rows = 1 << 17 };
+/* Rows that a thread has widened take at most about so many bytes, so that they stay in the second-level cache; or, where the
+ * weights are few, in the first-level one. */
+enum { bytes_of_rows = 1 << 17, bytes_of_few_rows = 1 << 14 };
 
 /* Weights that all rows go through at once take about so many, so that they stay in the first-level cache. */
 enum { bytes_of_columns = 1 << 14 };
@@ -35,6 +36,7 @@ struct product_instance {
   const struct product_state* state;
   struct images images;
   size_t out_height, out_width;
+  bool is_pointwise; /* output pixels take one input pixel each, in sequence */
   size_t tiles_per_task, columns_per_task, column_tasks;
   const int8_t* input;
   int8_t* output;
@@ -152,7 +154,8 @@ static enum xnn_status plan(struct product_instance* instance, size_t* workspace
   }
   const size_t threads = pthreadpool_get_threads_count(pool), wanted = threads == 1 ? 1 : threads * tasks_per_thread;
   const size_t tiles = divide_up(output_pixels(instance), product_rows);
-  const size_t most = bytes_of_rows / (product_rows * state->depth * sizeof(int16_t)) + 1;
+  const bool few = state->depth * state->columns <= bytes_of_columns;
+  const size_t most = (few ? bytes_of_few_rows : bytes_of_rows) / (product_rows * state->depth * sizeof(int16_t)) + 1;
   const size_t fair = divide_up(tiles * state->groups, wanted);
   instance->tiles_per_task = most < fair ? most : fair;
   const size_t parts = divide_up(wanted, row_tasks(instance) * state->groups);
@@ -175,6 +178,8 @@ static enum xnn_status reshape_convolution(void* opaque, struct words* dims, siz
   }
   instance->out_height = (height - reach_h) / state->window.stride_h + 1;
   instance->out_width = (width - reach_w) / state->window.stride_w + 1;
+  instance->is_pointwise = state->window.kernel_h * state->window.kernel_w == 1 && height == images.height &&
+                           width == images.width && state->window.stride_h * state->window.stride_w == 1;
   return plan(instance, workspace, pool);
 }
 
@@ -183,6 +188,7 @@ static enum xnn_status reshape_fully_connected(void* opaque, struct words* dims,
   struct product_instance* instance = opaque;
   instance->out_height = 1;
   instance->out_width = take(dims);
+  instance->is_pointwise = true;
   instance->images = (struct images){.batch = 1, .height = 1, .width = instance->out_width};
   instance->images.in_pixel_stride = take(dims);
   instance->images.out_pixel_stride = take(dims);
@@ -204,7 +210,7 @@ static int16_t* widen_row(const struct product_instance* instance, const int8_t*
   const ptrdiff_t width = (ptrdiff_t)instance->images.width, dilation = (ptrdiff_t)state->dilation_w;
   const int8_t zero = state->requantization.in_zero_point;
   const ptrdiff_t last = column + dilation * ((ptrdiff_t)taps - 1);
-  if (from != NULL && column >= 0 && last < width && (taps == 1 || (dilation == 1 && step == channels))) {
+  if (from != NULL && column >= 0 && last < width && dilation == 1 && step == channels) {
     product_widen(from + (size_t)column * step, taps * channels, zero, to);
     return to + taps * channels;
   }
@@ -220,25 +226,49 @@ static int16_t* widen_row(const struct product_instance* instance, const int8_t*
   return to;
 }
 
-/* Widens what lies under the window of an output pixel: `state->depth` numbers. */
-static void widen(const struct product_instance* instance, size_t group, size_t pixel, int16_t* to) {
+/* Widens what lies under the windows of output pixels: `state->depth` numbers each. */
+static void widen_windows(const struct product_instance* instance, size_t group, size_t first, size_t count,
+                          int16_t* rows) {
   const struct product_state* state = instance->state;
   const struct images* images = &instance->images;
-  const size_t y = pixel / instance->out_width;
-  const size_t image = y / instance->out_height;
-  const ptrdiff_t top = (ptrdiff_t)(y % instance->out_height * state->window.stride_h) - (ptrdiff_t)images->pad_top;
-  const ptrdiff_t left =
-      (ptrdiff_t)(pixel % instance->out_width * state->window.stride_w) - (ptrdiff_t)images->pad_left;
-  const int8_t* input = instance->input + image * images->height * images->width * images->in_pixel_stride;
-  int16_t* end = to + state->depth;
-  for (size_t tap = 0; tap < state->window.kernel_h; tap++) {
-    const ptrdiff_t row = top + (ptrdiff_t)(tap * state->dilation_h);
-    const bool inside = row >= 0 && row < (ptrdiff_t)images->height;
-    const int8_t* from =
-        inside ? input + (size_t)row * images->width * images->in_pixel_stride + group * state->in_channels : NULL;
-    to = widen_row(instance, from, left, to);
+  const size_t line = images->width * images->in_pixel_stride;
+  size_t x = first % instance->out_width, row = first / instance->out_width;
+  for (size_t i = 0; i < count; i++) {
+    const size_t image = row / instance->out_height, y = row % instance->out_height;
+    const ptrdiff_t top = (ptrdiff_t)(y * state->window.stride_h) - (ptrdiff_t)images->pad_top;
+    const ptrdiff_t left = (ptrdiff_t)(x * state->window.stride_w) - (ptrdiff_t)images->pad_left;
+    const int8_t* input = instance->input + image * images->height * line + group * state->in_channels;
+    int16_t* to = rows + i * state->depth;
+    product_clear(to + state->depth - product_depths);
+    for (size_t tap = 0; tap < state->window.kernel_h; tap++) {
+      const ptrdiff_t at = top + (ptrdiff_t)(tap * state->dilation_h);
+      const bool inside = at >= 0 && at < (ptrdiff_t)images->height;
+      to = widen_row(instance, inside ? input + (size_t)at * line : NULL, left, to);
+    }
+    if (++x == instance->out_width) {
+      x = 0;
+      row += 1;
+    }
   }
-  memset(to, 0, (size_t)(end - to) * sizeof(*to));
+}
+
+/* The same for any windows. */
+static void widen(const struct product_instance* instance, size_t group, size_t first, size_t count, int16_t* rows) {
+  const struct product_state* state = instance->state;
+  if (!instance->is_pointwise) {
+    widen_windows(instance, group, first, count, rows);
+    return;
+  }
+  const size_t stride = instance->images.in_pixel_stride;
+  const int8_t* input = instance->input + first * stride + group * state->in_channels;
+  if (stride == state->depth) {
+    product_widen(input, count * stride, state->requantization.in_zero_point, rows);
+    return;
+  }
+  for (size_t i = 0; i < count; i++) {
+    product_clear(rows + (i + 1) * state->depth - product_depths);
+    product_widen(input + i * stride, state->in_channels, state->requantization.in_zero_point, rows + i * state->depth);
+  }
 }
 
 static void compute(void* context, size_t thread, size_t group, size_t task) {
@@ -250,9 +280,7 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const size_t count = rest < most ? rest : most;
   int16_t* rows = (int16_t*)(instance->workspace + thread * scratch_size(instance));
   int32_t* offsets = (int32_t*)(rows + most * state->depth);
-  for (size_t i = 0; i < count; i++) {
-    widen(instance, group, first + i, rows + i * state->depth);
-  }
+  widen(instance, group, first, count, rows);
   if (to->kernel_zero_point != 0) {
     product_row_sums(rows, count, state->depth, offsets);
     for (size_t i = 0; i < count; i++) {
