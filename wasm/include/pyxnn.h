@@ -141,18 +141,20 @@ enum pyxnn_kind {
    */
   pyxnn_function = 12,
   /*
-   * Slices by their indices along one axis, by a kernel of ours: [outer, extent, inner] to [outer, count, inner]. Negative
-   * indices count from the end. An index outside [-extent, extent) makes the run fail with
-   * pyxnn_invalid_input before anything is read.
+   * Elements by computed indices, by a kernel of ours. An element of the output has a tuple of indices, one an axis, and takes
+   * the element of the data where its own strides through the data and the indices of the tuple meet. Negative indices count
+   * from the end. An index outside [-extent, extent) makes the run fail with pyxnn_invalid_input before anything is read.
    * params: index_size in bytes (4 or 8; indices are signed integers), element_size in bytes (1, 2, 4, 8)
-   * dims: outer extent inner count
-   * refs: data, indices, output
+   * dims: tuples, num_axes (at most 16), extents of the axes, their strides in the data; num_dims, extents of the output, strides
+   *       of the indices (in indices, from tuple to tuple), of the data, of the output, which are dense
+   * refs: data, indices [tuples, num_axes], output
    */
   pyxnn_gather = 13,
   /*
    * Elementwise operation on two tensors of one type, by kernels of ours. Integers wrap; a quotient by zero is zero.
-   * params: enum pyxnn_binary_type (pyxnn_add to pyxnn_power for integers, pyxnn_equal to pyxnn_less_equal, the others for
-   *         integers), enum pyxnn_element (float32, int32, int64; uint8 for the comparisons and bitwise operations)
+   * params: enum pyxnn_binary_type (pyxnn_add to pyxnn_power for integers, pyxnn_equal to pyxnn_less_equal, pyxnn_modulo and
+   *         pyxnn_remainder, the others for integers), enum pyxnn_element (float32, int32, int64, uint64; uint8 for the
+   *         comparisons and bitwise operations)
    * dims: num_dims, extents, strides of a, strides of b, strides of the output; signed, 0 repeats; those of the output are
    *       dense
    * refs: a, b, output (of the same type, or bool of comparisons)
@@ -426,6 +428,17 @@ enum pyxnn_kind {
    * refs: a, b, output
    */
   pyxnn_binary_qs8 = 44,
+  /*
+   * A copy of the data with elements updated at computed indices, by a kernel of ours; the counterpart of pyxnn_gather. Updates
+   * of one element are done in sequence. An index outside makes the run fail with pyxnn_invalid_input before anything is written.
+   * params: index_size in bytes (4 or 8), enum pyxnn_scatter_type, enum pyxnn_element (any to replace, else float32, int32,
+   *         int64, uint64)
+   * dims: elements of the data; tuples, num_axes (at most 16), extents of the axes, their strides in the data; num_dims, extents of
+   *       the updates, strides of the indices, of the updates, of the data (0 along the axes); where one of the last but 0 is,
+   *       updates meet different elements
+   * refs: data, indices [tuples, num_axes], updates, output
+   */
+  pyxnn_scatter = 45,
 };
 
 enum pyxnn_binary_type {
@@ -444,10 +457,11 @@ enum pyxnn_binary_type {
   pyxnn_and = 11,
   pyxnn_or = 12,
   pyxnn_xor = 13,
-  pyxnn_modulo = 14,      /* of the sign of b */
-  pyxnn_remainder = 15,   /* of the sign of a */
-  pyxnn_shift_left = 16,  /* b from 0 on; bits that fall out are lost */
-  pyxnn_shift_right = 17, /* zeros come in */
+  pyxnn_modulo = 14,             /* of the sign of b */
+  pyxnn_remainder = 15,          /* of the sign of a */
+  pyxnn_shift_left = 16,         /* b from 0 on; bits that fall out are lost */
+  pyxnn_shift_right = 17,        /* zeros come in */
+  pyxnn_shift_right_signed = 18, /* copies of the sign come in */
 };
 
 /* Types of elements. */
@@ -465,6 +479,15 @@ enum pyxnn_element {
   pyxnn_float64 = 10,
   pyxnn_float16 = 11,
   pyxnn_bfloat16 = 12,
+};
+
+/* What becomes of an element and its update. */
+enum pyxnn_scatter_type {
+  pyxnn_scatter_replace = 0,
+  pyxnn_scatter_add = 1,
+  pyxnn_scatter_multiply = 2,
+  pyxnn_scatter_maximum = 3, /* NaN when one is among them, as is the minimum */
+  pyxnn_scatter_minimum = 4,
 };
 
 enum pyxnn_unary_type {

@@ -21,6 +21,7 @@ from pyxnn.engine.abi import (
     ReduceType,
     Ref,
     SampleType,
+    ScatterType,
     SoftmaxType,
     UnaryType,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "ReduceType",
     "Ref",
     "SampleType",
+    "ScatterType",
     "SoftmaxType",
     "UnaryType",
     "configure",

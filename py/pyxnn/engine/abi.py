@@ -66,6 +66,7 @@ class Kind(IntEnum):
     ROI_ALIGN = 42
     ROI_POOL = 43
     BINARY_QS8 = 44
+    SCATTER = 45
 
 
 class BinaryType(IntEnum):
@@ -89,6 +90,7 @@ class BinaryType(IntEnum):
     REMAINDER = 15
     SHIFT_LEFT = 16
     SHIFT_RIGHT = 17
+    SHIFT_RIGHT_SIGNED = 18
 
 
 class Element(IntEnum):
@@ -107,6 +109,16 @@ class Element(IntEnum):
     FLOAT64 = 10
     FLOAT16 = 11
     BFLOAT16 = 12
+
+
+class ScatterType(IntEnum):
+    """What becomes of an element and its update (``enum pyxnn_scatter_type``)."""
+
+    SCATTER_REPLACE = 0
+    SCATTER_ADD = 1
+    SCATTER_MULTIPLY = 2
+    SCATTER_MAXIMUM = 3
+    SCATTER_MINIMUM = 4
 
 
 class UnaryType(IntEnum):

@@ -26,6 +26,7 @@ def header_enum(name: str) -> dict[str, int]:
         ("pyxnn_kind", abi.Kind),
         ("pyxnn_binary_type", abi.BinaryType),
         ("pyxnn_element", abi.Element),
+        ("pyxnn_scatter_type", abi.ScatterType),
         ("pyxnn_unary_type", abi.UnaryType),
         ("pyxnn_function_type", abi.FunctionType),
         ("pyxnn_cell_type", abi.CellType),

@@ -1,10 +1,13 @@
 #include "kernels/typed_binary.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* What the machine has no vectors for stays a plain loop. */
 #pragma clang diagnostic ignored "-Wpass-failed"
+/* One macro for signed and unsigned numbers. */
+#pragma clang diagnostic ignored "-Wtautological-compare"
 
 /* Elements are read before their place is written, so a result may lie over an operand. */
 #define EACH_ELEMENT _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++)
@@ -51,51 +54,73 @@
   DEFINE(name##_or, type, type, x | y) \
   DEFINE(name##_xor, type, type, x ^ y)
 
+#define is_minus_one(y) ((y) < 0 && (y) + 1 == 0)
+
 /* What C leaves undefined is defined here: sums wrap, as does the quotient of the lowest number and -1. */
-#define DEFINE_ARITHMETIC(name, type, bits)                            \
-  static inline type name##_quotient(type x, type y) {                 \
-    return y == 0 ? 0 : y == -1 ? (type)(0 - (bits)x) : x / y;         \
-  }                                                                    \
-  static inline type name##_rest(type x, type y) {                     \
-    return y == 0 || y == -1 ? 0 : x % y;                              \
-  }                                                                    \
-  static inline type name##_floored_rest(type x, type y) {             \
-    const type rest = name##_rest(x, y);                               \
-    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;       \
-  }                                                                    \
-  static type name##_to_the(type x, type y) {                          \
-    if (y < 0) {                                                       \
-      return x == 1 ? 1 : x == -1 ? (y & 1 ? -1 : 1) : 0;              \
-    }                                                                  \
-    bits product = 1, factor = (bits)x;                                \
-    for (; y > 0; y >>= 1) {                                           \
-      product *= y & 1 ? factor : 1;                                   \
-      factor *= factor;                                                \
-    }                                                                  \
-    return (type)product;                                              \
-  }                                                                    \
-  enum { name##_width = 8 * sizeof(type) };                            \
-  DEFINE(name##_add, bits, bits, x + y)                                \
-  DEFINE(name##_subtract, bits, bits, x - y)                           \
-  DEFINE(name##_multiply, bits, bits, x* y)                            \
-  DEFINE(name##_divide, type, type, name##_quotient(x, y))             \
-  DEFINE(name##_maximum, type, type, x > y ? x : y)                    \
-  DEFINE(name##_minimum, type, type, x < y ? x : y)                    \
-  DEFINE(name##_power, type, type, name##_to_the(x, y))                \
-  DEFINE(name##_modulo, type, type, name##_floored_rest(x, y))         \
-  DEFINE(name##_remainder, type, type, name##_rest(x, y))              \
-  DEFINE(name##_shift_left, bits, bits, y < name##_width ? x << y : 0) \
-  DEFINE(name##_shift_right, bits, bits, y < name##_width ? x >> y : 0)
+#define DEFINE_ARITHMETIC(name, type, bits)                               \
+  static inline type name##_quotient(type x, type y) {                    \
+    return y == 0 ? 0 : is_minus_one(y) ? (type)(0 - (bits)x) : x / y;    \
+  }                                                                       \
+  static inline type name##_rest(type x, type y) {                        \
+    return y == 0 || is_minus_one(y) ? 0 : x % y;                         \
+  }                                                                       \
+  static inline type name##_floored_rest(type x, type y) {                \
+    const type rest = name##_rest(x, y);                                  \
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;          \
+  }                                                                       \
+  static type name##_to_the(type x, type y) {                             \
+    if (y < 0) {                                                          \
+      return x == 1 ? 1 : is_minus_one(x) ? (y & 1 ? (type) - 1 : 1) : 0; \
+    }                                                                     \
+    bits product = 1, factor = (bits)x;                                   \
+    for (; y > 0; y >>= 1) {                                              \
+      product *= y & 1 ? factor : 1;                                      \
+      factor *= factor;                                                   \
+    }                                                                     \
+    return (type)product;                                                 \
+  }                                                                       \
+  enum { name##_width = 8 * sizeof(type) };                               \
+  DEFINE(name##_add, bits, bits, x + y)                                   \
+  DEFINE(name##_subtract, bits, bits, x - y)                              \
+  DEFINE(name##_multiply, bits, bits, x* y)                               \
+  DEFINE(name##_divide, type, type, name##_quotient(x, y))                \
+  DEFINE(name##_maximum, type, type, x > y ? x : y)                       \
+  DEFINE(name##_minimum, type, type, x < y ? x : y)                       \
+  DEFINE(name##_power, type, type, name##_to_the(x, y))                   \
+  DEFINE(name##_modulo, type, type, name##_floored_rest(x, y))            \
+  DEFINE(name##_remainder, type, type, name##_rest(x, y))                 \
+  DEFINE(name##_shift_left, bits, bits, y < name##_width ? x << y : 0)    \
+  DEFINE(name##_shift_right, bits, bits, y < name##_width ? x >> y : 0)   \
+  DEFINE(name##_shift_right_signed, type, type, x >> ((bits)y < name##_width ? y : (type)(name##_width - 1)))
+
+/* What division leaves, of the sign of x. Where the quotient is below 2^28, neither it nor the product is rounded in doubles. */
+static inline float float32_rest(float x, float y) {
+  const double quotient = trunc((double)x / (double)y);
+  if (fabs(quotient) < 0x1p28 && quotient != 0.0) {
+    return copysignf((float)((double)x - quotient * (double)y), x);
+  }
+  return quotient == 0.0 ? x : fmodf(x, y);
+}
+
+static inline float float32_floored_rest(float x, float y) {
+  const float rest = float32_rest(x, y);
+  return rest == 0.0f ? copysignf(rest, y) : (rest < 0.0f) != (y < 0.0f) ? rest + y : rest;
+}
 
 DEFINE_COMPARISONS(float32, float)
+DEFINE(float32_modulo, float, float, float32_floored_rest(x, y))
+DEFINE(float32_remainder, float, float, float32_rest(x, y))
 DEFINE_COMPARISONS(int32, int32_t)
 DEFINE_COMPARISONS(int64, int64_t)
 DEFINE_COMPARISONS(uint8, uint8_t)
 DEFINE_BITWISE(int32, int32_t)
 DEFINE_BITWISE(int64, int64_t)
 DEFINE_BITWISE(uint8, uint8_t)
+DEFINE_COMPARISONS(uint64, uint64_t)
+DEFINE_BITWISE(uint64, uint64_t)
 DEFINE_ARITHMETIC(int32, int32_t, uint32_t)
 DEFINE_ARITHMETIC(int64, int64_t, uint64_t)
+DEFINE_ARITHMETIC(uint64, uint64_t, uint64_t)
 
 #define COMPARISONS(name) \
   [pyxnn_equal] = ROWS(name##_equal), [pyxnn_less] = ROWS(name##_less), [pyxnn_less_equal] = ROWS(name##_less_equal)
@@ -105,15 +130,17 @@ DEFINE_ARITHMETIC(int64, int64_t, uint64_t)
   [pyxnn_divide] = ROWS(name##_divide), [pyxnn_maximum] = ROWS(name##_maximum),                                       \
   [pyxnn_minimum] = ROWS(name##_minimum), [pyxnn_power] = ROWS(name##_power), [pyxnn_modulo] = ROWS(name##_modulo),   \
   [pyxnn_remainder] = ROWS(name##_remainder), [pyxnn_shift_left] = ROWS(name##_shift_left),                           \
-  [pyxnn_shift_right] = ROWS(name##_shift_right)
+  [pyxnn_shift_right] = ROWS(name##_shift_right), [pyxnn_shift_right_signed] = ROWS(name##_shift_right_signed)
 
-enum { num_types = pyxnn_shift_right + 1, num_operands = pyxnn_uint8 + 1 };
+enum { num_types = pyxnn_shift_right_signed + 1, num_operands = pyxnn_uint64 + 1 };
 
 static const struct typed_binary table[num_operands][num_types] = {
-    [pyxnn_float32] = {COMPARISONS(float32)},
+    [pyxnn_float32] = {COMPARISONS(float32), [pyxnn_modulo] = ROWS(float32_modulo),
+                       [pyxnn_remainder] = ROWS(float32_remainder)},
     [pyxnn_int32] = {ARITHMETIC(int32), COMPARISONS(int32), BITWISE(int32)},
     [pyxnn_int64] = {ARITHMETIC(int64), COMPARISONS(int64), BITWISE(int64)},
     [pyxnn_uint8] = {COMPARISONS(uint8), BITWISE(uint8)},
+    [pyxnn_uint64] = {ARITHMETIC(uint64), COMPARISONS(uint64), BITWISE(uint64)},
 };
 
 const struct typed_binary* typed_binary_find(enum pyxnn_binary_type type, enum pyxnn_element element) {

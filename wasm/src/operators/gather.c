@@ -1,10 +1,10 @@
-/* Gather: copies of slices, whose indices are checked before any is followed. */
-#include "error.h"
+/* Elements and slices by computed indices, which are checked before any is followed. */
+#include "indices.h"
+#include "kernels/indexed.h"
 #include "kernels/move.h"
-#include "operator.h"
+#include "nest.h"
 
-/* Slices of about so many bytes are one task. */
-enum { bytes_per_task = 16384 };
+enum { elements_per_task = 4096 };
 
 struct gather_state {
   size_t index_size, element_size;
@@ -12,17 +12,17 @@ struct gather_state {
 
 struct gather_instance {
   const struct gather_state* state;
-  size_t outer, extent, count;
-  size_t slice_size; /* in bytes */
-  const uint8_t* data;
+  struct indices axes;
+  struct nest nest; /* through indices, data, output */
   const void* indices;
+  const uint8_t* data;
   uint8_t* output;
 };
 
 static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   struct gather_state state = {.index_size = take(params)};
   state.element_size = take(params);
-  if (state.index_size != sizeof(int32_t) && state.index_size != sizeof(int64_t)) {
+  if (!is_index_size(state.index_size) || !is_element_size(state.element_size)) {
     return xnn_status_invalid_parameter;
   }
   return own_state(&state, sizeof(state), out);
@@ -30,11 +30,8 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct gather_instance* instance = opaque;
-  instance->outer = take(dims);
-  instance->extent = take(dims);
-  instance->slice_size = take(dims) * instance->state->element_size;
-  instance->count = take(dims);
-  return xnn_status_success;
+  const enum xnn_status status = take_indices(dims, instance->state->index_size, &instance->axes);
+  return status == xnn_status_success ? take_nest(dims, 3, &instance->nest) : status;
 }
 
 static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
@@ -45,47 +42,56 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   return xnn_status_success;
 }
 
-static int64_t index_at(const struct gather_instance* instance, size_t place) {
-  return instance->state->index_size == sizeof(int64_t) ? ((const int64_t*)instance->indices)[place]
-                                                        : ((const int32_t*)instance->indices)[place];
-}
-
-/* Copies slices [start, start + count) of the output. */
-static void copy_slices(void* context, size_t start, size_t count) {
-  const struct gather_instance* instance = context;
-  for (size_t slice = start; slice < start + count; slice++) {
-    const int64_t index = index_at(instance, slice % instance->count);
-    const size_t row = (size_t)(index < 0 ? index + (int64_t)instance->extent : index);
-    move_bytes(instance->output + slice * instance->slice_size,
-               instance->data + (slice / instance->count * instance->extent + row) * instance->slice_size,
-               instance->slice_size);
+/* Rows whose elements share a tuple are copied; else each element has its own. */
+static void copy(const void* opaque, const ptrdiff_t* offsets, size_t rows, size_t columns) {
+  const struct gather_instance* instance = opaque;
+  const struct nest* nest = &instance->nest;
+  const ptrdiff_t size = (ptrdiff_t)instance->state->element_size;
+  const ptrdiff_t tuple_step = nest_column_stride(nest, 0);
+  const bool in_rows = tuple_step == 0;
+  const uint8_t* data = instance->data + offsets[1] * size;
+  uint8_t* output = instance->output + offsets[2] * size;
+  int32_t places[indices_block];
+  for (size_t row = 0; row < rows; row++) {
+    const ptrdiff_t first = offsets[0] + (ptrdiff_t)row * nest_row_stride(nest, 0);
+    if (in_rows) {
+      const size_t at = row % indices_block, left = rows - row;
+      if (at == 0) {
+        indices_places(&instance->axes, instance->indices, first, nest_row_stride(nest, 0),
+                       left < indices_block ? left : indices_block, places);
+      }
+      move_block(data + places[at] * size, 0, nest_column_stride(nest, 1), output, 0, 1, 1, columns, (size_t)size);
+    } else {
+      const ptrdiff_t step = nest_column_stride(nest, 1);
+      for (size_t column = 0; column < columns; column += indices_block) {
+        const size_t count = columns - column < indices_block ? columns - column : indices_block;
+        indices_places(&instance->axes, instance->indices, first + (ptrdiff_t)column * tuple_step, tuple_step, count,
+                       places);
+        indexed_load(data + (ptrdiff_t)column * step * size, places, step, output + (ptrdiff_t)column * size, count,
+                     (size_t)size);
+      }
+    }
+    data += nest_row_stride(nest, 1) * size;
+    output += nest_row_stride(nest, 2) * size;
   }
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct gather_instance* instance = opaque;
-  const int64_t extent = (int64_t)instance->extent;
-  for (size_t i = 0; i < instance->count; i++) {
-    const int64_t index = index_at(instance, i);
-    if (index < -extent || index >= extent) {
-      pyxnn_error(pyxnn_invalid_input,
-                  "indices element out of data bounds, idx=%lld must be within the inclusive range [%lld,%lld]",
-                  (long long)index, (long long)-extent, (long long)(extent - 1));
-      return xnn_status_invalid_parameter;
-    }
+  const enum xnn_status status = indices_check(&instance->axes, instance->indices, pool);
+  if (status == xnn_status_success) {
+    nest_run(&instance->nest, copy, instance, elements_per_task, pool);
   }
-  pthreadpool_parallelize_1d_tile_1d(pool, copy_slices, opaque, instance->outer * instance->count,
-                                     bytes_per_task / (instance->slice_size + 1) + 1, 0);
-  return xnn_status_success;
+  return status;
 }
 
 const struct operator_type gather_type = {
     .name = "gather",
     .num_params = 2,
     .num_refs = 3,
+    .instance_size = sizeof(struct gather_instance),
     .create = create,
     .destroy = pyxnn_release,
-    .instance_size = sizeof(struct gather_instance),
     .reshape = reshape,
     .setup = setup,
     .run = run,

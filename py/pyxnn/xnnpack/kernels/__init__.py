@@ -9,7 +9,15 @@ from pyxnn.xnnpack.kernels.attention import EVERYTHING, Sight, attention
 from pyxnn.xnnpack.kernels.cast import cast
 from pyxnn.xnnpack.kernels.convolution import convolution, convolution_nd, deconvolution
 from pyxnn.xnnpack.kernels.elementwise import binary, clamp, function, select, unary
-from pyxnn.xnnpack.kernels.indexing import gather, pick, tensor_scatter
+from pyxnn.xnnpack.kernels.indexing import (
+    gather,
+    gather_elements,
+    gather_slices,
+    pick,
+    scatter_elements,
+    scatter_slices,
+    tensor_scatter,
+)
 from pyxnn.xnnpack.kernels.integers import (
     Scaling,
     Weights,
@@ -71,6 +79,8 @@ __all__ = [
     "fully_connected_qs8",
     "function",
     "gather",
+    "gather_elements",
+    "gather_slices",
     "grid_sample",
     "local_response",
     "lookup",
@@ -89,6 +99,8 @@ __all__ = [
     "roi_align",
     "roi_pool",
     "running_sum",
+    "scatter_elements",
+    "scatter_slices",
     "select",
     "softmax",
     "tensor_scatter",

@@ -19,6 +19,13 @@ def element(dtype: np.dtype) -> Element:
     return Element[dtype.name.upper()]
 
 
+def working_type(dtype: np.dtype) -> np.dtype:
+    """The type that kernels compute in: of narrow integers, a wider one."""
+    if dtype.kind not in "iu" or dtype.itemsize == 8:
+        return dtype
+    return np.dtype(np.int64 if dtype == np.uint32 else np.int32)
+
+
 def cast(ctx: Lowering, x: Value, dtype: np.dtype) -> Value:
     """`x` converted to another type."""
     if x.dtype == dtype:

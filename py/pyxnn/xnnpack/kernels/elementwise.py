@@ -8,7 +8,7 @@ import numpy as np
 
 from pyxnn.engine import BinaryType, FunctionType, Kind, UnaryType
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
-from pyxnn.xnnpack.kernels.cast import cast, element
+from pyxnn.xnnpack.kernels.cast import cast, element, working_type
 from pyxnn.xnnpack.kernels.nest import MAX_DIMS, aligned, nest, nest_words, outermost
 from pyxnn.xnnpack.values import FLOAT32, Value
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
 
 COMPARISONS = {BinaryType.EQUAL, BinaryType.LESS, BinaryType.LESS_EQUAL}
+
+RESTS = {BinaryType.MODULO, BinaryType.REMAINDER}
 
 BITWISE = {BinaryType.AND, BinaryType.OR, BinaryType.XOR}
 
@@ -44,7 +46,7 @@ def clamp(ctx: Lowering, x: Value, bounds: Bounds) -> Value:
 
 def binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
     """An elementwise operation on two tensors of one type, broadcast as in NumPy; a comparison gives bool."""
-    if a.dtype != FLOAT32 or type in COMPARISONS:
+    if a.dtype != FLOAT32 or type in COMPARISONS | RESTS:
         return _typed_binary(ctx, type, a, b)
     a, b = aligned(ctx, a, b)
     output = ctx.new(np.broadcast_shapes(a.shape, b.shape), a.order)
@@ -64,12 +66,9 @@ def _binary(ctx: Lowering, type: BinaryType, a: Value, b: Value, output: Value) 
 def _typed_binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
     """On kernels of ours, which know few types: narrow integers are computed in wider ones."""
     compares, dtype = type in COMPARISONS, a.dtype
-    working = dtype
+    working = working_type(dtype)
     if dtype.itemsize == 1 and (type in BITWISE or type == BinaryType.EQUAL or dtype.kind == "b"):
         working = np.dtype(np.uint8)
-    elif dtype.kind in "iu":
-        is_wide = dtype.itemsize == 8 or dtype == np.uint32
-        working = np.dtype(np.int64 if is_wide else np.int32)
     a, b = aligned(ctx, cast(ctx, a, working), cast(ctx, b, working))
     shape = np.broadcast_shapes(a.shape, b.shape)
     made = np.dtype(np.bool_) if compares else working if dtype.kind in "iu" else dtype

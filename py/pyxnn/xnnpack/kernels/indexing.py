@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pyxnn.engine import Kind
+from pyxnn.engine import Kind, ScatterType
 from pyxnn.xnnpack import layout
+from pyxnn.xnnpack.kernels.cast import cast, element, working_type
+from pyxnn.xnnpack.kernels.nest import nest_words
+from pyxnn.xnnpack.layout import Axis, Shape
 from pyxnn.xnnpack.values import Value
 
 if TYPE_CHECKING:
@@ -51,18 +54,128 @@ def pick(
     )
 
 
+class _Way(NamedTuple):
+    """How the engine goes through what is gathered or scattered.
+
+    Attributes:
+        named: the axes that indices name: extents, and strides in the data.
+        axes: of the elements, as they lie: extents, strides in the indices and in the data.
+    """
+
+    named: Sequence[Axis]
+    axes: Sequence[Axis]
+
+    def words(self, indices: Value) -> list[int]:
+        """The dims words of both kinds, but for the elements' own order."""
+        extents, strides = zip(*self.named, strict=True) if self.named else ((), ())
+        count = len(self.named)
+        return [indices.size // max(count, 1), count, *extents, *strides]
+
+    @property
+    def dense(self) -> list[int]:
+        """The strides of the elements themselves."""
+        extents = tuple(axis[0] for axis in self.axes)
+        return list(layout.strides(extents, layout.row_major(len(extents))))
+
+
 def gather(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:
     """The slices of `data` along an axis that int32 or int64 indices of any shape name."""
     data, indices = ctx.row_major(data), ctx.row_major(indices)
     before, after = data.shape[:axis], data.shape[axis + 1 :]
-    shape = (*before, *indices.shape, *after)
-    return ctx.step(
-        Kind.GATHER,
-        [indices.dtype.itemsize, data.dtype.itemsize],
-        [math.prod(before), data.shape[axis], math.prod(after), indices.size],
-        [data, indices],
-        ctx.new(shape, layout.row_major(len(shape)), data.dtype),
+    extent, inner = data.shape[axis], math.prod(after)
+    axes = [(math.prod(before), 0, extent * inner), (indices.size, 1, 0), (inner, 0, 1)]
+    return _gather(
+        ctx, data, indices, _Way([(extent, inner)], axes), (*before, *indices.shape, *after)
     )
+
+
+def gather_elements(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:
+    """The elements of `data` that int32 or int64 indices name along an axis, each index beside it."""
+    data, indices = ctx.row_major(data), ctx.row_major(indices)
+    return _gather(ctx, data, indices, _by_elements(data, indices, axis), indices.shape)
+
+
+def gather_slices(ctx: Lowering, data: Value, tuples: Value, batch_dims: int = 0) -> Value:
+    """The slices of `data` (batch, named axes, slice) that tuples of int32 or int64 indices (batch, ..., tuple) name."""
+    data, tuples = ctx.row_major(data), ctx.row_major(tuples)
+    way, inner = _by_slices(data, tuples, batch_dims)
+    return _gather(ctx, data, tuples, way, (*tuples.shape[:-1], *inner))
+
+
+def _gather(ctx: Lowering, data: Value, indices: Value, way: _Way, shape: Shape) -> Value:
+    axes = [(*axis, stride) for axis, stride in zip(way.axes, way.dense, strict=True)]
+    output = ctx.new(shape, layout.row_major(len(shape)), data.dtype)
+    params = [indices.dtype.itemsize, data.dtype.itemsize]
+    dims = [*way.words(indices), *nest_words(axes)]
+    return ctx.step(Kind.GATHER, params, dims, [data, indices], output)
+
+
+def scatter_elements(
+    ctx: Lowering, type: ScatterType, data: Value, indices: Value, updates: Value, axis: int
+) -> Value:
+    """`data` with the elements updated that int32 or int64 indices name along an axis, each index beside its update."""
+    if indices.shape != updates.shape:
+        raise ValueError(f"there are indices {indices.shape} of updates {updates.shape}")
+    data, indices, updates = (ctx.row_major(value) for value in (data, indices, updates))
+    return _scatter(ctx, type, data, indices, updates, _by_elements(data, indices, axis))
+
+
+def scatter_slices(
+    ctx: Lowering, type: ScatterType, data: Value, tuples: Value, updates: Value
+) -> Value:
+    """`data` (named axes, slice) with the slices updated that tuples of int32 or int64 indices (..., tuple) name."""
+    data, tuples, updates = (ctx.row_major(value) for value in (data, tuples, updates))
+    way, inner = _by_slices(data, tuples, 0)
+    if updates.shape != (*tuples.shape[:-1], *inner):
+        raise ValueError(f"updates {updates.shape} don't fit tuples {tuples.shape}")
+    return _scatter(ctx, type, data, tuples, updates, way)
+
+
+def _scatter(
+    ctx: Lowering, type: ScatterType, data: Value, indices: Value, updates: Value, way: _Way
+) -> Value:
+    if updates.size == 0:
+        return data
+    dtype = data.dtype
+    if type is not ScatterType.SCATTER_REPLACE:
+        data, updates = (cast(ctx, value, working_type(dtype)) for value in (data, updates))
+    axes = [
+        (extent, of_indices, own, of_data)
+        for (extent, of_indices, of_data), own in zip(way.axes, way.dense, strict=True)
+    ]
+    params = [indices.dtype.itemsize, type, element(data.dtype)]
+    dims = [data.size, *way.words(indices), *nest_words(axes)]
+    output = ctx.new(data.shape, data.order, data.dtype)
+    return cast(ctx, ctx.step(Kind.SCATTER, params, dims, [data, indices, updates], output), dtype)
+
+
+def _by_elements(data: Value, indices: Value, axis: int) -> _Way:
+    """Each index names the place along one axis; the others are its own."""
+    others = [place for place in range(data.rank) if place != axis]
+    if indices.rank != data.rank or any(indices.shape[i] > data.shape[i] for i in others):
+        raise ValueError(f"indices {indices.shape} don't fit data {data.shape} along axis {axis}")
+    strides = list(layout.strides(data.shape, data.order))
+    named = [(data.shape[axis], strides[axis])]
+    strides[axis] = 0
+    own = layout.strides(indices.shape, indices.order)
+    return _Way(named, list(zip(indices.shape, own, strides, strict=True)))
+
+
+def _by_slices(data: Value, tuples: Value, batch_dims: int) -> tuple[_Way, Shape]:
+    """Each tuple names places along the axes behind those of the batch; also the shape of a slice."""
+    *places, size = tuples.shape
+    end = batch_dims + size
+    if end > data.rank or data.shape[:batch_dims] != tuples.shape[:batch_dims]:
+        raise ValueError(f"tuples {tuples.shape} don't fit data {data.shape}")
+    strides = layout.strides(data.shape, data.order)
+    batch, inner = data.shape[:batch_dims], data.shape[end:]
+    count = math.prod(places[batch_dims:])
+    axes = [
+        (math.prod(batch), count * size, math.prod(data.shape[batch_dims:])),
+        (count, size, 0),
+        (math.prod(inner), 0, 1),
+    ]
+    return _Way(list(zip(data.shape, strides, strict=True))[batch_dims:end], axes), inner
 
 
 def tensor_scatter(

@@ -24,7 +24,7 @@ def lower_hard_swish(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.unary(ctx, UnaryType.HARDSWISH, x))
 
 
-@register("Relu", supports=conditions.ordered)
+@register("Relu", supports=conditions.computable)
 def lower_relu(node: Node, ctx: Lowering) -> None:
     """Relu (opsets 6 to 14): X of any shape to max(X, 0)."""
     x = ctx.value(node.input(0))
@@ -35,7 +35,7 @@ def lower_relu(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.clamp(ctx, x, Bounds(0.0, math.inf)))
 
 
-@register("Clip", supports=conditions.ordered)
+@register("Clip", supports=conditions.computable)
 def lower_clip(node: Node, ctx: Lowering) -> None:
     """Clip (opsets 11 to 13): input of any shape, min and max scalars or absent, to min(max(input, min), max)."""
     x = ctx.value(node.input(0))

@@ -16,7 +16,7 @@ MOVABLE = {*_INTEGERS, *_FLOATS, np.dtype(np.bool_), np.dtype(np.float64)}
 """Types whose elements kernels copy and convert."""
 
 COMPUTABLE = MOVABLE - {np.dtype(np.float64)}
-"""Types that kernels compute with; of uint64 they know neither order nor quotient."""
+"""Types that kernels compute with."""
 
 Positions = Iterable[int] | None
 
@@ -42,27 +42,19 @@ def movable_data(node: Node, graph: Graph) -> str | None:
     return movable(node, graph, [0])
 
 
-def computable(node: Node, graph: Graph) -> str | None:
-    """That all inputs are of types that kernels compute with."""
-    return _of_types(node, graph, None, COMPUTABLE, "of a type that kernels compute with")
+def computable(node: Node, graph: Graph, positions: Positions = None) -> str | None:
+    """That inputs (all, unless positions are given) are of types that kernels compute with; absent ones are."""
+    return _of_types(node, graph, positions, COMPUTABLE, "of a type that kernels compute with")
 
 
-def ordered(node: Node, graph: Graph, positions: Positions = None) -> str | None:
-    """That inputs (all, unless positions are given) are of types that kernels compare and divide."""
-    types = COMPUTABLE - {np.dtype(np.uint64)}
-    return _of_types(node, graph, positions, types, "of a type that kernels compare")
+def numeric(node: Node, graph: Graph, positions: Positions = None) -> str | None:
+    """That inputs (all, unless positions are given) are floats of 16 or 32 bits or integers; absent ones are."""
+    return _of_types(node, graph, positions, _FLOATS | _INTEGERS, "a number that kernels know")
 
 
 def integral(node: Node, graph: Graph) -> str | None:
-    """That all inputs are integers that kernels compare and divide."""
-    types = _INTEGERS - {np.dtype(np.uint64)}
-    return _of_types(node, graph, None, types, "an integer of a type that kernels divide")
-
-
-def unsigned(node: Node, graph: Graph) -> str | None:
-    """That all inputs are unsigned integers."""
-    types = {dtype for dtype in _INTEGERS if dtype.kind == "u"}
-    return _of_types(node, graph, None, types, "an unsigned integer")
+    """That all inputs are integers."""
+    return _of_types(node, graph, None, _INTEGERS, "an integer")
 
 
 def bytes_of_integers(node: Node, graph: Graph, positions: Positions = None) -> str | None:

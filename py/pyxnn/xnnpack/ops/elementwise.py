@@ -69,7 +69,7 @@ def lower_function(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.function(ctx, _FUNCTIONS[node.op_type], x))
 
 
-@register("Abs", "Neg", "Sign", supports=conditions.ordered)
+@register("Abs", "Neg", "Sign", supports=conditions.computable)
 def lower_signed(node: Node, ctx: Lowering) -> None:
     """Abs, Neg (opsets 6, 13), Sign (9, 13): X of any shape to Y of the same; integers wrap."""
     x = ctx.value(node.input(0))
@@ -103,7 +103,7 @@ def supports_prelu(node: Node, graph: Graph) -> str | None:
 
 @register("PRelu", supports=supports_prelu)
 @register("Add", "Mul", "Sub", supports=conditions.computable, clamps=True)
-@register("Div", supports=conditions.ordered)
+@register("Div", supports=conditions.computable)
 def lower_binary(node: Node, ctx: Lowering) -> None:
     """Add, Div, Mul, Sub (opsets 7 to 14), PRelu (7 to 16; A is X, B its slope): A and B, broadcast as in NumPy, to C.
 
@@ -114,7 +114,7 @@ def lower_binary(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.clamp(ctx, result, ctx.bounds))
 
 
-@register("Mod", supports=conditions.integral)
+@register("Mod", supports=conditions.numeric)
 def lower_mod(node: Node, ctx: Lowering) -> None:
     """Mod (opsets 10, 13): A and B, broadcast as in NumPy, to what division leaves: of B's sign, or of A's with `fmod`."""
     a, b = (ctx.value(name) for name in node.inputs)
@@ -123,7 +123,7 @@ def lower_mod(node: Node, ctx: Lowering) -> None:
 
 
 @register("Mean", "Sum", supports=conditions.floating)
-@register("Max", "Min", supports=conditions.ordered)
+@register("Max", "Min", supports=conditions.computable)
 def lower_variadic(node: Node, ctx: Lowering) -> None:
     """Max, Mean, Min, Sum (opsets 6 to 13): one tensor or more, broadcast as in NumPy, to one."""
     type = _VARIADIC[node.op_type]
@@ -139,7 +139,7 @@ def supports_pow(node: Node, graph: Graph) -> str | None:
     if conditions.floating(node, graph, [0]):
         return conditions.integral(node, graph)
     is_constant = graph.constant(node.input(1)) is not None
-    return None if is_constant else conditions.ordered(node, graph, [1])
+    return None if is_constant else conditions.computable(node, graph, [1])
 
 
 @register("Pow", supports=supports_pow)

@@ -39,7 +39,7 @@ def lower_equal(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.EQUAL, a, b))
 
 
-@register(*_COMPARISONS, supports=conditions.ordered)
+@register(*_COMPARISONS, supports=conditions.computable)
 def lower_comparison(node: Node, ctx: Lowering) -> None:
     """Greater, Less (opsets 7 to 13), GreaterOrEqual, LessOrEqual (12, 16): A and B, broadcast as in NumPy, to bool."""
     a, b = (ctx.value(name) for name in node.inputs)
@@ -72,14 +72,15 @@ def lower_bitwise_not(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), kernels.binary(ctx, BinaryType.XOR, x, ones))
 
 
-_SHIFTS = {"LEFT": BinaryType.SHIFT_LEFT, "RIGHT": BinaryType.SHIFT_RIGHT}
-
-
-@register("BitShift", supports=conditions.unsigned)
+@register("BitShift", supports=conditions.integral)
 def lower_shift(node: Node, ctx: Lowering) -> None:
-    """BitShift (opset 11): X, of unsigned integers, by Y bits to the `direction`, broadcast as in NumPy."""
+    """BitShift (opsets 11 to 28): X, of integers, by Y bits to the `direction`, broadcast as in NumPy. From the left come zeros, or
+    copies of the sign."""
     x, y = (ctx.value(name) for name in node.inputs)
-    type = _SHIFTS[node.attributes["direction"]]
+    type = BinaryType.SHIFT_LEFT
+    if node.attributes["direction"] == "RIGHT":
+        is_signed = x.dtype.kind == "i"
+        type = BinaryType.SHIFT_RIGHT_SIGNED if is_signed else BinaryType.SHIFT_RIGHT
     ctx.define(node.output(0), kernels.binary(ctx, type, x, y))
 
 
