@@ -28,7 +28,7 @@ def build(
     *,
     opset: int = OPSET,
     dynamic: bool = False,
-    dtype: type | Sequence[type] = np.float32,
+    dtype: type | str | tuple[type, ...] = np.float32,
     domains: Mapping[str, int] | None = None,
 ) -> bytes:
     """The bytes of a model.
@@ -57,7 +57,7 @@ def build(
         [onnx.ValueInfoProto(name=name) for name in outputs],
         [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
     )
-    dtypes = dtype if isinstance(dtype, Sequence) else [dtype] * len(outputs)
+    dtypes = dtype if isinstance(dtype, tuple) else [dtype] * len(outputs)
     for output, each in zip(graph.output, dtypes, strict=True):
         output.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(each))
     versions = {"": opset, **(domains or {})}
