@@ -249,3 +249,90 @@ def test_channels_stay_with_computed_weights_or_addend() -> None:
         result = graph([conv, applied("Mul")], given, ["y"], constants)
         passes.run(result)
         assert ops(result) == ["Conv", "Mul"]
+
+
+# --- products into weights
+
+ROWS = normal(2, 5, 6)
+MATRIX = {"w": normal(6, 3), "a": normal(3), "c": normal(3), "n": np.array(0.7, np.float32)}
+MATMUL = node("MatMul", ["x", "w"], ["p"])
+
+
+@pytest.mark.parametrize("operation", ["Mul", "Div"])
+@pytest.mark.parametrize("factor", ["n", "c"])
+@pytest.mark.parametrize("with_sum", [False, True])
+def test_a_product_after_a_matmul(operation: str, factor: str, with_sum: bool) -> None:
+    add = [node("Add", ["p", "a"], ["s"])] if with_sum else []
+    nodes = [MATMUL, *add, node(operation, ["s" if with_sum else "p", factor], ["y"])]
+    result = after(nodes, MATRIX, x=ROWS)
+    assert ops(result) == ["MatMul", *["Add"] * with_sum]
+
+
+def test_chains_of_products_and_sums() -> None:
+    nodes = [
+        node("Mul", ["n", "x"], ["h"]),
+        node("MatMul", ["h", "w"], ["p"]),
+        node("Div", ["p", "c"], ["d"]),
+        node("Add", ["a", "d"], ["s"]),
+        node("Mul", ["n", "s"], ["m"]),
+        node("Sub", ["m", "c"], ["t"]),
+        node("Div", ["t", "n"], ["y"]),
+    ]
+    assert ops(after(nodes, MATRIX, x=ROWS)) == ["MatMul", "Add"]
+
+
+@pytest.mark.parametrize("operation", ["Mul", "Div"])
+def test_a_number_before_a_matmul(operation: str) -> None:
+    nodes = [node(operation, ["x", "n"], ["h"]), node("MatMul", ["h", "w"], ["y"])]
+    assert ops(after(nodes, MATRIX, x=ROWS)) == ["MatMul"]
+    columns = [node(operation, ["x", "k"], ["h"]), node("MatMul", ["h", "w"], ["y"])]
+    assert ops(after(columns, MATRIX | {"k": normal(6)}, x=ROWS)) == [operation, "MatMul"]
+
+
+def test_products_with_vectors() -> None:
+    """A number is folded, but what a column has is none of a vector's elements."""
+    nodes = [node("MatMul", ["x", "v"], ["p"]), node("Mul", ["p", "c"], ["y"])]
+    vector, x = {"v": normal(6)}, normal(2, 6, 6)
+    assert ops(after(nodes, vector | {"c": np.array(0.3, np.float32)}, x=x)) == ["MatMul"]
+    assert ops(after(nodes, vector | {"c": normal(6)}, x=x)) == ["MatMul", "Mul"]
+
+
+def test_a_number_added_by_a_gemm() -> None:
+    constants = {"w": normal(6, 3), "a": np.array(0.5, np.float32)}
+    gemm = node("Gemm", ["x", "w", "a"], ["y"], beta=-2.0)
+    (folded,) = after([gemm], constants, x=ROWS[0]).nodes
+    assert folded.attributes == {}
+
+
+def test_factors_of_a_gemm() -> None:
+    constants = {"w": normal(3, 6), "a": normal(3)}
+    gemm = node("Gemm", ["x", "w", "a"], ["y"], alpha=0.3, beta=-2.0, transB=1)
+    (folded,) = after([gemm], constants, x=ROWS[0]).nodes
+    assert folded.attributes == {"transB": 1}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "outputs"),
+    [
+        ([MATMUL, node("Mul", ["p", "n"], ["y"])], {}, ("y", "p")),
+        ([MATMUL, node("Mul", ["p", "n"], ["q"]), node("Add", ["q", "p"], ["y"])], {}, ("y",)),
+        ([MATMUL, node("Mul", ["p", "w5"], ["y"])], {"w5": normal(5, 1)}, ("y",)),
+        ([MATMUL, node("Mul", ["p", "more"], ["y"])], {"more": normal(1, 1, 1, 3)}, ("y",)),
+        ([MATMUL, node("Div", ["p", "nil"], ["y"])], {"nil": np.zeros((), np.float32)}, ("y",)),
+        (
+            [MATMUL, node("Mul", ["p", "n"], ["q"]), node("MatMul", ["q", "w2"], ["z"]),
+             node("MatMul", ["x", "w"], ["u"]), node("Concat", ["u", "z"], ["y"], axis=-1)],
+            {"w2": normal(3, 3)},
+            ("y", "q"),
+        ),
+    ],
+    ids=["output", "used twice", "by row", "a dimension more", "by zero", "shared weights"],
+)  # fmt: skip
+def test_products_that_stay(
+    nodes: list[onnx.NodeProto], constants: dict[str, Any], outputs: tuple[str, ...]
+) -> None:
+    used = {name for one in nodes for name in one.input}
+    kept = {name: a for name, a in (MATRIX | constants).items() if name in used}
+    finite = "nil" not in used
+    result = ops(after(nodes, kept, outputs, x=ROWS, compared=finite))
+    assert "Mul" in result or "Div" in result
