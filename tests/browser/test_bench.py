@@ -103,7 +103,7 @@ def test_alone(lab: Lab) -> None:
     peak: figures.Peak = {"gflops": 50.0, "gigabytes": 10.0}
     singles = {name: sigmoid, **dict([relu])}
     with lab.quiet(patience=0) as quiet:
-        first, second = alone.measure(lab, singles, [2], ROUNDS, peak, quiet)
+        first, second = alone.measure(lab, singles, [2], peak, quiet)
     assert (first["name"], first["threads"]) == ("Sigmoid_1x16x256x256", 2)
     assert math.isclose(first["arithmetic"], math.prod(shape) / 4 * 100 * 8 / 100e6)
     for row in (first, second):

@@ -50,8 +50,10 @@ def main() -> None:
             say(f"## Profile of {model['name']}\n\n{report.profile(model['profile'])}\n")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
-    if options.plot:
-        DOCS.mkdir(exist_ok=True)
+    if options.plot and options.ops is not None:
+        (DOCS / "kernels.md").write_text(report.kernels_page(results))
+        say("docs/kernels.md written")
+    elif options.plot:
         (DOCS / "performance.svg").write_text(plot.svg(results))
         (DOCS / "performance.md").write_text(report.page(results))
         say("docs/performance.svg and docs/performance.md written")
@@ -91,7 +93,11 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         "--profile", choices=MODELS, metavar="MODEL", help="one model, step by step"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--plot", action="store_true", help="write docs/performance.{svg,md}")
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="write docs/performance.{svg,md}, or of operators docs/kernels.md",
+    )
     options = parser.parse_args(words)
     chosen = options.models
     if options.profile:
@@ -103,11 +109,9 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         most = [name for name in PEERS if name != "numpy" or not options.quick]
         options.peers = most if options.peers is None else options.peers
     # What a full run has, and one that was asked for a part hasn't.
-    asks_for_operators = options.ops is not None
     options.all = not (
-        chosen or options.profile or options.layers or asks_for_operators or options.quick
+        chosen or options.profile or options.layers or options.ops is not None or options.quick
     )
-    options.ops = "" if options.all else options.ops
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     options.words = list(words)
     return options
@@ -168,10 +172,10 @@ def run(options: argparse.Namespace) -> Results:
             "rounds": options.rounds,
             "peak": peak,
             "models": found,
-            "layers": alone.measure(lab, layers, threads, options.rounds, peak, quiet)
+            "layers": alone.measure(lab, layers, threads, peak, quiet)
             if options.layers or options.all
             else [],
-            "operators": alone.measure(lab, operators, threads, options.rounds, peak, quiet)
+            "operators": alone.measure(lab, operators, threads, peak, quiet)
             if options.ops is not None
             else [],
             "loading": loading.measure(lab, case("mobilenet_v2"), libraries, threads[-1])

@@ -14,7 +14,7 @@ from tools.bench.machine import Quiet
 from tools.bench.peers import PYXNN, Lab, PagePeer
 from tools.bench.timing import warm_up
 
-RUNS = 30
+RUNS, ROUNDS = 30, 3
 FLOPS = 8  # of a vector operation, as the peak counts them
 SWEEP = "async (how) => (await import('/bench/peak.js')).sweep(...how)"
 SWEEPS = 3
@@ -24,11 +24,10 @@ def measure(
     lab: Lab,
     singles: Mapping[str, Single],
     counts: Sequence[int],
-    rounds: int,
     peak: figures.Peak,
     quiet: Quiet,
 ) -> list[figures.Alone]:
-    """Times the last node of each model on so many threads, `rounds` times in turns."""
+    """Times the last node of each model on so many threads, a few times in turns."""
     cases = [Case.random(name, single.make()) for name, single in singles.items()]
     rows = []
     for threads in counts:
@@ -38,7 +37,7 @@ def measure(
                 warm_up(peer, case, seconds=0.2)
             tries = [
                 [quiet.run(lambda case=case: kernel_time(peer, case), threads) for case in cases]  # type: ignore[misc]
-                for _ in range(rounds)
+                for _ in range(ROUNDS)
             ]
         with lab.page() as page:
             for case, times in zip(cases, zip(*tries, strict=True), strict=True):

@@ -27,7 +27,8 @@ share of what that many threads could do in multiply-adds, measured in the same 
 fast as the fastest other library of the browser a row is, *x ort-web* the same of onnxruntime-web. *error* is the greatest difference of an
 output's element from native onnxruntime's; 8-bit models of other libraries are quantized by their own tools. On other machines
 other figures will come out, and on this one the speed drifts: what differs by less than 15 % is the same.
-
+"""
+HOW_ALONE = """\
 Layers and operators alone are single nodes on pyxnn; *ms* is the time of their kernels inside a run, of the best burst of 30.
 *arithmetic* is what their multiply-adds, and the other vector operations that a good implementation needs, take at the peak;
 *memory* what a plain loop on as many threads takes to read what goes in and to write what comes out, from the caches if
@@ -37,26 +38,40 @@ these hold it; *x bound* how many times the greater of both the kernel takes.
 
 def page(results: Results) -> str:
     """docs/performance.md."""
-    command = " ".join(["./build.sh bench", *results["arguments"]])
     return "\n".join(
         [
             "# Performance",
             "",
             "![Times of pyxnn and of other libraries, model by model](performance.svg)",
             "",
-            f"Measured on {results['date']} on {results['processor']}, in {results['browser']} with the binary "
-            f"`{results['binary']}`, by `{command}` in {results['seconds'] / 60:.0f} minutes. "
-            f"One thread's peak: {results['peak']['gflops']:.1f} GFLOP/s of multiply-adds, "
-            f"{results['peak']['gigabytes']:.1f} GB/s read from memory.",
-            "",
-            "To repeat it: the same command, on a machine that does nothing else.",
-            "",
+            *measured(results),
             tables(results),
             "## How it is measured",
             "",
             HOW,
+            HOW_ALONE,
         ]
     )
+
+
+def kernels_page(results: Results) -> str:
+    """docs/kernels.md."""
+    table = alone(results["operators"])
+    return "\n".join(["# Operators alone", "", *measured(results), HOW_ALONE, table, ""])
+
+
+def measured(results: Results) -> list[str]:
+    """When and how."""
+    command = " ".join(["./build.sh bench", *results["arguments"]])
+    return [
+        f"Measured on {results['date']} on {results['processor']}, in {results['browser']} with the binary "
+        f"`{results['binary']}`, by `{command}` in {results['seconds'] / 60:.0f} minutes. "
+        f"One thread's peak: {results['peak']['gflops']:.1f} GFLOP/s of multiply-adds, "
+        f"{results['peak']['gigabytes']:.1f} GB/s read from memory.",
+        "",
+        "To repeat it: the same command, on a machine that does nothing else.",
+        "",
+    ]
 
 
 def tables(results: Results) -> str:
