@@ -24,11 +24,11 @@ static inline v128_t simd_load(const float* from, size_t count) {
   if (count >= 4) {
     return wasm_v128_load(from);
   }
-  v128_t value = wasm_f32x4_const_splat(0.0f);
-  for (size_t i = count; i > 0; i--) {
-    value = wasm_i32x4_shuffle(value, wasm_v128_load32_splat(from + i - 1), 4, 0, 1, 2);
+  if (count < 2) {
+    return count == 1 ? wasm_v128_load32_zero(from) : wasm_f32x4_const_splat(0.0f);
   }
-  return value;
+  const v128_t pair = wasm_v128_load64_zero(from);
+  return count == 3 ? wasm_v128_load32_lane(from + 2, pair, 2) : pair;
 }
 
 /* Stores the first `count` floats of `value`, all of them for 4 and more. */

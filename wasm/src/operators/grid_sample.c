@@ -1,6 +1,7 @@
 /* Images sampled where a grid says: the pixels around each place and their weights, then their sum (kernels/taps.c). */
-#include <math.h>
+#include <string.h>
 
+#include "kernels/simd.h"
 #include "kernels/taps.h"
 #include "window.h"
 
@@ -9,6 +10,9 @@ enum { products_per_task = 16384 };
 
 /* The most neighbours along an axis: those of a cubic. */
 enum { max_neighbours = 4 };
+
+/* Places whose neighbours are found together, a multiple of four. */
+enum { places_at_once = 16 };
 
 struct grid_sample_state {
   uint32_t mode, padding, coordinates;
@@ -53,158 +57,215 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   return xnn_status_success;
 }
 
-/* A place outside [low, high] thrown back at the borders until it is inside. */
-static float reflect(float at, float low, float high) {
-  const float range = high - low;
-  if (range <= 0.0f || (at >= low && at <= high)) {
-    return range <= 0.0f ? low : at;
-  }
-  const float way = at < low ? low - at : at - high;
-  const float turns = floorf(way / range);
-  const float rest = way - turns * range;
-  return (at < low) == (fmodf(turns, 2.0f) == 0.0f) ? low + rest : high - rest;
-}
-
-/* What lies within an image of `extent` pixels along an axis, in pixels. */
+/* What lies within an image along an axis, in pixels. */
 struct borders {
-  float low, high;
+  v128_t low, high;
 };
 
 static struct borders borders_of(const struct grid_sample_state* state, size_t extent) {
   const float half = state->coordinates == pyxnn_coordinates_borders ? 0.5f : 0.0f;
-  return (struct borders){-half, (float)extent - 1.0f + half};
+  return (struct borders){wasm_f32x4_splat(-half), wasm_f32x4_splat((float)extent - 1.0f + half)};
 }
 
-/* The pixel along an axis that stands for one which may be outside, -1 for none. */
-static ptrdiff_t pixel_at(const struct grid_sample_state* state, float at, size_t extent) {
-  const float last = (float)extent - 1.0f;
-  if (at >= 0.0f && at <= last) {
-    return (ptrdiff_t)at;
-  }
-  if (state->padding == pyxnn_padding_zeros || at != at) {
-    return -1;
-  }
-  if (state->padding == pyxnn_padding_reflection) {
-    const struct borders borders = borders_of(state, extent);
-    at = reflect(at, borders.low, borders.high);
-  }
-  return (ptrdiff_t)fminf(fmaxf(at, 0.0f), last);
+/* Places outside the borders thrown back at them until they are inside. */
+static v128_t reflect(v128_t at, struct borders borders) {
+  const v128_t range = wasm_f32x4_sub(borders.high, borders.low);
+  const v128_t below = wasm_f32x4_lt(at, borders.low);
+  const v128_t way = wasm_v128_bitselect(wasm_f32x4_sub(borders.low, at), wasm_f32x4_sub(at, borders.high), below);
+  const v128_t turns = wasm_f32x4_floor(wasm_f32x4_div(way, range));
+  const v128_t rest = wasm_f32x4_sub(way, wasm_f32x4_mul(turns, range));
+  const v128_t half = wasm_f32x4_mul(turns, wasm_f32x4_const_splat(0.5f));
+  const v128_t is_odd = wasm_f32x4_ne(wasm_f32x4_floor(half), half);
+  const v128_t inside = wasm_v128_bitselect(wasm_f32x4_add(borders.low, rest), wasm_f32x4_sub(borders.high, rest),
+                                            wasm_v128_xor(below, is_odd));
+  const v128_t is_outside = wasm_v128_or(below, wasm_f32x4_gt(at, borders.high));
+  const v128_t reflected = wasm_v128_bitselect(inside, at, is_outside);
+  return wasm_v128_bitselect(reflected, borders.low, wasm_f32x4_gt(range, wasm_f32x4_const_splat(0.0f)));
 }
 
-/* The neighbours of a place along an axis. */
+/* The pixels along an axis that stand for ones which may be outside, -1 for none. */
+static v128_t pixels_at(const struct grid_sample_state* state, v128_t at, size_t extent) {
+  const v128_t zero = wasm_f32x4_const_splat(0.0f), last = wasm_f32x4_splat((float)extent - 1.0f);
+  v128_t is_there = wasm_f32x4_eq(at, at);
+  if (state->padding == pyxnn_padding_zeros) {
+    is_there = wasm_v128_and(wasm_f32x4_ge(at, zero), wasm_f32x4_le(at, last));
+  } else if (state->padding == pyxnn_padding_reflection) {
+    at = wasm_v128_bitselect(at, reflect(at, borders_of(state, extent)),
+                             wasm_v128_and(wasm_f32x4_ge(at, zero), wasm_f32x4_le(at, last)));
+  }
+  const v128_t pixels = wasm_i32x4_trunc_sat_f32x4(simd_clamp(at, zero, last));
+  return wasm_v128_bitselect(pixels, wasm_i32x4_const_splat(-1), is_there);
+}
+
+/* The neighbours of some places along an axis. */
 struct neighbours {
   size_t count;
-  ptrdiff_t pixels[max_neighbours];
-  float weights[max_neighbours];
+  int32_t pixels[max_neighbours][places_at_once];
+  float weights[max_neighbours][places_at_once];
 };
 
-static struct neighbours neighbours_of(const struct grid_sample_state* state, float at, size_t extent) {
-  struct neighbours found;
-  const float floor = floorf(at), x = at - floor;
-  float first = floor;
-  if (state->mode == pyxnn_sample_nearest) {
-    first = nearbyintf(at);
-    found.count = 1;
-    found.weights[0] = 1.0f;
-  } else if (state->mode == pyxnn_sample_linear) {
-    found.count = 2;
-    found.weights[0] = 1.0f - x;
-    found.weights[1] = x;
-  } else {
-    const float a = -0.75f, y = 1.0f - x;
-    first = floor - 1.0f;
-    found.count = 4;
-    found.weights[0] = ((a * (x + 1.0f) - 5.0f * a) * (x + 1.0f) + 8.0f * a) * (x + 1.0f) - 4.0f * a;
-    found.weights[1] = ((a + 2.0f) * x - (a + 3.0f)) * x * x + 1.0f;
-    found.weights[2] = ((a + 2.0f) * y - (a + 3.0f)) * y * y + 1.0f;
-    found.weights[3] = ((a * (y + 1.0f) - 5.0f * a) * (y + 1.0f) + 8.0f * a) * (y + 1.0f) - 4.0f * a;
-  }
-  for (size_t i = 0; i < found.count; i++) {
-    found.pixels[i] = pixel_at(state, first + (float)i, extent);
-  }
-  return found;
+/* The only one of each along an axis that isn't there. */
+static const struct neighbours only = {.count = 1, .weights = {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}};
+
+/* The weight in a cubic of a neighbour up to one pixel away. */
+static v128_t weight_near(v128_t x, v128_t a) {
+  const v128_t two = wasm_f32x4_add(a, wasm_f32x4_const_splat(2.0f)),
+               three = wasm_f32x4_add(a, wasm_f32x4_const_splat(3.0f));
+  const v128_t square = wasm_f32x4_mul(x, x);
+  return wasm_f32x4_add(wasm_f32x4_mul(wasm_f32x4_sub(wasm_f32x4_mul(two, x), three), square),
+                        wasm_f32x4_const_splat(1.0f));
 }
 
-/* The pixel that a coordinate means. */
-static float pixel_of(const struct grid_sample_state* state, float coordinate, float extent) {
+/* Of one that is one pixel away and up to another. */
+static v128_t weight_far(v128_t x, v128_t a) {
+  const v128_t four = wasm_f32x4_mul(a, wasm_f32x4_const_splat(4.0f)), five = wasm_f32x4_add(four, a),
+               eight = wasm_f32x4_add(four, four);
+  v128_t sum = wasm_f32x4_sub(wasm_f32x4_mul(a, x), five);
+  sum = wasm_f32x4_add(wasm_f32x4_mul(sum, x), eight);
+  return wasm_f32x4_sub(wasm_f32x4_mul(sum, x), four);
+}
+
+/*
+ * Finds the neighbours of four places.
+ * @param at    the places, in pixels
+ * @param lane  the first of the four among those that are found together
+ */
+static void find_four(const struct grid_sample_state* state, v128_t at, size_t extent, size_t lane,
+                      struct neighbours* found) {
+  const v128_t one = wasm_f32x4_const_splat(1.0f);
+  v128_t first = wasm_f32x4_floor(at), weights[max_neighbours];
+  const v128_t x = wasm_f32x4_sub(at, first), y = wasm_f32x4_sub(one, x);
+  if (state->mode == pyxnn_sample_nearest) {
+    first = wasm_f32x4_nearest(at);
+    weights[0] = one;
+  } else if (state->mode == pyxnn_sample_linear) {
+    weights[0] = y;
+    weights[1] = x;
+  } else {
+    const v128_t a = wasm_f32x4_const_splat(-0.75f);
+    first = wasm_f32x4_sub(first, one);
+    weights[0] = weight_far(wasm_f32x4_add(x, one), a);
+    weights[1] = weight_near(x, a);
+    weights[2] = weight_near(y, a);
+    weights[3] = weight_far(wasm_f32x4_add(y, one), a);
+  }
+  for (size_t i = 0; i < found->count; i++, first = wasm_f32x4_add(first, one)) {
+    wasm_v128_store(found->pixels[i] + lane, pixels_at(state, first, extent));
+    wasm_v128_store(found->weights[i] + lane, weights[i]);
+  }
+}
+
+/* The pixels that coordinates mean. */
+static v128_t pixels_of(const struct grid_sample_state* state, v128_t coordinates, float extent) {
+  const v128_t one = wasm_f32x4_const_splat(1.0f), half = wasm_f32x4_const_splat(0.5f);
+  const v128_t way = wasm_f32x4_add(coordinates, one);
   switch (state->coordinates) {
     case pyxnn_coordinates_middles:
-      return (coordinate + 1.0f) / 2.0f * (extent - 1.0f);
+      return wasm_f32x4_mul(wasm_f32x4_mul(way, half), wasm_f32x4_splat(extent - 1.0f));
     case pyxnn_coordinates_borders:
-      return ((coordinate + 1.0f) * extent - 1.0f) / 2.0f;
+      return wasm_f32x4_mul(wasm_f32x4_sub(wasm_f32x4_mul(way, wasm_f32x4_splat(extent)), one), half);
     default:
-      return coordinate;
+      return coordinates;
   }
 }
 
-/* Turns what the grid says into pixels; a place outside is reflected if the padding is. */
-static void locate(const struct grid_sample_instance* instance, const float* grid, float at[window_axes]) {
+/*
+ * Finds the neighbours of places along one axis.
+ * @param grid   their coordinates along it, `rank` floats apart
+ * @param count  how many there are, at most places_at_once
+ */
+static void find_neighbours(const struct grid_sample_instance* instance, const float* grid, size_t count, size_t axis,
+                            struct neighbours* found) {
+  static const size_t counts[] = {
+      [pyxnn_sample_nearest] = 1, [pyxnn_sample_linear] = 2, [pyxnn_sample_cubic] = max_neighbours};
   const struct grid_sample_state* state = instance->state;
-  bool is_outside = false;
-  for (size_t i = 0; i < window_axes; i++) {
-    const size_t axis = window_axes - 1 - i;
-    const float extent = (float)instance->extents[axis];
-    const struct borders borders = borders_of(state, instance->extents[axis]);
-    at[axis] = 0.0f;
-    if (i < instance->rank) {
-      at[axis] = pixel_of(state, grid[i], extent);
-    }
-    if (state->mode == pyxnn_sample_nearest) {
-      at[axis] = nearbyintf(at[axis]);
-    }
-    is_outside = is_outside || at[axis] < borders.low || at[axis] > borders.high;
+  const size_t extent = instance->extents[axis];
+  float coordinates[places_at_once] = {0};
+  for (size_t i = 0; i < count; i++) {
+    coordinates[i] = grid[i * instance->rank];
   }
-  if (is_outside && state->padding == pyxnn_padding_reflection) {
-    for (size_t axis = 0; axis < window_axes; axis++) {
-      const struct borders borders = borders_of(state, instance->extents[axis]);
-      at[axis] = reflect(at[axis], borders.low, borders.high);
+  found->count = counts[state->mode];
+  for (size_t lane = 0; lane < count; lane += 4) {
+    v128_t at = pixels_of(state, wasm_v128_load(coordinates + lane), (float)extent);
+    if (state->mode == pyxnn_sample_nearest) {
+      at = wasm_f32x4_nearest(at);
     }
+    if (state->padding == pyxnn_padding_reflection) {
+      at = reflect(at, borders_of(state, extent));
+    }
+    find_four(state, at, extent, lane, found);
   }
 }
 
-static void sample(const struct grid_sample_instance* instance, size_t place) {
-  const size_t* extents = instance->extents;
-  const size_t channels = instance->channels;
-  const float* image = instance->input + place / instance->places * extents[0] * extents[1] * extents[2] * channels;
-  float at[window_axes];
-  locate(instance, instance->grid + place * instance->rank, at);
-  struct neighbours axes[window_axes];
-  for (size_t axis = 0; axis < window_axes; axis++) {
-    axes[axis] = neighbours_of(instance->state, at[axis], extents[axis]);
-    if (axis + instance->rank < window_axes) {
-      axes[axis] = (struct neighbours){.count = 1, .pixels = {0}, .weights = {1.0f}};
-    }
-  }
+/*
+ * Samples an image at one place.
+ * @param axes    the neighbours of all places that are found together
+ * @param counts  of them along each axis
+ * @param lane    which place
+ */
+static inline __attribute__((always_inline)) void sample(const struct grid_sample_instance* instance,
+                                                         const float* image, const struct neighbours* axes,
+                                                         const size_t counts[window_axes], size_t lane, float* output) {
+  const ptrdiff_t height = (ptrdiff_t)instance->extents[1], width = (ptrdiff_t)instance->extents[2];
   const float* taps[max_neighbours * max_neighbours * max_neighbours];
   float weights[max_neighbours * max_neighbours * max_neighbours];
   size_t count = 0;
-  for (size_t d = 0; d < axes[0].count; d++) {
-    for (size_t h = 0; h < axes[1].count; h++) {
-      for (size_t w = 0; w < axes[2].count; w++) {
-        if (axes[0].pixels[d] < 0 || axes[1].pixels[h] < 0 || axes[2].pixels[w] < 0) {
-          continue;
+  for (size_t d = 0; d < counts[0]; d++) {
+    for (size_t h = 0; h < counts[1]; h++) {
+      const ptrdiff_t z = axes[0].pixels[d][lane], y = axes[1].pixels[h][lane];
+      if (z < 0 || y < 0) {
+        continue;
+      }
+      const float weight = axes[0].weights[d][lane] * axes[1].weights[h][lane];
+      for (size_t w = 0; w < counts[2]; w++) {
+        const ptrdiff_t x = axes[2].pixels[w][lane];
+        if (x >= 0) {
+          taps[count] = image + ((z * height + y) * width + x) * (ptrdiff_t)instance->channels;
+          weights[count++] = weight * axes[2].weights[w][lane];
         }
-        const size_t row = (size_t)axes[0].pixels[d] * extents[1] + (size_t)axes[1].pixels[h];
-        taps[count] = image + (row * extents[2] + (size_t)axes[2].pixels[w]) * channels;
-        weights[count] = axes[0].weights[d] * axes[1].weights[h] * axes[2].weights[w];
-        count++;
       }
     }
   }
-  taps_blend(taps, weights, count, instance->output + place * channels, channels);
+  taps_blend(taps, weights, count, output, instance->channels);
 }
 
-static void compute(void* context, size_t start, size_t count) {
-  for (size_t place = start; place < start + count; place++) {
-    sample(context, place);
+/* Samples an image at all places that are found together. */
+static void sample_all(const struct grid_sample_instance* instance, const float* image, const struct neighbours* axes,
+                       size_t count, float* output) {
+  static const size_t linear[] = {1, 2, 2};
+  const size_t counts[] = {axes[0].count, axes[1].count, axes[2].count};
+  const bool is_linear = memcmp(counts, linear, sizeof(linear)) == 0;
+  for (size_t i = 0; i < count; i++, output += instance->channels) {
+    if (is_linear) { /* unrolled */
+      sample(instance, image, axes, linear, i, output);
+    } else {
+      sample(instance, image, axes, counts, i, output);
+    }
+  }
+}
+
+/* Places [start, start + count) of image `number`. */
+static void compute(void* context, size_t number, size_t start, size_t count) {
+  const struct grid_sample_instance* instance = context;
+  const size_t* extents = instance->extents;
+  const float* image = instance->input + number * extents[0] * extents[1] * extents[2] * instance->channels;
+  struct neighbours axes[window_axes] = {only, only, only};
+  for (size_t done = 0; done < count; done += places_at_once) {
+    const size_t first = number * instance->places + start + done;
+    const size_t here = count - done < places_at_once ? count - done : places_at_once;
+    for (size_t i = 0; i < instance->rank; i++) {
+      const size_t axis = window_axes - 1 - i;
+      find_neighbours(instance, instance->grid + first * instance->rank + i, here, axis, &axes[axis]);
+    }
+    sample_all(instance, image, axes, here, instance->output + first * instance->channels);
   }
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct grid_sample_instance* instance = opaque;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->batch * instance->places,
-                                     products_per_task / (instance->channels * 4 + 64) + 1,
-                                     PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  const size_t places = products_per_task / (instance->channels * 4 + 64) + places_at_once;
+  pthreadpool_parallelize_2d_tile_1d(pool, compute, opaque, instance->batch, instance->places,
+                                     places / places_at_once * places_at_once, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }
 
