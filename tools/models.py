@@ -34,6 +34,8 @@ Published architectures with seeded weights, built by `tests/models/` the way Py
 - **nodes**: those left after the passes, and how many of them run on the XNNPACK provider.
 - **FLOPs**: of convolutions, products and recurrent layers, and how much of that runs on the XNNPACK provider.
 - **subgraphs**: of the XNNPACK provider.
+- **conversions**: of models on 8-bit integers, the steps that make integers of real numbers or the other way round; one at each
+  input and output is the least. What lies between two that aren't at the border runs on real numbers.
 - **error**: the greatest difference from native onnxruntime, as a part of the greatest output, and what the tests allow.
 - **peak**: what the engine held at most: packed weights, constants, arena.
 - **arena**: what lies between the steps, beside the largest sum of tensors that live at one time, below which it can't be.
@@ -46,6 +48,7 @@ HEADER = (
     "GFLOP",
     "on XNNPACK",
     "subgraphs",
+    "conversions",
     "error",
     "tolerance",
     "peak, MiB",
@@ -97,6 +100,7 @@ def row(name: str, entry: Entry, trial: Trial) -> Row:
         f"{total / 1e9:.2f}",
         percent(1 - elsewhere / total),
         str(len({node["segment"] for node in mine})),
+        str(found["conversions"] or ""),
         f"{max(trial.errors.values()):.0e}",
         f"{entry.tolerance:.0e}",
         f"{found['peak'] / 2**20:.0f}",

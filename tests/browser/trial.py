@@ -22,6 +22,7 @@ async def trial(address: str, feeds: Sequence[dict[str, NDArray[Any]]]) -> dict[
         outputs: of each run, by name.
         again: whether the last gave the same to the bit.
         nodes: where each runs, as in NodePlacement.
+        conversions: steps that make integers of real numbers or the other way round.
         arena: bytes of the largest one, and the least that it could have.
         peak, left: bytes of the engine's memory, at most meanwhile and in use afterwards, beyond those in use before.
         creation, run: seconds, of the session and of the last run.
@@ -38,6 +39,7 @@ async def trial(address: str, feeds: Sequence[dict[str, NDArray[Any]]]) -> dict[
         start = time.perf_counter()
         again = session.run(None, feeds[-1])
         seconds = time.perf_counter() - start
+        steps = session.profile(None, feeds[-1]).steps
         nodes = [vars(node) for node in session.placement.nodes]
         runners = [step.runner for step in session._program.steps]
         subgraphs = [runner for runner in runners if isinstance(runner, Subgraph)]
@@ -47,6 +49,7 @@ async def trial(address: str, feeds: Sequence[dict[str, NDArray[Any]]]) -> dict[
         "outputs": [dict(zip(names, values, strict=True)) for values in outputs],
         "again": all(map(np.array_equal, outputs[-1], again)),
         "nodes": nodes,
+        "conversions": sum(step.kernel in ("quantize", "dequantize") for step in steps),
         "peak": peak,
         "arena": arena,
         "left": running.memory_used() - before,
