@@ -11,7 +11,9 @@ import onnx
 
 from tests.models import digits, layers
 from tests.models.densenet import densenet121
+from tests.models.dynamic import dynamic
 from tests.models.efficientnet import efficientnet_b0
+from tests.models.few_bits import few_bits
 from tests.models.minilm import minilm
 from tests.models.mobilenet_v2 import mobilenet_v2
 from tests.models.quantized import quantized
@@ -61,6 +63,7 @@ LAYERS: dict[str, Make] = {
     "depthwise5x5_14x14x672": partial(layers.depthwise, channels=672, size=14, kernel=5),
     "depthwise5x5_7x7x960": partial(layers.depthwise, channels=960, size=7, kernel=5),
     "fully_connected_1x2048x1000": partial(layers.matmul, rows=1, inner=2048, columns=1000),
+    "few_bits_1x4096x11008": partial(few_bits(layers.matmul), rows=1, inner=4096, columns=11008),
     "fully_connected_8x2048x1000": partial(layers.matmul, rows=8, inner=2048, columns=1000),
     "fully_connected_128x2048x1000": partial(layers.matmul, rows=128, inner=2048, columns=1000),
 }
@@ -69,6 +72,7 @@ MODELS: dict[str, Make] = {
     **BENCHMARK,
     **LAYERS,
     "relu_1": layers.relu,
+    "minilm_dynamic": dynamic(minilm),
     "digits": lambda: onnx.load(digits.MODEL_PATH),
 }
 

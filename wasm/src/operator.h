@@ -168,6 +168,7 @@ extern const struct operator_type convolution_integer_computed_type;
 extern const struct operator_type depthwise_qs8_type;
 extern const struct operator_type binary_qs8_type;
 extern const struct operator_type scatter_type;
+extern const struct operator_type matmul_nbits_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyxnn import microsoft
 from pyxnn.cpu import quick
 from pyxnn.errors import Fail
 from pyxnn.graph import Graph, Node
@@ -30,9 +31,28 @@ def kernel(node: Node, graph: Graph) -> Kernel:
     function = quick.find(node)
     if function is not None:
         return lambda inputs, captures, times: [function(node, *inputs)]
+    if microsoft.is_known(node):
+        return _by_body(node, graph)
     from pyxnn.cpu import reference
 
     return reference.kernel(node, graph)
+
+
+def _by_body(node: Node, graph: Graph) -> Kernel:
+    """Runs what one of onnxruntime's own operators is made of."""
+    nodes = microsoft.body(node, graph).nodes
+    kernels = [(inner, kernel(inner, graph)) for inner in nodes]
+    used = {name for inner in nodes for name in inner.uses()}
+    constants = {name: graph.initializers[name] for name in used if name in graph.initializers}
+
+    def run(inputs: Sequence[Any], captures: Mapping[str, Any], times: Times) -> Sequence[Any]:
+        values = {**constants, **dict(zip(node.inputs, inputs, strict=True)), "": None}
+        for inner, function in kernels:
+            results = function([values[name] for name in inner.inputs], {}, None)
+            values.update(zip(inner.outputs, results, strict=True))
+        return [values[name] for name in node.outputs]
+
+    return run
 
 
 def evaluate(node: Node, graph: Graph, inputs: Sequence[np.ndarray | None]) -> list[np.ndarray]:

@@ -67,6 +67,7 @@ class Kind(IntEnum):
     ROI_POOL = 43
     BINARY_QS8 = 44
     SCATTER = 45
+    MATMUL_NBITS = 46
 
 
 class BinaryType(IntEnum):

@@ -81,6 +81,11 @@ def _convolution_nd(step: Step) -> int:
     return step.output.size * int(taps * group_in_channels)
 
 
+def _matmul_nbits(step: Step) -> int:
+    in_channels = step.params[2]
+    return step.output.size * int(in_channels)
+
+
 _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.ATTENTION: _attention,
     Kind.BATCH_MATMUL: _batch_matmul,
@@ -96,5 +101,6 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.DEPTHWISE_QS8: _depthwise,
     Kind.FULLY_CONNECTED: _fully_connected,
     Kind.FULLY_CONNECTED_QS8: _fully_connected,
+    Kind.MATMUL_NBITS: _matmul_nbits,
     Kind.RECURRENT: _recurrent,
 }

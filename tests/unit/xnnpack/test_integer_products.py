@@ -261,6 +261,36 @@ def test_integers_are_kept_where_others_use_them():
     native.compare(data, {"x": x})
 
 
+@pytest.mark.parametrize("scale_shape", [(), (24,)])
+@pytest.mark.parametrize("op_type", ["DynamicQuantizeMatMul", "MatMulIntegerToFloat"])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_microsoft(op_type, scale_shape, has_bias):
+    random = np.random.default_rng(3)
+    constants = {
+        "w": integers(random, np.uint8, (32, 24)),
+        "w_scale": random.uniform(0.01, 0.1, scale_shape).astype(np.float32),
+        "w_zero": integers(random, np.uint8, scale_shape),
+        "bias": random.standard_normal(24).astype(np.float32),
+    }
+    if op_type == "DynamicQuantizeMatMul":
+        feeds = {"x": random.standard_normal((2, 7, 32), np.float32)}
+        names = ["x", "w", "w_scale", "w_zero"]
+    else:
+        feeds = {"q": integers(random, np.uint8, (2, 7, 32))}
+        constants["q_scale"] = np.array(0.02, np.float32)
+        constants["q_zero"] = np.array(113, np.uint8)
+        names = ["q", "w", "q_scale", "w_scale", "q_zero", "w_zero"]
+    names += ["bias"] * has_bias
+    node = helper.make_node(op_type, names, ["y"], domain="com.microsoft")
+    used = {name: constants[name] for name in names if name in constants}
+    data = native.build([node], feeds, ["y"], used, domains={"com.microsoft": 1})
+    native.compare(data, feeds, rtol=1e-5, atol=1e-4)
+    part = native.subgraph(data)
+    kinds = [task.split()[0] for task in native.tasks(part, feeds)]
+    part.close()
+    assert kinds[-1] == "MatMulInteger+Cast+Mul" + "+Add" * has_bias
+
+
 def test_refusals():
     feeds = {name: np.ones((1,) * 6, np.uint8) for name in "xw"}
     node = helper.make_node("ConvInteger", ["x", "w"], ["y"])

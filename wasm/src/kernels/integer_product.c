@@ -89,7 +89,7 @@ INLINE void products(size_t count, size_t pairs, const int16_t* rows, const int8
   for (size_t r = 0; r < count; r++) {
     sums[r][0] = sums[r][1] = wasm_i32x4_const_splat(0);
   }
-#pragma unroll 4
+#pragma unroll 2
   for (size_t p = 0; p < pairs; p++) {
     const v128_t left = wasm_i16x8_load8x8(columns);
     const v128_t right = wasm_i16x8_load8x8(columns + 8);

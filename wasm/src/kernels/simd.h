@@ -14,6 +14,16 @@ static inline v128_t simd_madd(v128_t a, v128_t b, v128_t c) {
 #endif
 }
 
+/* The sums of the products of neighbours: of int8 `a`, and `b` within 0 to 127, so that no sum is too large for int16. */
+static inline v128_t simd_dot_bytes(v128_t a, v128_t b) {
+#ifdef __wasm_relaxed_simd__
+  return wasm_i16x8_relaxed_dot_i8x16_i7x16(a, b);
+#else
+  const v128_t even = wasm_i16x8_mul(wasm_i16x8_shr(wasm_i16x8_shl(a, 8), 8), wasm_v128_and(b, wasm_i16x8_splat(0xFF)));
+  return wasm_i16x8_add(even, wasm_i16x8_mul(wasm_i16x8_shr(a, 8), wasm_u16x8_shr(b, 8)));
+#endif
+}
+
 /* NaN stays NaN. */
 static inline v128_t simd_clamp(v128_t value, v128_t min, v128_t max) {
   return wasm_f32x4_pmin(wasm_f32x4_pmax(value, min), max);

@@ -25,7 +25,7 @@ from pyxnn.xnnpack.kernels.integers import (
     dynamic_quantize,
     matmul_integer,
 )
-from pyxnn.xnnpack.kernels.matmul import batch_matmul, fully_connected
+from pyxnn.xnnpack.kernels.matmul import batch_matmul, fully_connected, matmul_nbits
 from pyxnn.xnnpack.kernels.movement import concat, cut, expand, pad, pad_pixels, repeat, transpose
 from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize
@@ -85,6 +85,7 @@ __all__ = [
     "local_response",
     "lookup",
     "matmul_integer",
+    "matmul_nbits",
     "nest_words",
     "normalize",
     "pad",

@@ -47,6 +47,51 @@ def fully_connected(
     )
 
 
+def matmul_nbits(
+    ctx: Lowering,
+    x: Value,
+    kernel: np.ndarray,
+    scales: np.ndarray,
+    zeros: np.ndarray | None,
+    bias: np.ndarray | None,
+    key: Hashable,
+    *,
+    bits: int,
+    block_size: int,
+    columns: int,
+    digits: int,
+    bounds: Bounds,
+) -> Value:
+    """The product of `x` [..., k] with columns of 4 or 8 bits, packed by blocks, plus bias [columns].
+
+    Args:
+        kernel: [columns, blocks, bytes of a block].
+        scales: float32 [columns, blocks].
+        zeros: uint8, packed as the kernel is, or floats [columns, blocks]; None for half of the range.
+        digits: of 7 bits, that a row alone is rounded to; 0 for none.
+    """
+    x = ctx.arrange(x, layout.axis_last(x.order, x.rank - 1))
+    k = x.shape[-1]
+    zeros_type, others = 0, [scales.reshape(-1).view(np.uint8)]
+    if bias is not None:
+        others.append(bias.astype(np.float32).reshape(-1).view(np.uint8))
+    if zeros is not None:
+        zeros_type = 1 if zeros.dtype == np.uint8 else 2
+        packed = zeros if zeros_type == 1 else zeros.astype(np.float32)
+        others.append(packed.reshape(-1).view(np.uint8))
+    params = [bits, block_size, k, columns, digits, zeros_type, int(bias is not None), *bounds]
+    return ctx.step(
+        Kind.MATMUL_NBITS,
+        params,
+        [math.prod(x.shape[:-1])],
+        [x],
+        ctx.new((*x.shape[:-1], columns), x.order),
+        kernel=kernel,
+        bias=np.concatenate(others),
+        key=key,
+    )
+
+
 def batch_matmul(ctx: Lowering, a: Value, b: Value) -> Value:
     """The product of `a` [..., m, k] and `b` [..., k, n], both of rank 2 at least, their batches broadcast."""
     rank = max(a.rank, b.rank)

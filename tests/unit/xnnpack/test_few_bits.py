@@ -1,0 +1,148 @@
+"""MatMulNBits against native onnxruntime.
+
+Several rows are sums of up to 150 products of floats in another order: 1e-4 of numbers up to 100. One row is rounded to 15 bits of each
+block's greatest number, so a sum of 150 may be off by 1e-3; at accuracy level 4 to 8 bits, as native rounds too, by 0.2.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+
+from pyxnn import engine
+from tests.support import native
+
+DOMAINS = {"com.microsoft": 1}
+
+
+def packed(numbers, bits):
+    """The last axis of small integers in bytes, of 4 bits the lower half first."""
+    if bits == 8:
+        return numbers.astype(np.uint8)
+    if numbers.shape[-1] % 2:
+        numbers = np.concatenate([numbers, np.zeros_like(numbers[..., :1])], axis=-1)
+    return (numbers[..., ::2] | numbers[..., 1::2] << 4).astype(np.uint8)
+
+
+def model(random, rows, k, n, bits, size, zeros=None, bias=False, level=0, relu=False):
+    blocks = -(-k // size)
+    constants = {
+        "w": packed(random.integers(0, 1 << bits, (n, blocks, size)), bits),
+        "scales": random.uniform(0.5, 1, (n, blocks)).astype(np.float32) * 8 / (1 << bits),
+        "zeros": random.uniform(0, 1 << bits, (n, blocks)).astype(np.float32),
+        "bias": random.standard_normal(n).astype(np.float32),
+    }
+    if zeros == "packed":
+        constants["zeros"] = packed(random.integers(0, 1 << bits, (n, blocks)), bits).reshape(-1)
+    constants["scales"] = constants["scales"].reshape(-1)
+    names = ["a", "w", "scales", "zeros" if zeros else "", "", "bias" if bias else ""]
+    while not names[-1]:
+        names.pop()
+    attributes = {"K": k, "N": n, "bits": bits, "block_size": size, "accuracy_level": level}
+    node = helper.make_node("MatMulNBits", names, ["y"], domain="com.microsoft", **attributes)
+    nodes = [node]
+    if relu:
+        node.output[0] = "h"
+        nodes.append(helper.make_node("Relu", ["h"], ["y"]))
+    feeds = {"a": random.standard_normal((*rows, k)).astype(np.float32)}
+    constants = {name: constants[name] for name in names if name in constants}
+    return native.build(nodes, feeds, ["y"], constants, domains=DOMAINS, dynamic=True), feeds
+
+
+@st.composite
+def products(draw):
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    bits, size = draw(st.sampled_from([4, 8])), draw(st.sampled_from([16, 32, 64, 128, 256]))
+    return model(
+        random,
+        draw(st.sampled_from([(1,), (1, 1), (2,), (3, 5), (7,), (2, 3, 4)])),
+        draw(st.integers(1, 150)),
+        draw(st.integers(1, 40)),
+        bits,
+        size,
+        draw(st.sampled_from([None, "packed", "floats"] if bits == 4 else [None, "packed"])),
+        draw(st.booleans()),
+        draw(st.sampled_from([0, 1])),
+        draw(st.booleans()),
+    )
+
+
+@given(products())
+def test_matmul_nbits(case):
+    native.compare(*case, rtol=1e-5, atol=2e-3)
+
+
+@pytest.mark.parametrize("rows", [(1,), (4,)])
+def test_floats_stay_floats_at_level_1(rows):
+    case = model(np.random.default_rng(0), rows, 300, 40, 4, 32, "packed", True, level=1)
+    native.compare(*case, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("zeros", [None, "packed"])
+def test_level_4(bits, zeros):
+    case = model(np.random.default_rng(0), (1,), 300, 40, bits, 32, zeros, level=4)
+    native.compare(*case, atol=0.3)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_long_blocks(bits):
+    """Sums of 16 bits would overflow."""
+    random = np.random.default_rng(0)
+    data, _ = model(random, (1,), 2048, 6, bits, 512)
+    native.compare(data, {"a": np.full((1, 2048), 100.0, np.float32)}, rtol=1e-3, atol=1)
+
+
+def test_blocks_of_48():
+    """onnxruntime takes powers of two only."""
+    data, feeds = model(np.random.default_rng(0), (1,), 100, 7, 4, 48, "packed")
+    part = native.subgraph(data)
+    one = part.run(feeds)["y"]
+    several = part.run({"a": np.repeat(feeds["a"], 3, axis=0)})["y"]
+    part.close()
+    np.testing.assert_allclose(one, several[:1], atol=5e-3)
+
+
+def test_memory_stays_packed():
+    k, n = 512, 512
+    data, feeds = model(np.random.default_rng(0), (1,), k, n, 4, 32)
+    before = engine.get().memory_used()
+    part = native.subgraph(data)
+    part.run(feeds)
+    assert engine.get().memory_used() - before < 1.1 * (k * n // 2 + k * n // 32 * 4)
+    part.close()
+
+
+def test_without_xnnpack():
+    """The CPU provider runs the body."""
+    from pyxnn import InferenceSession
+
+    data, feeds = model(np.random.default_rng(0), (3,), 70, 9, 4, 32, "packed", True)
+    session = InferenceSession(data, providers=["CPUExecutionProvider"])
+    (result,) = session.run(None, feeds)
+    np.testing.assert_allclose(result, native.run_native(data, feeds)[0], atol=1e-4)
+
+
+def test_refusals():
+    random = np.random.default_rng(0)
+    feeds = {"a": np.ones((2, 32), np.float32)}
+    constants = {
+        "w": random.integers(0, 255, (4, 1, 16)).astype(np.uint8),
+        "scales": np.ones(4, np.float32),
+        "order": np.zeros(32, np.int32),
+    }
+    attributes = {"K": 32, "N": 4, "block_size": 32}
+
+    def refusal(names, **others):
+        node = helper.make_node(
+            "MatMulNBits", names, ["y"], domain="com.microsoft", **{**attributes, **others}
+        )
+        used = {name: constants[name] for name in names if name in constants}
+        return native.refusal(native.build([node], feeds, ["y"], used, domains=DOMAINS))
+
+    reason = refusal(["a", "w", "scales", "", "order"])
+    assert reason == "the rows of its weights are in the order of 'order' (g_idx)"
+    assert refusal(["a", "w", "scales"]) is None
+    reason = refusal(["a", "w", "scales"], bits=2)
+    assert reason == "its weights are of 2 bits in blocks of 32, or packed in another way"
