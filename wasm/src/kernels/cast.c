@@ -3,7 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <wasm_simd128.h>
+
+#include "kernels/elementary.h"
 
 static const struct {
   uint8_t size;
@@ -44,6 +45,7 @@ DEFINE(narrow_to_16, uint32_t, uint16_t, x)
 DEFINE(narrow_to_32, uint64_t, uint32_t, x)
 DEFINE(int32_to_int64, int32_t, int64_t, x)
 DEFINE(int32_to_float32, int32_t, float, x)
+DEFINE(uint8_to_float32, uint8_t, float, x)
 DEFINE(int32_to_float64, int32_t, double, x)
 DEFINE(int64_to_float32, int64_t, float, x)
 DEFINE(int64_to_float64, int64_t, double, x)
@@ -56,10 +58,50 @@ DEFINE(int64_to_bool, int64_t, bool, x != 0)
 
 /* NaN fails the comparison too. */
 #define FITS(limit) (x >= -(limit) && x < (limit))
-DEFINE(float32_to_int32, float, int32_t, FITS(0x1p31f) ? (int32_t)x : INT32_MIN)
 DEFINE(float64_to_int32, double, int32_t, FITS(0x1p31) ? (int32_t)x : INT32_MIN)
-DEFINE(float32_to_int64, float, int64_t, FITS(0x1p63f) ? (int64_t)x : INT64_MIN)
 DEFINE(float64_to_int64, double, int64_t, FITS(0x1p63) ? (int64_t)x : INT64_MIN)
+
+/* Which of four numbers an int32 can be; a bound in memory, so that it stays in a register. */
+static inline v128_t fits_int32(v128_t x) {
+  const v128_t limit = SIMD_CONSTANT(int32_limit);
+  return wasm_v128_and(wasm_f32x4_lt(x, limit), wasm_f32x4_ge(x, SIMD_CONSTANT(minus_int32_limit)));
+}
+
+static inline v128_t cut(v128_t x) {
+#ifdef __wasm_relaxed_simd__
+  return wasm_i32x4_relaxed_trunc_f32x4(x);
+#else
+  return wasm_i32x4_trunc_sat_f32x4(x);
+#endif
+}
+
+static void float32_to_int32(const void* from, void* to, size_t count) {
+  const float* given = from;
+  int32_t* result = to;
+  for (size_t i = 0; i < count; i += 4) {
+    const v128_t x = simd_load(given + i, count - i);
+    const v128_t whole = wasm_v128_bitselect(cut(x), wasm_i32x4_const_splat(INT32_MIN), fits_int32(x));
+    simd_store((float*)(result + i), whole, count - i);
+  }
+}
+
+static void float32_to_int64(const void* from, void* to, size_t count) {
+  const float* given = from;
+  int64_t* result = to;
+  for (size_t i = 0; i < count; i += 4) {
+    const v128_t four = simd_load(given + i, count - i);
+    if (count - i >= 4 && __builtin_expect(wasm_i32x4_all_true(fits_int32(four)), 1)) {
+      const v128_t whole = cut(four);
+      wasm_v128_store(result + i, wasm_i64x2_extend_low_i32x4(whole));
+      wasm_v128_store(result + i + 2, wasm_i64x2_extend_high_i32x4(whole));
+    } else {
+      for (size_t j = i; j < count && j < i + 4; j++) {
+        const float x = given[j];
+        result[j] = FITS(0x1p63f) ? (int64_t)x : INT64_MIN;
+      }
+    }
+  }
+}
 
 /* The bits of float32 by integer arithmetic, which takes denormals, infinities and NaN as they come. */
 static inline uint32_t bits_of(float x) {
@@ -85,16 +127,35 @@ static inline float float_of_half(uint16_t half) {
 }
 
 /*
- * Rounds to nearest, ties to even: normal numbers by adding half of what is cut off to their bits, denormals by adding a
- * float whose last place is theirs.
+ * Rounds four to nearest, ties to even, by adding a power of two whose last place is that of the result: a float that has 13
+ * bits less, and in small numbers those more that denormals lack. The product before makes infinities of what is too large.
  */
-static inline uint16_t half_of_float(float x) {
-  const uint32_t bits = bits_of(x), sign = bits & 0x80000000u, magnitude = bits ^ sign;
-  const uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
-  const uint32_t small = bits_of(float_of(magnitude) + 0.5f) - bits_of(0.5f);
-  const uint32_t large = magnitude > 0x7f800000u ? 0x7e00 : 0x7c00;
-  const uint32_t half = magnitude >= 0x477ff000u ? large : magnitude < 0x38800000u ? small : normal;
-  return (uint16_t)(half | sign >> 16);
+static inline v128_t halves_of_floats(v128_t x) {
+  const v128_t sign = wasm_v128_and(x, wasm_i32x4_const_splat(INT32_MIN)), twice = wasm_i32x4_shl(x, 1);
+  const v128_t magnitude = wasm_v128_xor(x, sign);
+  const v128_t scaled =
+      wasm_f32x4_mul(wasm_f32x4_mul(magnitude, SIMD_CONSTANT(half_scale_up)), SIMD_CONSTANT(half_scale_down));
+  const v128_t exponent = wasm_u32x4_max(wasm_v128_and(twice, wasm_i32x4_const_splat((int32_t)0xff000000)),
+                                         wasm_i32x4_const_splat(0x71000000));
+  const v128_t unit = wasm_i32x4_add(wasm_u32x4_shr(exponent, 1), wasm_i32x4_const_splat(0x07800000));
+  const v128_t rounded = wasm_f32x4_add(unit, scaled);
+  const v128_t high = wasm_v128_and(wasm_u32x4_shr(rounded, 13), wasm_i32x4_const_splat(0x7c00));
+  const v128_t number = wasm_i32x4_add(high, wasm_v128_and(rounded, wasm_i32x4_const_splat(0xfff)));
+  const v128_t is_nan = wasm_u32x4_gt(twice, wasm_i32x4_const_splat((int32_t)0xff000000));
+  const v128_t half = wasm_v128_bitselect(wasm_i32x4_const_splat(0x7e00), number, is_nan);
+  return wasm_v128_or(half, wasm_u32x4_shr(sign, 16));
+}
+
+static void narrow_to_float16(const void* from, void* to, size_t count) {
+  const float* given = from;
+  uint16_t* result = to;
+  for (; count >= 8; count -= 8, given += 8, result += 8) {
+    const v128_t low = halves_of_floats(wasm_v128_load(given)), high = halves_of_floats(wasm_v128_load(given + 4));
+    wasm_v128_store(result, wasm_u16x8_narrow_i32x4(low, high));
+  }
+  for (; count > 0; count--) {
+    *result++ = (uint16_t)wasm_i32x4_extract_lane(halves_of_floats(wasm_v128_load32_zero(given++)), 0);
+  }
 }
 
 static inline uint16_t brain_of_float(float x) {
@@ -106,7 +167,6 @@ static inline uint16_t brain_of_float(float x) {
 
 DEFINE(widen_float16, uint16_t, float, float_of_half(x))
 DEFINE(widen_bfloat16, uint16_t, float, float_of((uint32_t)x << 16))
-DEFINE(narrow_to_float16, float, uint16_t, half_of_float(x))
 DEFINE(narrow_to_bfloat16, float, uint16_t, brain_of_float(x))
 
 /* From a narrow type to the one that it is widened to, and back. */
@@ -159,6 +219,10 @@ static void append(struct cast* cast, cast_row step, enum pyxnn_element to) {
 struct cast cast_find(enum pyxnn_element from, enum pyxnn_element to) {
   const enum pyxnn_element source = types[from].wide, target = to == pyxnn_bool ? source : types[to].wide;
   struct cast cast = {.num_steps = 0, .sizes = {element_size(from)}};
+  if (element_size(from) == 1 && from != pyxnn_int8 && to == pyxnn_float32) {
+    append(&cast, uint8_to_float32, to);
+    return cast;
+  }
   if (narrow_types[from].widen != NULL) {
     append(&cast, narrow_types[from].widen, source);
   }

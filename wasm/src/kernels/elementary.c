@@ -40,4 +40,8 @@ const struct simd_constants simd_constants = {
     .gelu_tanh_least = -88.0f,
     .sine_terms = {-1.6666654611e-1f, 8.3321608736e-3f, -1.9515295891e-4f},
     .cosine_terms = {-0.5f, 4.166664568298827e-2f, -1.388731625493765e-3f, 2.443315711809948e-5f},
+    .int32_limit = 0x1p31f,
+    .minus_int32_limit = -0x1p31f,
+    .half_scale_up = 0x1p112f,
+    .half_scale_down = 0x1p-110f,
 };

@@ -33,6 +33,7 @@ extern const struct simd_constants {
   float gelu_most, gelu_least, gelu_above[7], gelu_below[5];
   float gelu_tanh_cube, gelu_tanh_scale, gelu_tanh_least;
   float sine_terms[3], cosine_terms[4];
+  float int32_limit, minus_int32_limit, half_scale_up, half_scale_down;
 } simd_constants;
 
 #define SIMD_CONSTANT(name) wasm_v128_load32_splat(&simd_constants.name)

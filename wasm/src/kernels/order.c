@@ -31,53 +31,62 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
  * The best element is the first, until one is `better`. In a row each lane of a vector has a best of its own; among equals the
  * place counts that is preferred.
  */
-#define EXTREME(name, element, vector, indices, lanes, better, strictly, prefers)                    \
-                                                                                                     \
-  static int64_t name##_row(const element* in, size_t length) {                                      \
-    size_t best = 0, i = 1;                                                                          \
-    if (length >= 2 * lanes) {                                                                       \
-      vector bests = *(const vector*)in;                                                             \
-      indices places = FROM_0_##lanes, now = FROM_0_##lanes;                                         \
-      for (i = lanes; i + lanes <= length; i += lanes) {                                             \
-        const vector next = *(const vector*)(in + i);                                                \
-        const indices is_better = (indices)better(next, bests);                                      \
-        now += lanes;                                                                                \
-        bests = (vector)(((indices)next & is_better) | ((indices)bests & ~is_better));               \
-        places = (now & is_better) | (places & ~is_better);                                          \
-      }                                                                                              \
-      best = (size_t)places[0];                                                                      \
-      for (size_t lane = 1; lane < lanes; lane++) {                                                  \
-        const size_t other = (size_t)places[lane];                                                   \
-        if (strictly(in[other], in[best]) || (in[other] == in[best] && prefers(other, best))) {      \
-          best = other;                                                                              \
-        }                                                                                            \
-      }                                                                                              \
-    }                                                                                                \
-    for (; i < length; i++) {                                                                        \
-      best = better(in[i], in[best]) ? i : best;                                                     \
-    }                                                                                                \
-    return (int64_t)best;                                                                            \
-  }                                                                                                  \
-  static void name(const void* input, size_t length, size_t stride, size_t count, int64_t* output) { \
-    const element* in = input;                                                                       \
-    if (stride == 1) {                                                                               \
-      *output = name##_row(in, length);                                                              \
-      return;                                                                                        \
-    }                                                                                                \
-    element bests[order_columns];                                                                    \
-    int32_t places[order_columns] = {0};                                                             \
-    memcpy(bests, in, count * sizeof(element));                                                      \
-    for (size_t j = 1; j < length; j++) {                                                            \
-      in += stride;                                                                                  \
-      for (size_t i = 0; i < count; i++) {                                                           \
-        const bool is_better = better(in[i], bests[i]);                                              \
-        bests[i] = is_better ? in[i] : bests[i];                                                     \
-        places[i] = is_better ? (int32_t)j : places[i];                                              \
-      }                                                                                              \
-    }                                                                                                \
-    for (size_t i = 0; i < count; i++) {                                                             \
-      output[i] = places[i];                                                                         \
-    }                                                                                                \
+#define EXTREME(name, element, vector, indices, lanes, better, strictly, prefers)                                    \
+                                                                                                                     \
+  static int64_t name##_row(const element* in, size_t length) {                                                      \
+    size_t best = 0, i = 1;                                                                                          \
+    if (length >= 2 * lanes) {                                                                                       \
+      vector bests = *(const vector*)in;                                                                             \
+      indices places = FROM_0_##lanes, now = FROM_0_##lanes;                                                         \
+      for (i = lanes; i + lanes <= length; i += lanes) {                                                             \
+        const vector next = *(const vector*)(in + i);                                                                \
+        const indices is_better = (indices)better(next, bests);                                                      \
+        now += lanes;                                                                                                \
+        bests = (vector)(((indices)next & is_better) | ((indices)bests & ~is_better));                               \
+        places = (now & is_better) | (places & ~is_better);                                                          \
+      }                                                                                                              \
+      best = (size_t)places[0];                                                                                      \
+      for (size_t lane = 1; lane < lanes; lane++) {                                                                  \
+        const size_t other = (size_t)places[lane];                                                                   \
+        if (strictly(in[other], in[best]) || (in[other] == in[best] && prefers(other, best))) {                      \
+          best = other;                                                                                              \
+        }                                                                                                            \
+      }                                                                                                              \
+    }                                                                                                                \
+    for (; i < length; i++) {                                                                                        \
+      best = better(in[i], in[best]) ? i : best;                                                                     \
+    }                                                                                                                \
+    return (int64_t)best;                                                                                            \
+  }                                                                                                                  \
+  static void name(const void* input, size_t length, size_t stride, size_t count, int64_t* output) {                 \
+    const element* in = input;                                                                                       \
+    if (stride == 1) {                                                                                               \
+      *output = name##_row(in, length);                                                                              \
+      return;                                                                                                        \
+    }                                                                                                                \
+    element bests[order_columns];                                                                                    \
+    __typeof__((indices){0}[0]) places[order_columns] = {0};                                                         \
+    memcpy(bests, in, count * sizeof(element));                                                                      \
+    for (size_t j = 1; j < length; j++) {                                                                            \
+      in += stride;                                                                                                  \
+      size_t i = 0;                                                                                                  \
+      for (; i + lanes <= count; i += lanes) {                                                                       \
+        vector* best = (vector*)(bests + i);                                                                         \
+        indices* place = (indices*)(places + i);                                                                     \
+        const vector next = *(const vector*)(in + i);                                                                \
+        const indices is_better = (indices)better(next, *best), now = (indices){0} + (__typeof__((indices){0}[0]))j; \
+        *best = (vector)(((indices)next & is_better) | ((indices) * best & ~is_better));                             \
+        *place = (now & is_better) | (*place & ~is_better);                                                          \
+      }                                                                                                              \
+      for (; i < count; i++) {                                                                                       \
+        const bool is_better = better(in[i], bests[i]);                                                              \
+        bests[i] = is_better ? in[i] : bests[i];                                                                     \
+        places[i] = is_better ? (__typeof__(places[0]))j : places[i];                                                \
+      }                                                                                                              \
+    }                                                                                                                \
+    for (size_t i = 0; i < count; i++) {                                                                             \
+      output[i] = places[i];                                                                                         \
+    }                                                                                                                \
   }
 
 /* The k best so far are a heap, whose root is the worst of them; in the end it is taken apart from the root on. */

@@ -1,8 +1,10 @@
 #include "kernels/softmax.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "kernels/elementary.h"
+#include "kernels/order.h"
 
 /* exp(x - maximum); NaN stays NaN. */
 SIMD_INLINE void powers_each(v128_t* x, const v128_t* maxima, size_t count) {
@@ -110,26 +112,29 @@ SIMD_INLINE void columns_each(enum pyxnn_softmax_type type, const float* input, 
   }
 }
 
-static void hardmax_column(const float* input, size_t length, size_t stride, float* output) {
-  size_t best = 0;
-  for (size_t j = 1; j < length; j++) {
-    best = input[j * stride] > input[best * stride] ? j : best;
-  }
-  for (size_t j = 0; j < length; j++) {
-    output[j * stride] = j == best ? 1.0f : 0.0f;
+static void hardmax_columns(const float* input, size_t length, size_t stride, size_t count, float* output) {
+  const struct order_kernel* order = order_choose(pyxnn_float32);
+  int64_t places[order_columns];
+  for (size_t i = 0; i < count; i += order_columns) {
+    const size_t columns = count - i < order_columns ? count - i : order_columns;
+    order->extreme[0][0](input + i, length, stride, columns, places);
+    for (size_t j = 0; j < length; j++) {
+      memset(output + j * stride + i, 0, columns * sizeof(float));
+    }
+    for (size_t column = 0; column < columns; column++) {
+      output[(size_t)places[column] * stride + i + column] = 1.0f;
+    }
   }
 }
 
 void softmax_columns(enum pyxnn_softmax_type type, const float* input, size_t length, size_t stride, size_t count,
                      float* output) {
   enum { together = 4 * simd_most };
-  size_t i = 0;
   if (type == pyxnn_hardmax) {
-    for (; i < count; i++) {
-      hardmax_column(input + i, length, stride, output + i);
-    }
+    hardmax_columns(input, length, stride, count, output);
     return;
   }
+  size_t i = 0;
   for (; i + together <= count; i += together) {
     columns_each(type, input + i, length, stride, together, output + i, simd_most);
   }
