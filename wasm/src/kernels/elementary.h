@@ -34,9 +34,13 @@ extern const struct simd_constants {
   float gelu_tanh_cube, gelu_tanh_scale, gelu_tanh_least;
   float sine_terms[3], cosine_terms[4];
   float int32_limit, minus_int32_limit, half_scale_up, half_scale_down;
+  double wide_rounder, quarters_per_radian, quarter_high,
+      quarter_low; /* a quarter of a turn, the high part of 25 bits */
+  double wide_one, power_bound, power_logarithms[7], power_terms[8];
 } simd_constants;
 
 #define SIMD_CONSTANT(name) wasm_v128_load32_splat(&simd_constants.name)
+#define SIMD_CONSTANT_F64(name) wasm_v128_load64_splat(&simd_constants.name)
 
 /* The polynomial of `terms` coefficients, the constant one first. */
 SIMD_INLINE void simd_polynomial_each(const v128_t* x, const float* coefficients, size_t terms, v128_t* sum,

@@ -130,11 +130,11 @@ struct angle {
 
 /* In float64, whose first part of pi / 2 has 25 bits, so that its product with an integer below 2^28 is exact. */
 INLINE struct angle angle_of(v128_t x) {
-  const v128_t rounder = wasm_f64x2_splat(0x1.8p52);
-  const v128_t rounded = wasm_f64x2_add(wasm_f64x2_mul(x, wasm_f64x2_splat(0x1.45f306dc9c883p-1)), rounder);
+  const v128_t rounder = SIMD_CONSTANT_F64(wide_rounder);
+  const v128_t rounded = wasm_f64x2_add(wasm_f64x2_mul(x, SIMD_CONSTANT_F64(quarters_per_radian)), rounder);
   const v128_t n = wasm_f64x2_sub(rounded, rounder);
-  const v128_t first = wasm_f64x2_sub(x, wasm_f64x2_mul(n, wasm_f64x2_splat(1.57079631090164184570e+00)));
-  const v128_t rest = wasm_f64x2_sub(first, wasm_f64x2_mul(n, wasm_f64x2_splat(1.58932547735281966916e-08)));
+  const v128_t first = wasm_f64x2_sub(x, wasm_f64x2_mul(n, SIMD_CONSTANT_F64(quarter_high)));
+  const v128_t rest = wasm_f64x2_sub(first, wasm_f64x2_mul(n, SIMD_CONSTANT_F64(quarter_low)));
   return (struct angle){wasm_f32x4_demote_f64x2_zero(rest), rounded};
 }
 
@@ -211,39 +211,29 @@ INLINE v128_t madd_f64(v128_t a, v128_t b, v128_t c) {
 }
 
 INLINE v128_t polynomial_f64(v128_t x, const double* coefficients, size_t count) {
-  v128_t sum = wasm_f64x2_splat(coefficients[count - 1]);
+  v128_t sum = wasm_v128_load64_splat(coefficients + count - 1);
   for (size_t i = count - 1; i > 0; i--) {
-    sum = madd_f64(sum, x, wasm_f64x2_splat(coefficients[i - 1]));
+    sum = madd_f64(sum, x, wasm_v128_load64_splat(coefficients + i - 1));
   }
   return sum;
 }
 
 /* Two positive float64 to a power: 2^(exponent * log2(x)), by the series of both, good to more than float32 has. */
 INLINE v128_t power_f64(v128_t x, double exponent) {
-  /* 2 / log(2) / (2 * i + 1) */
-  static const double logarithms[] = {2.8853900817779268, 0.9617966939259756,  0.5770780163555854, 0.4121985831111324,
-                                      0.3205988979753252, 0.26230818925253882, 0.2219530832136867};
-  /* log(2)^i / i! */
-  static const double powers[] = {1.0,
-                                  0.6931471805599453,
-                                  0.2402265069591007,
-                                  0.0555041086648216,
-                                  0.009618129107628477,
-                                  0.0013333558146428443,
-                                  0.0001540353039338161,
-                                  0.00001525273380405984};
   /* x = m * 2^k with m from sqrt(1/2) to sqrt(2) */
   const v128_t k = wasm_i64x2_shr(wasm_i64x2_sub(x, wasm_i64x2_splat(0x3fe6a09e667f3bcdll)), 52);
-  const v128_t m = wasm_i64x2_sub(x, wasm_i64x2_shl(k, 52)), unit = wasm_f64x2_splat(1.0);
+  const v128_t m = wasm_i64x2_sub(x, wasm_i64x2_shl(k, 52)), unit = SIMD_CONSTANT_F64(wide_one);
   const v128_t t = wasm_f64x2_div(wasm_f64x2_sub(m, unit), wasm_f64x2_add(m, unit));
   const v128_t integer = wasm_f64x2_convert_low_i32x4(wasm_i32x4_shuffle(k, k, 0, 2, 0, 2));
-  const v128_t logarithm = madd_f64(t, polynomial_f64(wasm_f64x2_mul(t, t), logarithms, 7), integer);
+  const v128_t logarithm =
+      madd_f64(t, polynomial_f64(wasm_f64x2_mul(t, t), simd_constants.power_logarithms, 7), integer);
   const v128_t product = wasm_f64x2_mul(logarithm, wasm_f64x2_splat(exponent));
-  const v128_t bounded = wasm_f64x2_pmin(wasm_f64x2_pmax(product, wasm_f64x2_splat(-160.0)), wasm_f64x2_splat(160.0));
-  const v128_t rounder = wasm_f64x2_splat(0x1.8p52), rounded = wasm_f64x2_add(bounded, rounder);
+  const v128_t bound = SIMD_CONSTANT_F64(power_bound);
+  const v128_t bounded = wasm_f64x2_pmin(wasm_f64x2_pmax(product, wasm_f64x2_neg(bound)), bound);
+  const v128_t rounder = SIMD_CONSTANT_F64(wide_rounder), rounded = wasm_f64x2_add(bounded, rounder);
   const v128_t rest = wasm_f64x2_sub(bounded, wasm_f64x2_sub(rounded, rounder));
   const v128_t scale = wasm_i64x2_add(wasm_i64x2_shl(rounded, 52), wasm_i64x2_splat(1023ll << 52));
-  return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_mul(polynomial_f64(rest, powers, 8), scale));
+  return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_mul(polynomial_f64(rest, simd_constants.power_terms, 8), scale));
 }
 
 /* Of zeros and of what is not finite, libm knows. */

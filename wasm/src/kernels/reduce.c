@@ -62,8 +62,10 @@ enum operation { add, add_magnitudes, add_squares, multiply, take_greater, take_
 #define LOWEST -INFINITY
 #define HIGHEST INFINITY
 #define MAGNITUDE(a) ((f32x4)wasm_f32x4_abs((v128_t)(a)))
-#define GREATER(a, b) ((f32x4)wasm_f32x4_max((v128_t)(a), (v128_t)(b)))
-#define LESSER(a, b) ((f32x4)wasm_f32x4_min((v128_t)(a), (v128_t)(b)))
+/* A NaN of a stays, one of b is put in; V8 takes eight instructions for WebAssembly's own maximum of float32. */
+#define OR_NAN(b, value) ((f32x4)wasm_v128_or(value, wasm_f32x4_ne((v128_t)(b), (v128_t)(b))))
+#define GREATER(a, b) OR_NAN(b, wasm_f32x4_pmax((v128_t)(a), (v128_t)(b)))
+#define LESSER(a, b) OR_NAN(b, wasm_f32x4_pmin((v128_t)(a), (v128_t)(b)))
 #include "kernels/reduce_template.h"
 
 #define ELEMENT int32_t
