@@ -123,8 +123,16 @@ INLINE void compute(const struct depthwise_qs8_row* row, size_t pixels, size_t k
       weights += group_size;
       const struct eight multipliers = {wasm_v128_load(row->multipliers + channel),
                                         wasm_v128_load(row->multipliers + channel + 4)};
-      requantize_rows(&to, sums, pixels, multipliers, row->output + first * row->output_stride + channel,
-                      row->output_stride, row->pixels - first, row->channels - channel);
+      int8_t* output = row->output + first * row->output_stride + channel;
+      const size_t left_pixels = row->pixels - first, left_channels = row->channels - channel;
+      if (left_pixels >= pixels && left_channels >= depthwise_qs8_channels) {
+        requantize_rows(&to, sums, pixels, multipliers, output, row->output_stride);
+      } else {
+        int8_t all[depthwise_qs8_tile * depthwise_qs8_channels];
+        requantize_rows(&to, sums, pixels, multipliers, all, depthwise_qs8_channels);
+        copy_block(all, output, row->output_stride, left_pixels < pixels ? left_pixels : pixels,
+                   left_channels < depthwise_qs8_channels ? left_channels : depthwise_qs8_channels);
+      }
     }
   }
 }

@@ -13,6 +13,7 @@ INLINE void add_products(size_t count, const int16_t* rows, const int8_t* column
   for (size_t r = 0; r < count; r++) {
     row[r] = rows + r * depth;
   }
+#pragma clang loop unroll(disable)
   for (const int8_t* end = columns + depth * product_columns; columns != end;) {
 #pragma unroll
     for (size_t pair = 0; pair < depths_at_once; pair += 2) {
@@ -53,8 +54,14 @@ INLINE void compute(const struct product_tile* tile, size_t count) {
     add_products(count, tile->rows, tile->columns + column * tile->depth, tile->depth, sums);
     const struct eight multipliers = {wasm_v128_load(tile->multipliers + column),
                                       wasm_v128_load(tile->multipliers + column + 4)};
-    requantize_rows(&to, sums, count, multipliers, tile->output + column, tile->output_stride, count,
-                    tile->num_columns - column);
+    const size_t left = tile->num_columns - column;
+    if (left >= product_columns) {
+      requantize_rows(&to, sums, count, multipliers, tile->output + column, tile->output_stride);
+    } else {
+      int8_t all[product_rows * product_columns];
+      requantize_rows(&to, sums, count, multipliers, all, product_columns);
+      copy_block(all, tile->output + column, tile->output_stride, count, left);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 #ifndef PYXNN_KERNELS_REQUANTIZE_H
 #define PYXNN_KERNELS_REQUANTIZE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <wasm_simd128.h>
@@ -46,39 +47,32 @@ static inline __attribute__((always_inline)) v128_t requantize_eight(const struc
                                  requantize_four(to, sums.high, multipliers.high));
 }
 
-/*
- * Stores the results of rows of eight columns, two rows at a time.
- * @param count    rows of sums; a constant
- * @param rows     the first of them that are stored
- * @param columns  the first columns that are stored, all of them for 8 and more
- * @param stride   between rows of the output
- */
+/* Stores the results of `count` rows of eight columns, two at a time; `count` is a constant. */
 static inline __attribute__((always_inline)) void requantize_rows(const struct requantizer* to,
                                                                   const struct eight* sums, size_t count,
                                                                   struct eight multipliers, int8_t* output,
-                                                                  size_t stride, size_t rows, size_t columns) {
+                                                                  size_t stride) {
 #pragma unroll
   for (size_t r = 0; r < count; r += 2) {
-    const size_t next = r + 1 < count ? r + 1 : r;
+    const bool is_last = r + 1 == count;
     const v128_t wide = requantize_eight(to, sums[r], multipliers);
-    const v128_t narrow =
-        wasm_i8x16_narrow_i16x8(wide, next > r ? requantize_eight(to, sums[next], multipliers) : wide);
-    const v128_t results = wasm_i8x16_min(narrow, to->high);
-    if (columns >= 8 && next < rows) {
-      wasm_v128_store64_lane(output, results, 0);
-      if (next > r) {
-        wasm_v128_store64_lane(output + stride, results, 1);
-      }
-    } else {
-      int8_t all[16];
-      wasm_v128_store(all, results);
-      for (size_t row = r; row <= next && row < rows; row++) {
-        for (size_t i = 0; i < columns && i < 8; i++) {
-          output[(row - r) * stride + i] = all[(row - r) * 8 + i];
-        }
-      }
+    const v128_t next = is_last ? wide : requantize_eight(to, sums[r + 1], multipliers);
+    const v128_t results = wasm_i8x16_min(wasm_i8x16_narrow_i16x8(wide, next), to->high);
+    wasm_v128_store64_lane(output, results, 0);
+    if (!is_last) {
+      wasm_v128_store64_lane(output + stride, results, 1);
     }
     output += 2 * stride;
+  }
+}
+
+/*
+ * Where requantize_rows may store a block of which only some rows and columns are wanted.
+ * @param all  room for it, `rows` times 8
+ */
+static inline void copy_block(const int8_t* all, int8_t* output, size_t stride, size_t rows, size_t columns) {
+  for (size_t row = 0; row < rows; row++) {
+    memcpy(output + row * stride, all + row * 8, columns);
   }
 }
 
