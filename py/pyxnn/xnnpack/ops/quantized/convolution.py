@@ -14,7 +14,7 @@ from pyxnn.xnnpack.registry import quantized
 
 
 def supports_conv(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Constant symmetric weights, in all or by output channel; windows over one or two axes."""
+    """Constant weights, in all or by output channel, their zero points alike or near 0; windows over one or two axes."""
     reason = (
         conditions.activation(node, graph)
         or conditions.weights(node, graph, 1, axis=0)
@@ -31,7 +31,7 @@ def supports_conv(node: Node, graph: Graph, target: Quantization) -> str | None:
 def lower_conv(node: Node, ctx: Lowering, target: Quantization) -> None:
     """Conv (opsets 1 to 22) of int8 X (N, C, [H,] W), W (M, C/group, [kH,] kW) and int32 B (M)."""
     x, source = ctx.quantized(node.input(0))
-    weights, scale = operands.weights(ctx, node.input(1))
+    weights, scale, kernel_zero = operands.weights(ctx, node.input(1))
     groups = node.attribute("group", 1)
     if x.rank != weights.ndim or x.shape[1] != weights.shape[1] * groups:
         raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")
@@ -48,6 +48,6 @@ def lower_conv(node: Node, ctx: Lowering, target: Quantization) -> None:
         operands.multipliers(source.scale, scale, target, channels),
         node.output(0),
         windows.output_shape(x.shape, channels, window),
-        operands.requantization(source, target, ctx.bounds),
+        operands.requantization(source, kernel_zero, target, ctx.bounds),
     )
     ctx.define(node.output(0), output)

@@ -14,7 +14,7 @@ from pyxnn.xnnpack.values import Value
 
 
 def supports_gemm(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Constant symmetric weights, in all or by column, and a constant C of one row; beta 1, alpha above 0."""
+    """Constant weights, in all or by column, their zero points alike or near 0, and a constant C of one row; beta 1, alpha above 0."""
     if node.attribute("alpha", 1.0) <= 0 or (node.input(2) and node.attribute("beta", 1.0) != 1):
         return "its alpha is not positive, or its beta not 1"
     columns = 0 if node.attribute("transB", 0) else 1
@@ -41,7 +41,7 @@ def lower_gemm(node: Node, ctx: Lowering, target: Quantization) -> None:
 
 
 def supports_matmul(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """One matrix of constant symmetric weights, in all or by column."""
+    """One matrix of constant weights, in all or by column, their zero points alike or near 0."""
     shape = graph.type(node.input(1)).static_shape
     if shape is None or len(shape) != 2 or graph.rank(node.input(0)) in (None, 0, 1):
         return f"input '{node.input(1)}' is not one matrix"
@@ -68,7 +68,7 @@ def _product(
     *,
     transposed: bool,
 ) -> Value:
-    weights, scale = operands.weights(ctx, node.input(1))
+    weights, scale, kernel_zero = operands.weights(ctx, node.input(1))
     return kernels.fully_connected_qs8(
         ctx,
         a,
@@ -76,6 +76,6 @@ def _product(
         operands.bias(ctx, node.input(2), source.scale * scale),
         operands.multipliers(source.scale, scale, target, weights.shape[int(transposed)]),
         node.output(0),
-        operands.requantization(source, target, ctx.bounds),
+        operands.requantization(source, kernel_zero, target, ctx.bounds),
         transposed=transposed,
     )

@@ -12,13 +12,13 @@ from pyxnn.xnnpack.lowering import Lowering
 _INT32 = np.iinfo(np.int32)
 
 
-def weights(ctx: Lowering, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Constant weights as int8 whose zero points are 0, and their scale."""
+def weights(ctx: Lowering, name: str) -> tuple[np.ndarray, np.ndarray, int]:
+    """Constant weights as int8 of one zero point, their scale, and the zero point."""
     (array, (_, scale, zero_point, axis)) = constant(ctx, name)
-    if zero_point.any():
-        points = zero_point.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
-        return (array.astype(np.int16) - points).astype(np.int8), scale
-    return ctx.integer_weights(name), scale
+    if np.unique(zero_point).size == 1:
+        return ctx.integer_weights(name), scale, int(zero_point.flat[0])
+    points = zero_point.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
+    return (array.astype(np.int16) - points).astype(np.int8), scale, 0
 
 
 def bias(ctx: Lowering, name: str, scale: np.ndarray) -> np.ndarray | None:
@@ -40,9 +40,11 @@ def constant(ctx: Lowering, name: str) -> tuple[np.ndarray, Quantization]:
     return integers.source, quantization
 
 
-def requantization(source: Quantization, target: Quantization, bounds: Bounds) -> Requantization:
+def requantization(
+    source: Quantization, kernel_zero: int, target: Quantization, bounds: Bounds
+) -> Requantization:
     """Zero points of what a kernel takes and makes, and the integers that it must keep to."""
-    return Requantization(int(source.zero_point), 0, *limits(target, bounds))
+    return Requantization(int(source.zero_point), kernel_zero, *limits(target, bounds))
 
 
 def limits(target: Quantization, bounds: Bounds) -> tuple[int, int, int]:

@@ -1,0 +1,99 @@
+"""Conv, Gemm and MatMul between DequantizeLinear and QuantizeLinear, as native onnxruntime runs them: on one integer kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+
+from tests.support import native
+
+Arrays = dict[str, np.ndarray]
+DTYPES = [np.int8, np.uint8]
+
+
+def any_integers(random: np.random.Generator, dtype: type, *shape: int) -> np.ndarray:
+    limits = np.iinfo(dtype)
+    return random.integers(limits.min, limits.max + 1, shape, dtype)
+
+
+def any_point(random: np.random.Generator, dtype: type) -> np.ndarray:
+    return any_integers(random, dtype)
+
+
+def model(op_type: str, x: np.ndarray, w: np.ndarray, axis: int, zeros: str, **attributes: object):
+    """A product of `x` with weights whose zero points are 0, one for all, or one for each column."""
+    random = np.random.default_rng(x.size)
+    columns, depth = w.shape[axis], w.size // w.shape[axis]
+    per_channel = zeros != "one"
+    scale = random.uniform(0.001, 0.02, columns if per_channel else ()).astype(np.float32)
+    zero = np.zeros(scale.shape, w.dtype)
+    if zeros == "one":
+        zero = any_point(random, w.dtype)
+    constants: Arrays = {
+        "w": w,
+        "w_scale": scale,
+        "w_zero": zero,
+        "x_scale": np.float32(0.031),
+        "x_zero": any_point(random, x.dtype),
+        "y_scale": np.float32(0.031 * 0.01 * 73 * depth**0.5 * 2),
+        "y_zero": any_point(random, x.dtype),
+        "b": random.integers(-5000, 5000, columns, np.int32),
+        "b_scale": np.float32(0.031) * scale,
+    }
+    operands = ["x_d", "w_d"] if op_type == "MatMul" else ["x_d", "w_d", "b_d"]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "x_scale", "x_zero"], ["x_d"]),
+        helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["w_d"], axis=axis),
+        helper.make_node("DequantizeLinear", ["b", "b_scale"], ["b_d"], axis=0),
+        helper.make_node(op_type, operands, ["y_d"], **attributes),
+        helper.make_node("QuantizeLinear", ["y_d", "y_scale", "y_zero"], ["y"]),
+    ]
+    return native.build(nodes, {"x": x}, ["y"], constants, dtype=x.dtype, opset=21)
+
+
+def compare(data: bytes, x: np.ndarray, operator: str) -> None:
+    part = native.subgraph(data)
+    found = {task.split()[0] for task in native.tasks(part, {"x": x})}
+    part.close()
+    moves = {
+        "Transpose",
+        "DequantizeLinear+QuantizeLinear",
+    }  # uint8 is flipped where it comes and leaves
+    assert found - moves == {f"{operator}+QuantizeLinear"}
+    native.compare_integers(data, {"x": x})
+
+
+products = {
+    "dtypes": st.tuples(st.sampled_from(DTYPES), st.sampled_from(DTYPES)),
+    "zeros": st.sampled_from(["none", "one"]),
+    "seed": st.integers(0, 1 << 16),
+}
+
+
+@settings(max_examples=20)
+@given(**products, kernel=st.integers(1, 4), depthwise=st.booleans())
+def test_conv(dtypes, zeros, seed, kernel, depthwise):
+    random = np.random.default_rng(seed)
+    zeros = "one" if dtypes[1] is np.uint8 else zeros
+    channels = int(random.integers(1, 20))
+    x = any_integers(random, dtypes[0], 2, channels, 7, 9)
+    shape = (channels, 1) if depthwise else (int(random.integers(1, 20)), channels)
+    w = any_integers(random, dtypes[1], *shape, kernel, kernel)
+    group = channels if depthwise else 1
+    data = model("Conv", x, w, 0, zeros, group=group, pads=[1, 0, 1, 1], strides=[1, 2])
+    compare(data, x, "Conv")
+
+
+@pytest.mark.parametrize("op_type", ["Gemm", "MatMul"])
+@settings(max_examples=10)
+@given(**products)
+def test_matmul(op_type, dtypes, zeros, seed):
+    random = np.random.default_rng(seed)
+    zeros = "one" if dtypes[1] is np.uint8 else zeros
+    rows, depth, columns = random.integers(1, 40, 3).tolist()
+    x = any_integers(random, dtypes[0], rows, depth)
+    w = any_integers(random, dtypes[1], depth, columns)
+    compare(model(op_type, x, w, 1, zeros), x, op_type)
