@@ -452,6 +452,14 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_matmul_nbits = 46,
+  /*
+   * Means of int8 numbers along one axis, by a kernel of ours: factor * (the sum / extent - in_zero), rounded to nearest, ties to
+   * even, + out_zero, kept between min and max.
+   * params: in_zero (signed) factor(f) out_zero min max (signed)
+   * dims: outer extent inner
+   * refs: input, output [outer, inner]
+   */
+  pyxnn_mean_qs8 = 47,
 };
 
 enum pyxnn_binary_type {

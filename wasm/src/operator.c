@@ -53,6 +53,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_binary_qs8] = &binary_qs8_type,
     [pyxnn_scatter] = &scatter_type,
     [pyxnn_matmul_nbits] = &matmul_nbits_type,
+    [pyxnn_mean_qs8] = &mean_qs8_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -157,6 +157,37 @@ def _divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.asarray(quotient + ((quotient < 0) & (quotient * y != x)), x.dtype)
 
 
+def _clip(
+    node: Node, x: np.ndarray, low: np.ndarray | None = None, high: np.ndarray | None = None
+) -> np.ndarray:
+    if low is not None:
+        x = np.maximum(x, low)
+    return np.asarray(x if high is None else np.minimum(x, high))
+
+
+def _sigmoid(node: Node, x: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x < 0, small, 1) / (1 + small), x.dtype)
+
+
+def _hard_sigmoid(node: Node, x: np.ndarray) -> np.ndarray:
+    alpha, beta = (
+        x.dtype.type(node.attribute(name, default))
+        for name, default in (("alpha", 0.2), ("beta", 0.5))
+    )
+    return np.asarray(np.clip(alpha * x + beta, 0, 1), x.dtype)
+
+
+def _hard_swish(node: Node, x: np.ndarray) -> np.ndarray:
+    sixth, half = x.dtype.type(1 / 6), x.dtype.type(0.5)
+    return np.asarray(x * np.clip(sixth * x + half, 0, 1), x.dtype)
+
+
+def _leaky_relu(node: Node, x: np.ndarray) -> np.ndarray:
+    alpha = x.dtype.type(node.attribute("alpha", 0.01))
+    return np.asarray(np.where(x < 0, alpha * x, x), x.dtype)
+
+
 _CASTS = (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13)
 """TensorProto.DataType of the numbers that NumPy has itself."""
 
@@ -186,6 +217,13 @@ _KERNELS: dict[str, tuple[int, Function]] = {
     "Ceil": (6, _plain(np.ceil)),
     "Sqrt": (6, _plain(np.sqrt)),
     "Exp": (6, _plain(np.exp)),
+    "Tanh": (6, _plain(np.tanh)),
+    "Relu": (6, lambda node, x: np.maximum(x, x.dtype.type(0))),
+    "Clip": (11, _clip),
+    "Sigmoid": (6, _sigmoid),
+    "HardSigmoid": (6, _hard_sigmoid),
+    "HardSwish": (14, _hard_swish),
+    "LeakyRelu": (6, _leaky_relu),
     "Min": (8, _fold(np.minimum)),
     "Max": (8, _fold(np.maximum)),
     "Sum": (8, _fold(np.add)),

@@ -68,6 +68,7 @@ class Kind(IntEnum):
     BINARY_QS8 = 44
     SCATTER = 45
     MATMUL_NBITS = 46
+    MEAN_QS8 = 47
 
 
 class BinaryType(IntEnum):

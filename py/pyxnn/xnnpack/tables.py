@@ -124,8 +124,8 @@ def of(work: Work, graph: Graph, ctx: Lowering) -> Table | None:
         values = np.clip(values, *work.bounds)
     if work.quantization is not None:
         values = work.quantization.integers(values)
-    before = dict.fromkeys(table.operators for table in found if table is not None)
-    return Table(origin, values, "+".join([*before, work.operators]))
+    longest = max((table.operators for table in found if table is not None), key=len)
+    return Table(origin, values, f"{longest}+{work.operators}")
 
 
 def _dequantized(work: Work, graph: Graph, ctx: Lowering) -> Table | None:

@@ -45,6 +45,22 @@ CASES: dict[str, Any] = {
             "without padding": {"auto_pad": "VALID"},
         }.items()
     },
+    **{
+        op_type: (node(op_type, ["a"], ["y"], **attributes), [3 * A])
+        for op_type, attributes in {
+            "Relu": {},
+            "Tanh": {},
+            "Sigmoid": {},
+            "HardSigmoid": {"alpha": 0.3, "beta": 0.4},
+            "HardSwish": {},
+            "LeakyRelu": {"alpha": 0.2},
+        }.items()
+    },
+    "clip": (
+        node("Clip", ["a", "b", "c"], ["y"]),
+        [A, np.array(-0.5, np.float32), np.array(0.7, np.float32)],
+    ),
+    "clip from above": (node("Clip", ["a", "", "b"], ["y"]), [A, np.array(0.7, np.float32)]),
     "gather": (node("Gather", ["a", "b"], ["y"], axis=1), [A, np.array([[0, -1], [2, 1]])]),
     "gather a scalar": (node("Gather", ["a", "b"], ["y"]), [INTS, np.array(-1)]),
     "concat": (node("Concat", ["a", "b"], ["y"], axis=-1), [A, A]),
@@ -139,7 +155,7 @@ def test_quick_kernel(case: str) -> None:
     graph = load(model.SerializeToString()).graph
     each = graph.nodes[0]
     assert quick.find(each) is not None
-    (actual,) = cpu.evaluate(each, graph, [inputs[name] for name in each.inputs])
+    (actual,) = cpu.evaluate(each, graph, [inputs.get(name) for name in each.inputs])
     assert isinstance(actual, np.ndarray) and actual.dtype == expected.dtype
     np.testing.assert_allclose(actual, expected, 1e-6, 1e-7, strict=True)
 
@@ -150,7 +166,8 @@ def test_quick_kernel(case: str) -> None:
         (node("Squeeze", ["a"], ["y"], axes=[0]), 11),
         (node("Slice", ["a"], ["y"], starts=[0], ends=[1]), 9),
         (node("Cast", ["a"], ["y"], to=8), 13),
-        (node("Relu", ["a"], ["y"]), 13),
+        (node("Clip", ["a"], ["y"], min=0.0), 6),
+        (node("Softmax", ["a"], ["y"]), 13),
     ],
 )
 def test_other_forms_have_none(operator: onnx.NodeProto, opset: int) -> None:

@@ -31,7 +31,7 @@ from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize
 from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
 from pyxnn.xnnpack.kernels.pooling import pool, roi_align, roi_pool
-from pyxnn.xnnpack.kernels.quantization import binary_qs8, dequantize, lookup, quantize
+from pyxnn.xnnpack.kernels.quantization import binary_qs8, dequantize, lookup, mean_qs8, quantize
 from pyxnn.xnnpack.kernels.quantized import (
     Requantization,
     convolution_qs8,
@@ -86,6 +86,7 @@ __all__ = [
     "lookup",
     "matmul_integer",
     "matmul_nbits",
+    "mean_qs8",
     "nest_words",
     "normalize",
     "pad",

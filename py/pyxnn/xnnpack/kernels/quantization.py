@@ -1,12 +1,15 @@
-"""Floats to integers and back, and elementwise operations on bytes."""
+"""Floats to integers and back; elementwise operations and means of bytes."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pyxnn.engine import BinaryType, Kind
+from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.kernels.cast import cast, element
 from pyxnn.xnnpack.kernels.nest import aligned, nest, nest_words
 from pyxnn.xnnpack.resources import digest
@@ -91,3 +94,41 @@ def binary_qs8(
     params = [type, *signed[:2], *map(float, factors), *signed[2:]]
     output = ctx.new(np.broadcast_shapes(x.shape, y.shape), x.order, _INT8)
     return ctx.step(Kind.BINARY_QS8, params, nest_words(nest(x, y, output)), [x, y], output)
+
+
+def mean_qs8(
+    ctx: Lowering,
+    x: Quantized,
+    axes: Iterable[int],
+    factor: float,
+    out_zero: int,
+    low: int,
+    high: int,
+) -> Value:
+    """The mean of an int8 tensor over axes, which keep the extent 1, by the scale of the input over that of the result.
+
+    Of no numbers it is the zero point. The other arguments are those of `binary_qs8`.
+    """
+    integers, axes = x.integers, set(axes)
+    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(integers.shape))
+    if integers.size == 0:
+        return Value.constant(np.full(shape, np.clip(out_zero, low, high), _INT8))
+    if not _lie_together(integers, axes):
+        order = sorted(integers.order, key=lambda axis: axis in axes)
+        integers = ctx.arrange(integers, tuple(order))
+    places = [place for place, axis in enumerate(integers.order) if axis in axes]
+    extents, reduced = layout.fold_reduce(integers.physical, places)
+    place = reduced[0] if reduced else len(extents)
+    dims = [math.prod(extents[:place]), *(extents[place : place + 1] or [1])]
+    signed = [number & 0xFFFFFFFF for number in (out_zero, low, high)]
+    params = [int(x.quantization.zero_point) & 0xFFFFFFFF, factor, *signed]
+    output = ctx.new(shape, integers.order, _INT8)
+    return ctx.step(
+        Kind.MEAN_QS8, params, [*dims, math.prod(extents[place + 1 :])], [integers], output
+    )
+
+
+def _lie_together(x: Value, axes: set[int]) -> bool:
+    """Whether some axes are neighbours in memory, those of extent 1 left out."""
+    places = [place for place, axis in enumerate(x.order) if axis in axes]
+    return len(layout.fold_reduce(x.physical, places)[1]) <= 1

@@ -43,14 +43,20 @@ def lower_reduce(node: Node, ctx: Lowering) -> None:
     ReduceMax and ReduceMin (20): data and axes, all when axes are absent or empty, to one element for those along them, with or
     without the axes."""
     x = ctx.value(node.input(0))
-    given = ctx.constant(node.input(1))
-    axes = [] if given is None else [int(axis) % x.rank for axis in given.reshape(-1)]
-    if not axes and not node.attribute("noop_with_empty_axes", 0):
-        axes = list(range(x.rank))
+    axes = axes_of(node, ctx, x.rank)
     output = _reduce(ctx, _TYPES[node.op_type], x, axes)
     if not node.attribute("keepdims", 1):
         output = without(output, axes)
     ctx.define(node.output(0), output)
+
+
+def axes_of(node: Node, ctx: Lowering, rank: int) -> list[int]:
+    """The axes that a Reduce operator reduces."""
+    given = ctx.constant(node.input(1))
+    axes = [] if given is None else [int(axis) % rank for axis in given.reshape(-1)]
+    if not axes and not node.attribute("noop_with_empty_axes", 0):
+        axes = list(range(rank))
+    return axes
 
 
 def mean(ctx: Lowering, x: Value, axes: Iterable[int]) -> Value:
