@@ -67,25 +67,44 @@ void block_split(const struct block_weights* weights, const float* row, size_t l
   }
 }
 
-/* Adds the sum of the lanes. */
+/* The sum of the lanes. */
 INLINE float sum_lanes(v128_t a) {
   a = wasm_f32x4_add(a, wasm_i64x2_shuffle(a, a, 1, 0));
   return wasm_f32x4_extract_lane(a, 0) + wasm_f32x4_extract_lane(a, 1);
 }
 
+/* Four weights of a column from place k on, a multiple of 4, not yet scaled; of 4 bits every other is 16 times too large. */
+INLINE v128_t four_weights(size_t bits, const uint8_t* column, size_t k) {
+  if (bits == 8) {
+    const v128_t bytes = wasm_v128_load32_zero(column + k);
+    return wasm_f32x4_convert_u32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(bytes)));
+  }
+  const v128_t pair = wasm_v128_load16_splat(column + k / 2);
+  const v128_t apart = wasm_i8x16_shuffle(pair, pair, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+  return wasm_f32x4_convert_i32x4(wasm_v128_and(apart, wasm_i32x4_const(0x0F, 0xF0, 0x0F, 0xF0)));
+}
+
+/* What makes the numbers of four_weights as large as they are. */
+INLINE v128_t parts_of(size_t bits) {
+  return bits == 8 ? wasm_f32x4_const_splat(1.0f) : wasm_f32x4_const(1.0f, 0.0625f, 1.0f, 0.0625f);
+}
+
 /* What a column's zero points take off its product with a row. */
 static float zeros_product(const struct block_weights* weights, const struct block_row* row, size_t column) {
-  const float* scales = weights->scales + column * weights->blocks;
-  const int is_half = weights->zeros == NULL && weights->float_zeros == NULL;
+  const size_t blocks = weights->blocks, bits = weights->bits;
+  const float* scales = weights->scales + column * blocks;
+  const uint8_t* zeros = weights->zeros == NULL ? NULL : weights->zeros + column * ((blocks * bits + 7) / 8);
+  v128_t sums = wasm_f32x4_const_splat(0.0f), zero = wasm_f32x4_splat((float)(1 << (bits - 1)));
   size_t block = 0;
-  v128_t sums = wasm_f32x4_const_splat(0.0f);
-  if (is_half) {
-    for (; block + 4 <= weights->blocks; block += 4) {
-      sums = simd_madd(wasm_v128_load(scales + block), wasm_v128_load(row->sums + block), sums);
+  for (; weights->float_zeros == NULL && block + 4 <= blocks; block += 4) {
+    if (zeros != NULL) {
+      zero = wasm_f32x4_mul(four_weights(bits, zeros, block), parts_of(bits));
     }
+    const v128_t scaled = wasm_f32x4_mul(wasm_v128_load(scales + block), wasm_v128_load(row->sums + block));
+    sums = simd_madd(scaled, zero, sums);
   }
-  float sum = sum_lanes(sums) * (float)(1 << (weights->bits - 1));
-  for (; block < weights->blocks; block++) {
+  float sum = sum_lanes(sums);
+  for (; block < blocks; block++) {
     sum += scales[block] * row->sums[block] * block_zero(weights, column, block);
   }
   return sum;
@@ -232,21 +251,10 @@ void block_products(const struct block_weights* weights, const struct block_row*
   }
 }
 
-/* Four weights of a column from place k on, a multiple of 4, not yet scaled; of 4 bits every other is 16 times too large. */
-INLINE v128_t four_weights(size_t bits, const uint8_t* column, size_t k) {
-  if (bits == 8) {
-    const v128_t bytes = wasm_v128_load32_zero(column + k);
-    return wasm_f32x4_convert_u32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(bytes)));
-  }
-  const v128_t pair = wasm_v128_load16_splat(column + k / 2);
-  const v128_t apart = wasm_i8x16_shuffle(pair, pair, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
-  return wasm_f32x4_convert_i32x4(wasm_v128_and(apart, wasm_i32x4_const(0x0F, 0xF0, 0x0F, 0xF0)));
-}
-
 INLINE void unpack_four(size_t bits, const struct block_weights* weights, const size_t* columns, size_t width,
                         size_t length, float* panel) {
   const size_t bytes = block_bytes(weights);
-  const v128_t parts = bits == 8 ? wasm_f32x4_const_splat(1.0f) : wasm_f32x4_const(1.0f, 0.0625f, 1.0f, 0.0625f);
+  const v128_t parts = parts_of(bits);
   for (size_t block = 0; block < weights->blocks; block++) {
     v128_t scales[4], offsets[4];
     const uint8_t* from[4];
