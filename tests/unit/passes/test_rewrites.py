@@ -313,3 +313,119 @@ def test_what_a_body_captures_is_alive() -> None:
     assert_parity(
         build(nodes, inputs, constants={"w": normal(2)}), {"x": normal(2), "c": np.array(True)}
     )
+
+
+# --- shapes of Reshape, and Gemm between two of them
+
+
+def extent(x: str, axis: str, name: str) -> list[onnx.NodeProto]:
+    """One extent of a value, as exporters write it."""
+    return [
+        node("Shape", [x], [f"{name}_shape"]),
+        node("Gather", [f"{name}_shape", axis], [f"{name}_number"], axis=0),
+        node("Unsqueeze", [f"{name}_number", "axes"], [name]),
+    ]
+
+
+PLACES = {"first": np.array(0), "second": np.array(1), "axes": np.array([0])}
+OUTER = [*extent("x", "first", "batch"), *extent("x", "second", "tokens")]
+HEADS = [
+    *OUTER,
+    node("Concat", ["batch", "tokens", "heads", "size"], ["four"], axis=0),
+    node("Reshape", ["x", "four"], ["h"]),
+    node("Transpose", ["h"], ["y"], perm=[0, 2, 1, 3]),
+]
+SIZES = PLACES | {"heads": np.array([2]), "size": np.array([3])}
+
+
+def test_a_reshape_that_keeps_extents_has_a_constant_shape() -> None:
+    inputs: dict[str, Any] = {"x": ["batch", "tokens", 6]}
+    result = after(None, HEADS, inputs, constants=SIZES)
+    assert ops(result) == ["Reshape", "Transpose"]
+    assert result.initializers[result.nodes[0].input(1)].tolist() == [0, 0, 2, 3]
+    for extents in ((2, 5, 6), (3, 1, 6)):
+        assert_parity(build(HEADS, inputs, constants=SIZES), {"x": normal(*extents)})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "extents"),
+    [
+        (HEADS, [None, None, 6]),
+        ([*HEADS[:-1], node("Identity", ["h"], ["y"])], ["batch", "tokens", 6]),
+        (
+            [
+                *OUTER,
+                node("Concat", ["tokens", "batch", "heads", "size"], ["four"], axis=0),
+                *HEADS[-2:],
+            ],
+            ["batch", "tokens", 6],
+        ),
+    ],
+    ids=["unknown extents", "an output", "extents that change places"],
+)
+def test_a_reshape_that_stays(nodes: list[onnx.NodeProto], extents: list[Any]) -> None:
+    assert "Concat" in ops(after(None, nodes, {"x": extents}, constants=SIZES))
+    assert_parity(build(nodes, {"x": extents}, constants=SIZES), {"x": normal(2, 5, 6)})
+
+
+LINEAR = [
+    *OUTER,
+    node("Reshape", ["x", "flat"], ["rows"]),
+    node("Gemm", ["rows", "w", "c"], ["p"]),
+    node("Concat", ["batch", "tokens", "columns"], ["three"], axis=0),
+    node("Reshape", ["p", "three"], ["h"]),
+    node("Neg", ["h"], ["y"]),
+]
+LAYER = PLACES | {
+    "flat": np.array([-1, 6]),
+    "w": normal(6, 4),
+    "c": normal(4),
+    "columns": np.array([4]),
+}
+SEQUENCE: dict[str, Any] = {"x": ["batch", "tokens", 6]}
+
+
+def gemm(**attributes: Any) -> list[onnx.NodeProto]:
+    """The layer with another Gemm."""
+    return [
+        node("Gemm", one.input, one.output, **attributes) if one.op_type == "Gemm" else one
+        for one in LINEAR
+    ]
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_a_gemm_between_reshapes(transposed: int) -> None:
+    nodes = gemm(transB=transposed)
+    constants = LAYER | ({"w": normal(4, 6)} if transposed else {})
+    result = after(None, nodes, SEQUENCE, constants=constants)
+    assert ops(result) == ["MatMul", "Add", "Neg"]
+    assert_parity(build(nodes, SEQUENCE, constants=constants), {"x": normal(2, 5, 6)})
+
+
+def test_a_gemm_of_joined_heads() -> None:
+    inputs: dict[str, Any] = {"x": ["batch", "tokens", 2, 3]}
+    result = after(None, LINEAR, inputs, constants=LAYER)
+    assert ops(result) == ["Reshape", "MatMul", "Add", "Neg"]
+    assert_parity(build(LINEAR, inputs, constants=LAYER), {"x": normal(2, 5, 2, 3)})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "outputs"),
+    [
+        (gemm(alpha=0.5, transA=1), {"flat": np.array([6, -1])}, ("y",)),
+        (LINEAR, {"c": normal(10, 4)}, ("y",)),
+        (LINEAR, {"c": normal(10, 1)}, ("y",)),
+        (LINEAR, {}, ("y", "p")),
+        (LINEAR, {}, ("y", "h")),
+        ([*LINEAR, node("Neg", ["rows"], ["z"])], {}, ("y", "z")),
+    ],
+    ids=["transposed", "a matrix added", "a column added", "product", "output", "rows"],
+)
+def test_a_gemm_that_stays(
+    nodes: list[onnx.NodeProto], constants: dict[str, Any], outputs: tuple[str, ...]
+) -> None:
+    result = after(None, nodes, SEQUENCE, outputs, constants=LAYER | constants)
+    assert "Gemm" in ops(result)
+    if "flat" not in constants:
+        model = build(nodes, SEQUENCE, outputs, LAYER | constants)
+        assert_parity(model, {"x": normal(2, 5, 6)})
