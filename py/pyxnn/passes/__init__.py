@@ -96,7 +96,6 @@ BASIC: tuple[Pass, ...] = (
     fold_padding.run,
     fold_batch_norm.run,
     fold_affine.run,
-    fold_scale.run,
     fuse_gelu.run,
     fuse_softplus.run,
     fuse_hard_sigmoid.run,
@@ -106,6 +105,7 @@ BASIC: tuple[Pass, ...] = (
     fuse_layer_norm.run,
     fuse_rms_norm.run,
     prelu_to_leaky_relu.run,
+    fold_scale.run,
     dead_code.run,
 )
 """What makes a graph smaller and leaves its results alone but for rounding."""

@@ -2,7 +2,7 @@
 
     * MatMul(x, W) * c is MatMul(x, W * c), and (MatMul(x, W) + a) * c is MatMul(x, W * c) + a * c, where a and c are one
       number or one for each column;
-    * MatMul(x * c, W) is MatMul(x, W * c), where c is one number;
+    * MatMul(x * c, W) is MatMul(x, W * c), where c is one number, and x no product itself: that may be an activation;
     * the alpha of a Gemm goes into a constant B, its beta into a constant C.
 Div by a constant is a product too.
 Must not fire when a value between, or the old weights, are used elsewhere or are a graph output, when a constant adds a
@@ -47,6 +47,8 @@ def _with_what_scales_its_input(node: Node, graph: Graph) -> Sequence[Node] | No
     scale = made_by(graph, node.input(0), "Mul", "Div")
     factor = None if scale is None else _factor(graph, scale, 1)
     if scale is None or factor is None or factor.size != 1:
+        return None
+    if made_by(graph, scale.input(0), "Mul") is not None:
         return None
     weights = _scaled(graph, node.input(1), factor)
     if weights is None or not swallow(graph, {scale, node}, node):

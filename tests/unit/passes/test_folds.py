@@ -304,6 +304,24 @@ def test_a_number_added_by_a_gemm() -> None:
     assert folded.attributes == {}
 
 
+def test_activations_before_a_matmul_stay_whole() -> None:
+    """The number is the last part of a Gelu, which fuses; of what doesn't fuse, it stays too."""
+    numbers = {"root": 2**0.5, "one": 1, "half": 0.5}
+    constants = {name: np.array(value, np.float32) for name, value in numbers.items()}
+    nodes = [
+        node("Div", ["x", "root"], ["d"]),
+        node("Erf", ["d"], ["e"]),
+        node("Add", ["e", "one"], ["f"]),
+        node("Mul", ["x", "f"], ["g"]),
+        node("Mul", ["g", "half"], ["h"]),
+        node("MatMul", ["h", "w"], ["y"]),
+    ]
+    constants["w"] = MATRIX["w"]
+    assert ops(after(nodes, constants, x=ROWS)) == ["Gelu", "MatMul"]
+    nodes[1] = node("Sin", ["d"], ["e"])
+    assert ops(after(nodes, constants, x=ROWS))[-2:] == ["Mul", "MatMul"]
+
+
 def test_factors_of_a_gemm() -> None:
     constants = {"w": normal(3, 6), "a": normal(3)}
     gemm = node("Gemm", ["x", "w", "a"], ["y"], alpha=0.3, beta=-2.0, transB=1)
