@@ -48,8 +48,8 @@ int32_t sum_row_qs8(const int8_t* input, size_t count) {
     const v128_t pairs = wasm_i16x8_extadd_pairwise_i8x16(wasm_v128_load(input + at));
     sums = wasm_i32x4_add(sums, wasm_i32x4_extadd_pairwise_i16x8(pairs));
   }
-  int32_t sum = wasm_i32x4_extract_lane(sums, 0) + wasm_i32x4_extract_lane(sums, 1) +
-                wasm_i32x4_extract_lane(sums, 2) + wasm_i32x4_extract_lane(sums, 3);
+  int32_t sum = wasm_i32x4_extract_lane(sums, 0) + wasm_i32x4_extract_lane(sums, 1) + wasm_i32x4_extract_lane(sums, 2) +
+                wasm_i32x4_extract_lane(sums, 3);
   for (; at < count; at++) {
     sum += input[at];
   }
