@@ -197,4 +197,4 @@ def test_refusals():
     x = np.ones(3)
     node = helper.make_node("Relu", ["x"], ["y"])
     data = native.build([node], {"x": x}, ["y"], dtype=np.float64)
-    assert native.refusal(data) == "input 'x' is float64, not of a type that kernels compare"
+    assert native.refusal(data) == "input 'x' is float64, not of a type that kernels compute with"

@@ -233,7 +233,7 @@ def test_refusals_of_pow():
     node = helper.make_node("Pow", ["x", "p"], ["y"])
     feeds = {"x": np.ones(3, np.float32), "p": np.ones(3, np.float64)}
     data = native.build([node], feeds, ["y"])
-    assert native.refusal(data) == "input 'p' is float64, not of a type that kernels compare"
+    assert native.refusal(data) == "input 'p' is float64, not of a type that kernels compute with"
 
 
 def test_pow_of_computed_integers():
