@@ -10,7 +10,7 @@ import pytest
 from pyxnn import passes
 from pyxnn.graph import Graph
 from pyxnn.xnnpack import registry
-from tests.support.onnx_models import FLOAT, build, graph, node, ops
+from tests.support.onnx_models import build, graph, node, ops
 from tests.support.parity import assert_parity
 
 X = np.random.default_rng(0).standard_normal((2, 6, 4, 4), np.float32)
