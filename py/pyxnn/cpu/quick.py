@@ -16,6 +16,7 @@ import numpy as np
 from pyxnn.cpu.conv_transpose import conv_transpose
 from pyxnn.cpu.images import image_decoder
 from pyxnn.cpu.max_pool import max_pool
+from pyxnn.cpu.non_max_suppression import non_max_suppression
 from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import dtype_of
 
@@ -42,7 +43,7 @@ def is_cheap(node: Node, graph: Graph) -> bool:
     return all(shape is not None and math.prod(shape) <= _SMALL for shape in shapes)
 
 
-_COSTLY = {"ConvTranspose", "ImageDecoder"}
+_COSTLY = {"ConvTranspose", "ImageDecoder", "NonMaxSuppression"}
 _SMALL = 4096
 """So many elements NumPy goes through about as fast as it is called."""
 
@@ -237,6 +238,7 @@ _KERNELS: dict[str, tuple[int, Function]] = {
     "ImageDecoder": (20, image_decoder),
     "Optional": (15, _optional),
     "MaxPool": (1, max_pool),
+    "NonMaxSuppression": (10, non_max_suppression),
     "Where": (9, _plain(np.where)),
 }
 """By operator: the opset from which on its inputs and attributes are as the kernel takes them."""

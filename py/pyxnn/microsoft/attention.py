@@ -61,19 +61,28 @@ def _padding(body: Body, mask: str, like: str) -> str:
     return body.add("Unsqueeze", addend, body.constant([1, 2] if rank == 2 else [1]))
 
 
+def _lengths(body: Body, padding: str, like: str) -> str:
+    """The numbers of keys that count: all of a mask (batch), or what one (3 * batch + 2) begins with."""
+    (batch, *_), (count,) = (body.graph.shape(name) or (None,) for name in (like, padding))
+    if isinstance(batch, int) and isinstance(count, int) and count != batch:
+        _refuse(body, (count != 3 * batch + 2, "its mask has another form"))
+        ends = body.constant([0]), body.constant([batch])
+        padding = body.add("Slice", padding, *ends)
+    return body.add("Cast", padding, to=onnx.TensorProto.INT64)
+
+
+def _unpacked(body: Body, name: str, count: int) -> list[str]:
+    """(batch, rows, heads, count, size) as so many of (batch, rows, heads * size)."""
+    parts = body.add_with_outputs(count, "Split", name, axis=3, num_outputs=count)
+    return [body.reshape(part, [0, 0, -1]) for part in parts]
+
+
 def _masks(body: Body, padding: str, bias: str, like: str) -> tuple[str, str]:
     """The mask of what a padding mask and a bias say, and the numbers of keys that count; "" for what isn't there."""
     if padding and body.graph.rank(padding) == 1:
-        counts = {(body.graph.shape(name) or (None,))[0] for name in (like, padding)}
-        _refuse(
-            body,
-            (bool(body.node.attribute("unidirectional", 0)), "keys are counted and it is causal"),
-            (
-                all(isinstance(n, int) for n in counts) and len(counts) > 1,
-                "its mask has another form",
-            ),
-        )
-        return bias, body.add("Cast", padding, to=onnx.TensorProto.INT64)
+        causal = bool(body.node.attribute("unidirectional", 0))
+        _refuse(body, (causal, "keys are counted and it is causal"))
+        return bias, _lengths(body, padding, like)
     if not padding:
         return bias, ""
     mask = _padding(body, padding, like)
@@ -91,19 +100,23 @@ def _masks(body: Body, padding: str, bias: str, like: str) -> tuple[str, str]:
     unidirectional=int,
 )
 def multi_head_attention(body: Body) -> None:
-    """Query, key and value (batch, rows, width), bias of all three, padding mask, bias of scores, past keys and values
+    """Query, key and value (batch, rows, width), or the last two or all packed (batch, rows, heads, 2 or 3, size), bias of all, padding mask, bias of scores, past keys and values
     (batch, heads, rows, size) to their attention (batch, rows, width), and keys and values behind those past."""
     node = body.node
     query, key, value, bias, padding, scores_bias, past_key, past_value = (
         node.input(index) for index in range(8)
     )
     heads = node.attributes["num_heads"]
+    if not key and body.graph.rank(query) == 5:
+        query, key, value = _unpacked(body, query, 3)
+    elif key and not value and body.graph.rank(key) == 5:
+        key, value = _unpacked(body, key, 2)
     ranks = [body.graph.rank(name) for name in (query, key, value)]
     _refuse(
         body,
         (bool(node.input(8) or node.input(9)), "its cache is shared between beams"),
         (bool(node.output(3)), "its scores are used"),
-        (ranks not in ([3, 3, 3], [3, 4, 4]), "queries, keys and values come packed"),
+        (ranks not in ([3, 3, 3], [3, 4, 4]), f"queries, keys and values have ranks {ranks}"),
         (ranks[1] == 4 and bool(bias), "keys and values with a bias come by heads"),
     )
     if bias:

@@ -65,6 +65,50 @@ def test_multi_head_attention(mask, with_bias, dynamic):
     compare("MultiHeadAttention", inputs, ["y"], feeds, constants, dynamic, num_heads=3, scale=0.3)
 
 
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("packed", ["q", "k"])
+def test_multi_head_attention_packed(packed, with_bias):
+    """Native onnxruntime takes it on GPUs only, so it is given the parts."""
+    feeds = qkv(2, 6, 6, 24)
+    parts = {name: array.reshape(2, 6, 3, 8) for name, array in feeds.items()}
+    inputs, constants = ["q", "k", "v"], {}
+    if with_bias:
+        inputs, constants = [*inputs, "b"], {"b": random(3, (72,))}
+    node = helper.make_node("MultiHeadAttention", inputs, ["y"], domain=DOMAIN, num_heads=3)
+    data = native.build([node], feeds, ["y"], constants, domains={DOMAIN: 1})
+    (expected,) = native.run_native(data, feeds)
+    if packed == "q":
+        feeds = {"q": np.stack([parts[name] for name in "qkv"], 3)}
+        inputs[1:3] = ["", ""]
+    else:
+        feeds = {"q": feeds["q"], "k": np.stack([parts["k"], parts["v"]], 3)}
+        inputs[2] = ""
+    while not inputs[-1]:
+        inputs.pop()
+    node = helper.make_node("MultiHeadAttention", inputs, ["y"], domain=DOMAIN, num_heads=3)
+    data = native.build([node], feeds, ["y"], constants, domains={DOMAIN: 1})
+    part = native.subgraph(data)
+    np.testing.assert_allclose(part.run(feeds)["y"], expected, **TOLERANCE)
+    part.close()
+
+
+@pytest.mark.parametrize("form", ["counts", "places"])
+def test_key_padding_of_one_axis(form):
+    """Counts alone, and with where the rows of queries and keys begin, which onnxruntime's CPU provider doesn't take."""
+    feeds = qkv(2, 5, 6, 24)
+    counts = np.array([6, 2], np.int32)
+    node = helper.make_node(
+        "MultiHeadAttention", ["q", "k", "v", "", "n"], ["y"], domain=DOMAIN, num_heads=3
+    )
+    data = native.build([node], {**feeds, "n": counts}, ["y"], domains={DOMAIN: 1})
+    (expected,) = native.run_native(data, {**feeds, "n": counts})
+    places = np.array([0, 5, 10, 0, 6, 8], np.int32)
+    feeds["n"] = counts if form == "counts" else np.concatenate([counts, places])
+    data = native.build([node], feeds, ["y"], domains={DOMAIN: 1})
+    with pyxnn.InferenceSession(data) as session:
+        np.testing.assert_allclose(session.run(None, feeds)[0], expected, **TOLERANCE)
+
+
 @pytest.mark.parametrize("causal", [0, 1])
 def test_multi_head_attention_with_past(causal):
     feeds = qkv(2, 5, 5, 24)
