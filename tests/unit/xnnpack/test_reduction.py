@@ -179,6 +179,20 @@ def test_of_nothing(op_type):
     native.compare(native.build([node], {"x": x}, ["y"]), {"x": x})
 
 
+@pytest.mark.parametrize("op_type", ["ReduceMax", "ReduceMin"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "bool"])
+def test_narrow_integers(op_type, dtype):
+    x = np.random.default_rng(8).integers(0, 2 if dtype == "bool" else 120, (3, 4, 5)).astype(dtype)
+    for keepdims in (0, 1):
+        node = helper.make_node(op_type, ["x", "axes"], ["y"], keepdims=keepdims)
+        constants = {"axes": np.array([1])}
+        data = native.build([node], {"x": x}, ["y"], constants, opset=20, dtype=np.dtype(dtype))
+        native.compare(data, {"x": x}, reference=True)
+    nothing = x[:, :0]
+    data = native.build([node], {"x": nothing}, ["y"], constants, opset=20, dtype=np.dtype(dtype))
+    native.compare(data, {"x": nothing}, reference=True)
+
+
 def test_refusals():
     x = np.ones((2, 3), np.int32)
     for op_type in ("ReduceL2", "ReduceLogSum", "ReduceLogSumExp"):

@@ -197,6 +197,29 @@ def test_dropout_that_is_left():
     node = helper.make_node("Dropout", ["x"], ["y", "mask"])
     data = native.build([node], {"x": x}, ["y"])
     native.compare(data, {"x": x})
+    data = native.build([node], {"x": x}, ["y", "mask"], dtype=(np.float32, np.bool_))
+    native.compare(data, {"x": x})
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("float32", "int32"), ("int64", "uint64"), ("uint8", "int8"), ("float64", "int64")],
+)
+def test_bit_cast(source, target):
+    x = counting((2, 3, 4)).astype(source)
+    to = helper.np_dtype_to_tensor_dtype(np.dtype(target))
+    node = helper.make_node("BitCast", ["t"], ["y"], to=to)
+    nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), node]
+    data = native.build(nodes, {"x": x}, ["y"], opset=26, dtype=np.dtype(target))
+    native.compare(data, {"x": x}, reference=True)
+
+
+def test_windows():
+    """Their sizes are known when a plan is made."""
+    for op_type in ("BlackmanWindow", "HammingWindow", "HannWindow"):
+        node = helper.make_node(op_type, ["n"], ["y"])
+        data = native.build([node], {"n": np.array(10)}, ["y"])
+        native.compare(data, {"n": np.array(10)}, reference=True, rtol=1e-6, atol=1e-7)
 
 
 def test_refusals():

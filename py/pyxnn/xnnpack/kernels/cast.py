@@ -20,8 +20,8 @@ def element(dtype: np.dtype) -> Element:
 
 
 def working_type(dtype: np.dtype) -> np.dtype:
-    """The type that kernels compute in: of narrow integers, a wider one."""
-    if dtype.kind not in "iu" or dtype.itemsize == 8:
+    """The type that kernels compute in: of narrow integers and bool, a wider one."""
+    if dtype.kind not in "biu" or dtype.itemsize == 8:
         return dtype
     return np.dtype(np.int64 if dtype == np.uint32 else np.int32)
 

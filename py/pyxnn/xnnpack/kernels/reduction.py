@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyxnn.engine import Kind, ReduceType
 from pyxnn.xnnpack import layout
-from pyxnn.xnnpack.kernels.cast import element
+from pyxnn.xnnpack.kernels.cast import cast, element, working_type
 from pyxnn.xnnpack.values import Value
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ MAX_REDUCE_DIMS = 8
 
 
 def reduce(ctx: Lowering, type: ReduceType, x: Value, axes: Iterable[int]) -> Value:
-    """A reduction of float32, int32 or int64 over axes, which keep the extent 1."""
-    axes = set(axes)
+    """A reduction over axes, which keep the extent 1; narrow integers and bool are computed in wider ones."""
+    axes, working = set(axes), working_type(x.dtype)
+    if working != x.dtype:
+        return cast(ctx, reduce(ctx, type, cast(ctx, x, working), axes), x.dtype)
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
     places = [place for place, axis in enumerate(x.order) if axis in axes]
     extents, reduced = layout.fold_reduce(x.physical, places)

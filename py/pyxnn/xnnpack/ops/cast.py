@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pyxnn.graph import Graph, Node
@@ -35,6 +37,23 @@ def lower_cast(node: Node, ctx: Lowering) -> None:
     elif source != target:
         x = _rounded(ctx, x, target)
     ctx.define(node.output(0), x)
+
+
+def supports_bit_cast(node: Node, graph: Graph) -> str | None:
+    """From and to types of 32 and 64 bits, and integers of fewer."""
+    target = dtype_of(node.attributes["to"])
+    if {graph.dtype(node.input(0)), target} & HALVES:
+        return "floats of 16 bits don't lie as such"
+    return conditions.movable(node, graph) or _is_known(target)
+
+
+@register("BitCast", supports=supports_bit_cast)
+def lower_bit_cast(node: Node, ctx: Lowering) -> None:
+    """BitCast (opset 26): the bytes of input as elements of the type `to`, which is of the same size."""
+    x, target = ctx.value(node.input(0)), dtype_of(node.attributes["to"])
+    assert target is not None
+    source = x.source.view(target) if isinstance(x.source, np.ndarray) else x.source
+    ctx.define(node.output(0), replace(x, source=source, dtype=target))
 
 
 def _rounded(ctx: Lowering, x: Value, half: np.dtype) -> Value:

@@ -31,10 +31,10 @@ _OF_FLOATS = ("ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
 
 
 def supports_reduce(node: Node, graph: Graph) -> str | None:
-    """Integers but for ReduceL2, ReduceLogSum and ReduceLogSumExp."""
-    if node.op_type not in _OF_FLOATS and graph.dtype(node.input(0)) in (np.int32, np.int64):
-        return None
-    return conditions.floating(node, graph, [0])
+    """Floats; integers but uint64, and bool, but for ReduceL2, ReduceLogSum and ReduceLogSumExp."""
+    if node.op_type in _OF_FLOATS or graph.dtype(node.input(0)) == np.uint64:
+        return conditions.floating(node, graph, [0])
+    return conditions.computable(node, graph, [0])
 
 
 @register(*_TYPES, supports=supports_reduce, planned=(1,))
@@ -79,9 +79,12 @@ def _of_nothing(type: ReduceType, dtype: np.dtype) -> float | int:
     if type in (ReduceType.LOG_SUM, ReduceType.LOG_SUM_EXP):
         return -np.inf
     if type in (ReduceType.GREATEST, ReduceType.LEAST):
-        is_float = dtype.kind == "f"
-        low, high = (-np.inf, np.inf) if is_float else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        return low if type == ReduceType.GREATEST else high
+        is_least = type == ReduceType.LEAST
+        if dtype.kind == "b":
+            return is_least
+        if dtype.kind == "f":
+            return np.inf if is_least else -np.inf
+        return np.iinfo(dtype).max if is_least else np.iinfo(dtype).min
     return 0
 
 

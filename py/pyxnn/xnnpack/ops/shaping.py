@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
+from pyxnn.xnnpack.values import Value
 
 
 @register("Identity", supports=conditions.movable_data)
@@ -19,9 +22,7 @@ def lower_identity(node: Node, ctx: Lowering) -> None:
 
 
 def supports_dropout(node: Node, graph: Graph) -> str | None:
-    """Not in training mode; the mask isn't used."""
-    if node.output(1):
-        return "its output mask is used"
+    """Not in training mode."""
     if node.input(2):
         training = graph.constant(node.input(2))
         if training is None or training.any():
@@ -31,8 +32,12 @@ def supports_dropout(node: Node, graph: Graph) -> str | None:
 
 @register("Dropout", supports=supports_dropout)
 def lower_dropout(node: Node, ctx: Lowering) -> None:
-    """Dropout (opsets 7 to 22), in inference: the value itself."""
+    """Dropout (opsets 7 to 22), in inference: the value itself, and a mask, bool, that is true."""
     lower_identity(node, ctx)
+    if node.output(1):
+        shape = ctx.value(node.input(0)).shape
+        mask = np.ones(shape, ctx.dtype(node.output(1)) or np.bool_)
+        ctx.define(node.output(1), Value.constant(mask))
 
 
 @register("Reshape", supports=conditions.movable_data, planned=(1,))
