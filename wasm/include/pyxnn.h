@@ -460,6 +460,14 @@ enum pyxnn_kind {
    * refs: input, output [outer, inner]
    */
   pyxnn_mean_qs8 = 47,
+  /*
+   * Pairs of numbers of each row turned by angles, by a kernel of ours; elements behind the pairs are copied.
+   * params: interleaved (1: pairs lie side by side; 0: the second ones behind all first ones)
+   * dims: batch heads rows size (of a row) half (how many pairs), strides of the input and of the output (batch, head, row), strides
+   *       of the tables (batch, row); 0 repeats
+   * refs: input, cosines [half], sines [half], output
+   */
+  pyxnn_rotary = 48,
 };
 
 enum pyxnn_binary_type {

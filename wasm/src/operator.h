@@ -170,6 +170,7 @@ extern const struct operator_type binary_qs8_type;
 extern const struct operator_type scatter_type;
 extern const struct operator_type matmul_nbits_type;
 extern const struct operator_type mean_qs8_type;
+extern const struct operator_type rotary_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

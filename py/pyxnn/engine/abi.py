@@ -69,6 +69,7 @@ class Kind(IntEnum):
     SCATTER = 45
     MATMUL_NBITS = 46
     MEAN_QS8 = 47
+    ROTARY = 48
 
 
 class BinaryType(IntEnum):

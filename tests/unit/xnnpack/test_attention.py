@@ -200,12 +200,39 @@ def test_tensor_scatter_outside(place):
 
 
 @pytest.mark.parametrize("interleaved", [0, 1])
-@pytest.mark.parametrize("dynamic", [False, True])
-def test_rotary_embedding(interleaved, dynamic):
-    """It runs by its body."""
-    feeds = {"x": random(0, (2, 5, 24)), "ids": np.array([[0, 1, 2, 3, 4], [7, 1, 3, 9, 2]])}
-    tables = {"c": random(1, (16, 4)), "s": random(2, (16, 4))}
-    attributes = {"num_heads": 3, "interleaved": interleaved}
-    node = helper.make_node("RotaryEmbedding", ["x", "c", "s", "ids"], ["y"], **attributes)
-    data = native.build([node], feeds, ["y"], tables, opset=23, dynamic=dynamic)
-    native.compare(data, feeds, **TOLERANCE, reference=True)
+@pytest.mark.parametrize("size", [2, 6, 8, 14, 64])
+@pytest.mark.parametrize("form", ["flat", "heads", "rows", "partial", "tables"])
+def test_rotary_embedding(interleaved, size, form):
+    """Of rank 3 and 4, as it lies behind a Transpose, in part, and with the tables' rows in sequence."""
+    shape = {"heads": (2, 3, 5, size), "rows": (2, 5, 3, size)}.get(form, (2, 5, 3 * size))
+    feeds = {"x": random(0, shape), "ids": np.array([[0, 1, 2, 3, 4], [7, 1, 3, 9, 2]])}
+    turned = 2 if form == "partial" else size
+    places = (2, 5) if form == "tables" else (16,)
+    tables = {"c": random(1, (*places, turned // 2)), "s": random(2, (*places, turned // 2))}
+    attributes = {"interleaved": interleaved}
+    if len(shape) == 3:
+        attributes["num_heads"] = 3
+    if turned != size:
+        attributes["rotary_embedding_dim"] = turned
+    inputs = ["t" if form == "rows" else "x", "c", "s", "ids"]
+    if form == "tables":
+        inputs.pop()
+        del feeds["ids"]
+    nodes = [helper.make_node("RotaryEmbedding", inputs, ["y"], **attributes)]
+    if form == "rows":
+        nodes.insert(0, helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1, 3]))
+    for dynamic in (False, True):
+        data = native.build(nodes, feeds, ["y"], tables, opset=23, dynamic=dynamic)
+        native.compare(data, feeds, **TOLERANCE, reference=True)
+    part = native.subgraph(data)
+    assert [step.kernel for step in part.profile(feeds)[1]].count("rotary") == 1
+    part.close()
+
+
+def test_tables_that_do_not_fit():
+    feeds = {"x": random(0, (2, 5, 24)), "c": random(1, (2, 5, 3)), "s": random(2, (2, 5, 3))}
+    node = helper.make_node("RotaryEmbedding", list(feeds), ["y"], num_heads=3)
+    part = native.subgraph(native.build([node], feeds, ["y"], opset=23, dynamic=True))
+    with pytest.raises(errors.InvalidArgument, match="3 angles can't turn 8 elements"):
+        part.run(feeds)
+    part.close()

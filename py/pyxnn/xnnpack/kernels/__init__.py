@@ -5,7 +5,7 @@ they can't do themselves: more than 6 dimensions, bounds after the fact. A modul
 are what several have in common.
 """
 
-from pyxnn.xnnpack.kernels.attention import EVERYTHING, Sight, attention
+from pyxnn.xnnpack.kernels.attention import EVERYTHING, Sight, attention, rotary
 from pyxnn.xnnpack.kernels.cast import cast
 from pyxnn.xnnpack.kernels.convolution import convolution, convolution_nd, deconvolution
 from pyxnn.xnnpack.kernels.elementwise import binary, clamp, function, select, unary
@@ -100,6 +100,7 @@ __all__ = [
     "resample",
     "roi_align",
     "roi_pool",
+    "rotary",
     "running_sum",
     "scatter_elements",
     "scatter_slices",

@@ -97,3 +97,24 @@ def _row_strides(x: Value) -> list[int]:
     return [
         0 if extent == 1 else stride for extent, stride in zip(x.shape[:3], strides, strict=True)
     ]
+
+
+def rotary(ctx: Lowering, x: Value, cosines: Value, sines: Value, *, interleaved: bool) -> Value:
+    """The rows of `x` (batch, heads, rows, size) with pairs of elements turned by angles.
+
+    Args:
+        cosines, sines: (batch, rows, pairs); a batch of 1 broadcasts.
+        interleaved: whether pairs lie side by side, else all first ones before all second ones.
+    """
+    x = ctx.arrange(x, layout.axis_last(x.order, 3))
+    cosines, sines = ctx.row_major(cosines), ctx.row_major(sines)
+    batch, heads, rows, size = x.shape
+    half = cosines.shape[-1]
+    fits = cosines.shape[0] in (1, batch) and cosines.shape[1] == rows and 2 * half <= size
+    if not fits or cosines.shape != sines.shape:
+        raise ValueError(f"tables {cosines.shape} and {sines.shape} don't fit {x.shape}")
+    output = ctx.new(x.shape, x.order)
+    strides = layout.strides(x.shape, x.order)[:3]
+    tables = 0 if cosines.shape[0] == 1 else rows * half, half
+    dims = [batch, heads, rows, size, half, *strides, *strides, *tables]
+    return ctx.step(Kind.ROTARY, [int(interleaved)], dims, [x, cosines, sines], output)

@@ -72,6 +72,33 @@ def apart(ctx: Lowering, x: Value, heads: int) -> Value:
     return ctx.reshape(x, (batch, rows, heads, width // heads)).permuted(ROWS_OUTSIDE)
 
 
+def supports_rotary(node: Node, graph: Graph) -> str | None:
+    """A known rank."""
+    if graph.rank(node.input(0)) not in (3, 4):
+        return f"the rank of input '{node.input(0)}' is unknown"
+    return conditions.floating(node, graph, [0, 1, 2])
+
+
+@register("RotaryEmbedding", supports=supports_rotary)
+def lower_rotary(node: Node, ctx: Lowering) -> None:
+    """RotaryEmbedding (opset 23): X of (batch, rows, heads * size) or (batch, heads, rows, size) with the first
+    `rotary_embedding_dim` elements of each row turned, in pairs, by the angles of its place: tables of cosines and sines (batch,
+    rows, pairs), or (places, pairs) and position_ids (batch, rows)."""
+    x = ctx.value(node.input(0))
+    tables = [ctx.value(name) for name in node.inputs[1:3]]
+    if node.input(3):
+        places = ctx.value(node.input(3))
+        tables = [kernels.gather(ctx, table, places, 0) for table in tables]
+    rows = apart(ctx, x, node.attributes["num_heads"]) if x.rank == 3 else x
+    turned = node.attribute("rotary_embedding_dim", 0) or rows.shape[3]
+    if tables[0].shape[-1] != turned // 2:
+        raise ValueError(f"{tables[0].shape[-1]} angles can't turn {turned} elements")
+    y = kernels.rotary(ctx, rows, *tables, interleaved=bool(node.attribute("interleaved", 0)))
+    if x.rank == 3:
+        y = ctx.reshape(y.permuted(ROWS_OUTSIDE), x.shape)
+    ctx.define(node.output(0), y)
+
+
 def _sight(node: Node, offset: int) -> kernels.Sight:
     left, right = (node.attribute(f"{side}_window_size", -1) for side in ("left", "right"))
     if node.attribute("is_causal", 0):
