@@ -299,6 +299,28 @@ def _global_pool(make: Maker, op_type: str) -> None:
         make.node(op_type, [x])
 
 
+def _gather(make: Maker, op_type: str) -> None:
+    x = make.pick()
+    axis = make.axis(x)
+    shape = list(make.values[x].shape)
+    shape[axis] = make.any(1, 3)
+    indices = make.random.integers(-make.values[x].shape[axis], make.values[x].shape[axis], shape)
+    if op_type == "Gather":
+        indices = indices.reshape(-1)[:3]
+    make.node(op_type, [x, make.constant(indices)], axis=axis)
+
+
+def _scatter(make: Maker, op_type: str) -> None:
+    x = make.pick()
+    shape = make.values[x].shape
+    axis = make.axis(x)
+    indices = make.random.integers(-shape[axis], shape[axis], shape)
+    updates = make.alike(lambda other: other == shape)
+    assert updates
+    inputs = [x, make.constant(indices), updates]
+    make.node(op_type, inputs, axis=axis, reduction=make.any("add", "max", "min"))
+
+
 OPERATORS: dict[str, Draw] = {
     **dict.fromkeys(("Abs", "Exp", "Neg", "Relu", "Sigmoid", "Softplus", "Tanh"), _unary()),
     **dict.fromkeys(("Elu", "HardSwish", "Identity", "LeakyRelu", "Mish"), _unary()),
@@ -320,6 +342,8 @@ OPERATORS: dict[str, Draw] = {
     "Reshape": _reshape,
     "Unsqueeze": _unsqueeze,
     "Concat": _concat,
+    **dict.fromkeys(("Gather", "GatherElements"), _gather),
+    "ScatterElements": _scatter,
     "Slice": _slice,
     "Split": _split,
     "Pad": _pad,
