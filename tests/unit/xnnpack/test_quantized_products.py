@@ -1,4 +1,4 @@
-"""Conv, Gemm and MatMul between DequantizeLinear and QuantizeLinear, as native onnxruntime runs them: on one integer kernel."""
+"""Conv, ConvTranspose, Gemm and MatMul between DequantizeLinear and QuantizeLinear, as native onnxruntime runs them: on one integer kernel."""
 
 from __future__ import annotations
 
@@ -85,6 +85,22 @@ def test_conv(dtypes, zeros, seed, kernel, depthwise):
     group = channels if depthwise else 1
     data = model("Conv", x, w, 0, zeros, group=group, pads=[1, 0, 1, 1], strides=[1, 2])
     compare(data, x, "Conv")
+
+
+@settings(max_examples=15)
+@given(
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 1 << 16),
+    kernel=st.integers(2, 4),
+    padding=st.integers(0, 1),
+)
+def test_conv_transpose(dtype, seed, kernel, padding):
+    random = np.random.default_rng(seed)
+    channels, outputs = random.integers(1, 20, 2).tolist()
+    x = any_integers(random, dtype, 2, channels, 5, 6)
+    w = any_integers(random, np.int8, channels, outputs, kernel, kernel)
+    attributes = {"strides": [2, 2], "pads": [0, 1, 1, 0], "output_padding": [0, padding]}
+    compare(model("ConvTranspose", x, w, 1, "none", **attributes), x, "ConvTranspose")
 
 
 @pytest.mark.parametrize("op_type", ["Gemm", "MatMul"])
