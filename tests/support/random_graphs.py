@@ -300,7 +300,9 @@ def _global_pool(make: Maker, op_type: str) -> None:
 
 
 def _gather(make: Maker, op_type: str) -> None:
-    x = make.pick()
+    x = make.alike(bool)
+    if x is None:
+        return
     axis = make.axis(x)
     shape = list(make.values[x].shape)
     shape[axis] = make.any(1, 3)
@@ -311,13 +313,13 @@ def _gather(make: Maker, op_type: str) -> None:
 
 
 def _scatter(make: Maker, op_type: str) -> None:
-    x = make.pick()
+    x = make.alike(bool)
+    if x is None:
+        return
     shape = make.values[x].shape
     axis = make.axis(x)
     indices = make.random.integers(-shape[axis], shape[axis], shape)
-    updates = make.alike(lambda other: other == shape)
-    assert updates
-    inputs = [x, make.constant(indices), updates]
+    inputs = [x, make.constant(indices), make.alike(lambda other: other == shape)]
     make.node(op_type, inputs, axis=axis, reduction=make.any("add", "max", "min"))
 
 
