@@ -60,9 +60,9 @@ def lower_reverse_sequence(node: Node, ctx: Lowering) -> None:
     batch, steps = rows.shape[:2]
     if lengths.shape != (batch,):
         raise ValueError(f"there are lengths {lengths.shape} for a batch of {batch}")
-    step = Value.constant(np.arange(steps))
+    step = Value.constant(np.arange(steps, dtype=np.int64))
     lengths = ctx.reshape(lengths, (batch, 1))
-    last = kernels.binary(ctx, BinaryType.SUBTRACT, lengths, Value.constant(np.array(1)))
+    last = kernels.binary(ctx, BinaryType.SUBTRACT, lengths, Value.constant(np.array(1, np.int64)))
     turned = kernels.binary(ctx, BinaryType.SUBTRACT, last, step)
     inside = kernels.binary(ctx, BinaryType.LESS, step, lengths)
     places = kernels.select(ctx, inside, turned, step)
