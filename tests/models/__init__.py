@@ -31,6 +31,7 @@ BENCHMARK: dict[str, Make] = {
     "mobilenet_v2_int8": lambda: quantized(QUANTIZED["mobilenet_v2_int8"]()),
     "resnet50": resnet50,
     "minilm": minilm,
+    "minilm_dynamic": dynamic(minilm),
     "efficientnet_b0": efficientnet_b0,
     "densenet121": densenet121,
     "yolov8n": yolov8n,
@@ -72,7 +73,6 @@ MODELS: dict[str, Make] = {
     **BENCHMARK,
     **LAYERS,
     "relu_1": layers.relu,
-    "minilm_dynamic": dynamic(minilm),
     "digits": lambda: onnx.load(digits.MODEL_PATH),
 }
 
