@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,16 +136,17 @@ def clean(_: Arguments) -> None:
 
 
 def _module(name: str, arguments: Arguments) -> None:
-    """Runs a module of tools that needs third-party packages, in their environment."""
-    _succeed([environment.python(), "-m", f"tools.{name}", *arguments])
+    """Runs a module of tools that needs third-party packages, or pyxnn itself, in their environment."""
+    source = os.pathsep.join((".", "py"))
+    _succeed([environment.python(), "-m", f"tools.{name}", *arguments], env={"PYTHONPATH": source})
 
 
 def _pytest(arguments: Arguments) -> None:
     _succeed([environment.python(), "-m", "pytest", *arguments])
 
 
-def _succeed(argv: list[str | Path]) -> None:
-    code = show(argv)
+def _succeed(argv: list[str | Path], env: Mapping[str, str] | None = None) -> None:
+    code = show(argv, env=env)
     if code:
         words = " ".join(map(str, argv[1:]))
         raise BuildError(f"`python {words}` failed (exit code {code}); its output is above")
