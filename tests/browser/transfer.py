@@ -27,7 +27,8 @@ def _encode(value: Any) -> Any:
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, np.ndarray):
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
-        return {"array": data, "dtype": value.dtype.str, "shape": list(value.shape)}
+        dtype = value.dtype.name if value.dtype.kind == "V" else value.dtype.str
+        return {"array": data, "dtype": dtype, "shape": list(value.shape)}
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value)} can't be sent: turn it into something simpler")
@@ -38,5 +39,14 @@ def _decode(value: dict[str, Any]) -> Any:
         return base64.b64decode(value["bytes"])
     if value.keys() == {"array", "dtype", "shape"}:
         data = bytearray(base64.b64decode(value["array"]))
-        return np.frombuffer(data, value["dtype"]).reshape(value["shape"])
+        return np.frombuffer(data, _dtype(value["dtype"])).reshape(value["shape"])
     return value
+
+
+def _dtype(text: str) -> np.dtype:
+    """NumPy's types by their codes, bfloat16, int4 and the like by their names."""
+    if text[0] in "<>|":
+        return np.dtype(text)
+    import ml_dtypes  # comes with onnx, which not every page has
+
+    return np.dtype(getattr(ml_dtypes, text))

@@ -45,8 +45,12 @@ class Evaluator:
         """Says that the plan came to its last node."""
         self._is_whole = True
 
+    def has_evaluated(self, node: Node) -> bool:
+        """Whether a node was evaluated for an earlier plan, or for this one."""
+        return node in self._kernels
+
     def is_current(self, node: Node) -> bool:
-        """Whether a node was evaluated for the plan before, and would give the same again."""
+        """Whether a node that has been evaluated would give the same again."""
         return node in self._kernels and self._changed.isdisjoint(node.inputs)
 
     def evaluate(self, node: Node, inputs: Sequence[np.ndarray | None]) -> None:

@@ -71,7 +71,7 @@ class Lowering:
         """
         node = work.node
         is_dequantized = node.is_op("DequantizeLinear")
-        if self._evaluator.is_current(node) and not (is_dequantized or only_shapes_matter(node)):
+        if not (is_dequantized or only_shapes_matter(node)) and self._is_current(node):
             return
         table = tables.of(work, self._graph, self)
         if table is None and not is_dequantized:
@@ -121,6 +121,13 @@ class Lowering:
             self._label = Label(table.operators, work.node.name or name)
             self.define(name, kernels.lookup(self, self.value(table.origin), table.values))
         self._label, self.bounds = label, bounds
+
+    def _is_current(self, node: Node) -> bool:
+        """Whether the plan before evaluated a node, and what is known now would give the same."""
+        if self._evaluator.has_evaluated(node):
+            for name in node.inputs:
+                self._known_array(name)  # which may have been postponed
+        return self._evaluator.is_current(node)
 
     def _plan(self, node: Node) -> bool:
         """Evaluates a node that depends on constants and shapes only; False when it doesn't."""

@@ -72,3 +72,34 @@ def test_a_plan_that_failed_leaves_nothing_behind():
             with pytest.raises(errors.InvalidArgument):
                 part.run(feeds)
     part.close()
+
+
+def test_dequantized_rows_follow_the_shape() -> None:
+    """As of an embedding of places on 8 bits: what is gathered is known while planning, and so is what is added to it."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["all"]),
+        helper.make_node("Slice", ["all", "one", "two"], ["count"]),
+        helper.make_node("Slice", ["places", "zero", "count"], ["some"]),
+        helper.make_node("Gather", ["table", "some"], ["rows"]),
+        helper.make_node("DequantizeLinear", ["rows", "scale", "point"], ["numbers"]),
+        helper.make_node("Add", ["numbers", "half"], ["moved"]),
+        helper.make_node("Add", ["x", "moved"], ["y"]),
+    ]
+    random = np.random.default_rng(0)
+    constants = {
+        "zero": np.int64([0]),
+        "one": np.int64([1]),
+        "two": np.int64([2]),
+        "places": np.arange(9, dtype=np.int64),
+        "table": random.integers(0, 255, (9, 80), np.uint8),
+        "scale": np.float32(0.25),
+        "point": np.uint8(7),
+        "half": np.float32(0.5),
+    }
+    feeds = [{"x": random.standard_normal((1, n, 80), np.float32)} for n in (4, 2, 4, 7)]
+    data = native.build(nodes, feeds[0], ["y"], constants, dynamic=True)
+    part = native.subgraph(data)
+    for feed in feeds:
+        (expected,) = native.run_native(data, feed)
+        np.testing.assert_array_equal(part.run(feed)["y"], expected)
+    part.close()
