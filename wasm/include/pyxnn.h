@@ -118,7 +118,7 @@ enum pyxnn_kind {
   pyxnn_copy = 9,
   /*
    * Depthwise 2-D convolution with one output channel for each input channel, by a kernel of ours that is faster than
-   * XNNPACK's: kernel_w 1, 3 or 5 and stride_w 1 or 2; anything else is pyxnn_unsupported.
+   * XNNPACK's: kernel_w 3 or 5 and stride_w 1 or 2; anything else is pyxnn_unsupported.
    * params: kernel_h kernel_w stride_h stride_w channels min(f) max(f)
    * weights: kernel [channels, kernel_h, kernel_w]; bias [channels] or NULL
    * dims: as pyxnn_convolution

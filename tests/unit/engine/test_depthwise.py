@@ -14,7 +14,7 @@ PADS = [1, 1, 1, 1]
 
 
 @given(
-    kernel_w=st.sampled_from([1, 3, 5]),
+    kernel_w=st.sampled_from([3, 5]),
     kernel_h=st.integers(1, 5),
     stride_w=st.sampled_from([1, 2]),
     stride_h=st.integers(1, 3),

@@ -79,17 +79,12 @@ INLINE void compute(const struct depthwise_tile_arguments* tile, const ptrdiff_t
   static const struct depthwise_kernel kernel_##kernel_w##_##stride = {inner_##kernel_w##_##stride,               \
                                                                        border_##kernel_w##_##stride};
 
-KERNEL(1, 1)
-KERNEL(1, 2)
 KERNEL(3, 1)
 KERNEL(3, 2)
 KERNEL(5, 1)
 KERNEL(5, 2)
 
 const struct depthwise_kernel* depthwise_choose(uint32_t kernel_w, uint32_t stride_w) {
-  if (kernel_w == 1) {
-    return stride_w == 1 ? &kernel_1_1 : stride_w == 2 ? &kernel_1_2 : NULL;
-  }
   if (kernel_w == 3) {
     return stride_w == 1 ? &kernel_3_1 : stride_w == 2 ? &kernel_3_2 : NULL;
   }

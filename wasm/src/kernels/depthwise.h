@@ -47,7 +47,7 @@ struct depthwise_kernel {
 
 /*
  * Chooses the kernel for a window's width and horizontal stride.
- * @return NULL when there is none: kernel_w must be 1, 3 or 5, stride_w 1 or 2.
+ * @return NULL when there is none: kernel_w must be 3 or 5, stride_w 1 or 2.
  */
 const struct depthwise_kernel* depthwise_choose(uint32_t kernel_w, uint32_t stride_w);
 

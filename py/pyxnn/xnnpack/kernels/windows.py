@@ -62,9 +62,7 @@ class Window:
     @property
     def has_depthwise_kernel(self) -> bool:
         """Whether the engine's own depthwise kernel can do it."""
-        return (
-            self.kernel[1] in (1, 3, 5) and self.strides[1] in (1, 2) and self.dilations == (1, 1)
-        )
+        return self.kernel[1] in (3, 5) and self.strides[1] in (1, 2) and self.dilations == (1, 1)
 
 
 PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
