@@ -75,7 +75,7 @@ def _costs(model: onnx.ModelProto) -> list[tuple[str, Cost]]:
                 2 * _multiply_adds(node, shapes),
                 sum(size(name) for name in (*taken(node), *node.input[1:]) if name in shapes),
                 sum(size(name) for name in node.output if name in shapes),
-                max(math.prod(shapes[name]) for name in (node.input[0], node.output[0])),
+                max(math.prod(shapes.get(name, ())) for name in (node.input[0], node.output[0])),
             ),
         )
         for node in graph.node
