@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 OPSET = 24
+RUN_UP = 256  # rows and columns
 IR_VERSION = 11
 
 FLOAT, FLOAT16, BFLOAT16 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16
@@ -22,7 +23,7 @@ Shape = tuple[int, ...]
 
 
 class Single(NamedTuple):
-    """A model of one operator, its last node; the nodes before only make inputs, so that these lie as a kernel left them.
+    """A model of one operator, its last node; the nodes before make inputs, so that these lie as a kernel left them, and wake the pool's workers.
 
     Attributes:
         work: vector operations that a good implementation needs for four elements, of the first input or of the output,
@@ -116,6 +117,11 @@ def _model(
             else x
         )
 
+    # A run-up: half a millisecond after which workers are awake, as they are in the middle of a network.
+    one = node("Slice", "input", constant(np.array([0])), constant(np.array([1])))
+    ones = node("Add", constant(np.ones((RUN_UP, RUN_UP), np.float32)), one)
+    run_up = node("MatMul", ones, constant(np.ones((RUN_UP, RUN_UP), np.float32)))
+
     names = []
     for number, each in enumerate(made):
         if isinstance(each, Made):
@@ -134,6 +140,7 @@ def _model(
     opsets = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     known = {value.name: value for value in shape_inference.infer_shapes(model).graph.value_info}
+    model.graph.output.append(known[run_up])
     for name in results:  # onnx has no type for those of functions, which are as their input is
         same = helper.make_tensor_value_info(name, FLOAT, _shape(inputs[0]))
         model.graph.output.append(known.get(name, same))

@@ -34,7 +34,7 @@ PEERS: dict[str, Callable[[], Library]] = {
 }
 NUMPY_MODEL = "matmul_512"  # the one row for the fun of it
 QUICK_MODELS = ("mobilenet_v2", "matmul_512")
-ROUNDS, QUICK_ROUNDS = 7, 4
+ROUNDS, QUICK_ROUNDS = 6, 4
 PATIENCE, QUICK_PATIENCE = 120.0, 20.0  # seconds to wait for a quiet machine
 PROFILES = 5
 

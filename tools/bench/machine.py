@@ -23,11 +23,16 @@ def processor() -> str:
     return f"{names[0] if names else os.uname().machine}, {len(os.sched_getaffinity(0))} cores"
 
 
-def foreign_seconds() -> float:
-    """Processor seconds since the machine's start that went neither to this process nor to its descendants."""
+def busy_seconds() -> float:
+    """Processor seconds since the machine's start that went to anybody."""
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
     user, nice, system, _, _, interrupt, soft, steal, *_ = fields
-    return (user + nice + system + interrupt + soft + steal) * TICK - own_seconds()
+    return (user + nice + system + interrupt + soft + steal) * TICK
+
+
+def foreign_seconds() -> float:
+    """Of these, those that went neither to this process nor to its descendants."""
+    return busy_seconds() - own_seconds()
 
 
 def own_seconds() -> float:
@@ -93,11 +98,11 @@ class Quiet:
             self.patience -= spent
 
     def _wait(self, threads: int) -> None:
-        """Returns once nobody else has been at work for a moment, and cores are near each other."""
+        """Returns once nobody has been at work for a moment, the pages' own threads neither, and cores are near each other."""
         while self.patience > 0:
-            before = foreign_seconds()
+            before = busy_seconds()
             time.sleep(SAMPLE)
-            if foreign_seconds() - before <= max(SHARE * SAMPLE, TICK) and self._is_near(threads):
+            if busy_seconds() - before <= max(SHARE * SAMPLE, TICK) and self._is_near(threads):
                 return
             self.patience -= SAMPLE
 

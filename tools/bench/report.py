@@ -18,7 +18,8 @@ Each library runs on a page of its own in one headless Chromium. Its output is c
 anything is timed; after a warm-up of at least 5 runs and 1.5 s of each, bursts of 10 runs alternate between all pages, model by model
 and then all over again, so that the bursts of a row are spread over the whole run. A burst begins when the machine is idle and is
 repeated when other programs used more than 8 % of a core meanwhile; one on several threads also waits until a cache line goes from
-core to core as fast as ever, as a virtual machine's cores are at times on two dies with caches of their own. A run begins with the
+core to core as fast as ever, as a virtual machine's cores are at times on two dies with caches of their own. A row that doesn't have two
+bursts whose medians are within 5 % of its fastest run gets up to six bursts more. A run begins with the
 input in an array of the caller's and ends with the output in one. Native onnxruntime, outside of the browser, is for scale: it has
 wider vectors (AVX). NumPy in Pyodide is pyxnn's CPU provider, for the fun of it. What takes more than 2 s is timed once.
 

@@ -18,6 +18,7 @@ BURST = 10
 WARM_RUNS, WARM_SECONDS = 5, 1.5
 SLOW = 2000  # milliseconds: what takes longer is timed once, and no more
 HEAVY, HEAVY_ROUNDS = 40, 3  # milliseconds: what takes longer joins every third round only
+STEADY, MORE_ROUNDS = 1.05, 6  # times the minimum; rows that aren't steady get so many bursts more
 HEADER = (
     f"{'model':22}  {'library':26}  threads  {'best':>8}  {'median':>8}  {'minimum':>8}  "
     f"{'GFLOP/s':>7}  {'session':>7}  {'error':>8}\n"
@@ -59,6 +60,12 @@ class Timed:
         return min(time for burst in self.bursts for time in burst)
 
     @property
+    def is_steady(self) -> bool:
+        """Whether two bursts ran about as fast as the fastest run, so that another benchmark will find the same."""
+        medians = sorted(statistics.median(burst) for burst in self.bursts)
+        return len(medians) > 1 and medians[1] <= STEADY * self.minimum
+
+    @property
     def gflops(self) -> float:
         """10^9 FLOPs a second, in the best burst."""
         return self.case.flops / self.best / 1e6
@@ -93,8 +100,8 @@ def measure(
 ) -> list[Measured]:
     """Times each case on its peers: a burst of every peer in turn, case by case, and all of that `rounds` times.
 
-    So the bursts of a row are spread over the whole benchmark, as the machine's speed drifts. A peer that can't run a case is left out, with a line saying so.
-    At last a row for each is printed.
+    So the bursts of a row are spread over the whole benchmark, as the machine's speed drifts. Rows that are not steady by then get some more.
+    A peer that can't run a case is left out, with a line saying so. At last a row for each is printed.
     """
     found = []
     turns: list[tuple[Peer, Timed]] = []
@@ -116,13 +123,22 @@ def measure(
                 turns.append((peer, timed))
                 warm_up(peer, case)
         say(f"{case.name} is loaded")
+
+    def take_turn(peer: Peer, timed: Timed) -> None:
+        turn = functools.partial(burst, peer, timed)
+        timed.bursts.append(quiet.run(turn, peer.threads))
+
     for number in range(rounds):
         for peer, timed in turns:
-            if number % HEAVY_ROUNDS and timed.best > HEAVY:
-                continue
-            turn = functools.partial(burst, peer, timed)
-            timed.bursts.append(quiet.run(turn, peer.threads))
+            if not number % HEAVY_ROUNDS or timed.best <= HEAVY:
+                take_turn(peer, timed)
         say(f"round {number + 1} of {rounds}")
+    for _ in range(MORE_ROUNDS):
+        unsteady = [(peer, timed) for peer, timed in turns if not timed.is_steady]
+        if unsteady:
+            say(f"once more: {len(unsteady)} rows")
+        for peer, timed in unsteady:
+            take_turn(peer, timed)
     say("\n".join([HEADER, *(str(timed) for measured in found for timed in measured.rows)]))
     return found
 

@@ -30,12 +30,13 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     amounts: list[float] = []
     total = 0.0
 
-    def foreign_seconds() -> float:
+    def seconds() -> float:
         nonlocal total
         total += amounts.pop() if amounts else 0
         return total
 
-    monkeypatch.setattr(machine, "foreign_seconds", foreign_seconds)
+    monkeypatch.setattr(machine, "busy_seconds", seconds)
+    monkeypatch.setattr(machine, "foreign_seconds", seconds)
     monkeypatch.setattr(machine, "SAMPLE", 0.01)
     return amounts
 

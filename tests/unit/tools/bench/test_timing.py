@@ -21,6 +21,22 @@ def test_best_median_and_minimum(case: Case) -> None:
     assert (timed.best, timed.median, timed.minimum) == (4, 5.5, 3)
 
 
+@pytest.mark.parametrize(
+    ("bursts", "steady"),
+    [
+        ([[4, 4, 4]], False),  # nothing to compare it with
+        ([[4, 4, 4], [4, 4.1, 4.2], [9, 9, 9]], True),
+        ([[4, 4, 4], [9, 9, 9]], False),
+        ([[3, 4, 4], [4, 4, 4]], False),  # it can do better
+    ],
+)
+def test_steady_is_what_would_come_again(
+    case: Case, bursts: list[list[float]], steady: bool
+) -> None:
+    timed = Timed(case, PYXNN, 1, creation=0, error=0, bursts=bursts)
+    assert timed.is_steady == steady
+
+
 def test_row_fits_its_header(case: Case) -> None:
     timed = Timed(case, PYXNN, 2, creation=5, error=1e-6, bursts=[[0.001]])
     assert len(str(timed)) == len(HEADER.splitlines()[0])
