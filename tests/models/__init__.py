@@ -16,19 +16,32 @@ from tests.models.efficientnet import efficientnet_b0
 from tests.models.few_bits import few_bits
 from tests.models.minilm import minilm
 from tests.models.mobilenet_v2 import mobilenet_v2
-from tests.models.quantized import quantized
+from tests.models.mobilenet_v3 import mobilenet_v3
+from tests.models.quantized import int8
 from tests.models.resnet50 import resnet50
+from tests.models.unet import unet
 from tests.models.yolov8 import yolov8n
 
 Make = Callable[[], onnx.ModelProto]
 
-# 8-bit models by the float models that they are made from.
-QUANTIZED: dict[str, Make] = {"mobilenet_v2_int8": mobilenet_v2}
+# Float models that are there on fewer bits, too.
+ORIGINS: dict[str, Make] = {
+    "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v3": mobilenet_v3,
+    "efficientnet_b0": efficientnet_b0,
+    "resnet50": resnet50,
+    "unet": unet,
+    "minilm": minilm,
+}
+
+# Models on fewer bits, and the float models that they are made from.
+STATIC = {f"{name}_int8": name for name in ORIGINS}
+QUANTIZED = {**STATIC, "minilm_dynamic": "minilm", "minilm_few_bits": "minilm"}
 
 # What the benchmark measures; a line more is a model more.
 BENCHMARK: dict[str, Make] = {
     "mobilenet_v2": mobilenet_v2,
-    "mobilenet_v2_int8": lambda: quantized(QUANTIZED["mobilenet_v2_int8"]()),
+    "mobilenet_v2_int8": int8(mobilenet_v2),
     "resnet50": resnet50,
     "minilm": minilm,
     "minilm_dynamic": dynamic(minilm),
@@ -71,6 +84,9 @@ LAYERS: dict[str, Make] = {
 
 MODELS: dict[str, Make] = {
     **BENCHMARK,
+    **ORIGINS,
+    **{name: int8(ORIGINS[origin]) for name, origin in STATIC.items()},
+    "minilm_few_bits": few_bits(minilm),
     **LAYERS,
     "relu_1": layers.relu,
     "digits": lambda: onnx.load(digits.MODEL_PATH),

@@ -1,7 +1,7 @@
 """The benchmark: speed, threads and start-up of pyxnn in the browser, beside other libraries.
 
 ./build.sh bench [--quick] [--models NAMES] [--threads COUNTS] [--peers NAMES] [--rounds N] [--layers] [--ops [BEGIN]]
-                 [--profile MODEL] [--json FILE] [--plot]
+                 [--quantized] [--profile MODEL] [--json FILE] [--plot]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
-from tests.models import BENCHMARK, LAYERS, MODELS, QUANTIZED
+from tests.models import BENCHMARK, LAYERS, MODELS, ORIGINS, QUANTIZED, STATIC
 from tests.models.operators import OPERATORS, Single
 from tools import chromium, site
 from tools.bench import alone, figures, loading, peers, plot, report, timing
@@ -53,6 +53,9 @@ def main() -> None:
     if options.plot and options.ops is not None:
         (DOCS / "kernels.md").write_text(report.kernels_page(results))
         say("docs/kernels.md written")
+    elif options.plot and options.quantized:
+        (DOCS / "quantized.md").write_text(report.quantized_page(results, QUANTIZED))
+        say("docs/quantized.md written")
     elif options.plot:
         (DOCS / "performance.svg").write_text(plot.svg(results))
         (DOCS / "performance.md").write_text(report.page(results))
@@ -90,13 +93,16 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         help="operators alone whose names begin so, and nothing else",
     )
     parser.add_argument(
+        "--quantized", action="store_true", help="models on fewer bits beside their float ones"
+    )
+    parser.add_argument(
         "--profile", choices=MODELS, metavar="MODEL", help="one model, step by step"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument(
         "--plot",
         action="store_true",
-        help="write docs/performance.{svg,md}, or of operators docs/kernels.md",
+        help="write docs/performance.{svg,md}, or docs/kernels.md of operators, docs/quantized.md of models on fewer bits",
     )
     options = parser.parse_args(words)
     chosen = options.models
@@ -105,12 +111,18 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     elif options.layers or options.ops is not None:
         options.models, options.peers = chosen or [], options.peers or []
     else:
-        options.models = chosen or list(QUICK_MODELS if options.quick else BENCHMARK)
+        few = [*ORIGINS, *QUANTIZED] if options.quantized else QUICK_MODELS
+        options.models = chosen or list(few if options.quick or options.quantized else BENCHMARK)
         most = [name for name in PEERS if name != "numpy" or not options.quick]
         options.peers = most if options.peers is None else options.peers
     # What a full run has, and one that was asked for a part hasn't.
     options.all = not (
-        chosen or options.profile or options.layers or options.ops is not None or options.quick
+        chosen
+        or options.profile
+        or options.layers
+        or options.ops is not None
+        or options.quantized
+        or options.quick
     )
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     options.words = list(words)
@@ -188,8 +200,8 @@ def run(options: argparse.Namespace) -> Results:
 
 def case(name: str) -> Case:
     """A model of the table, with random input."""
-    origin = QUANTIZED.get(name)
-    return Case.random(name, MODELS[name](), origin and origin())
+    origin = STATIC.get(name)
+    return Case.random(name, MODELS[name](), MODELS[origin]() if origin else None)
 
 
 def measure_peak(lab: Lab) -> figures.Peak:

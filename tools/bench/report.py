@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tools.bench.figures import Alone, Row, Step
 from tools.bench.loading import Loading
@@ -28,6 +28,11 @@ share of what that many threads could do in multiply-adds, measured in the same 
 fast as the fastest other library of the browser a row is, *x ort-web* the same of onnxruntime-web. *error* is the greatest difference of an
 output's element from native onnxruntime's; 8-bit models of other libraries are quantized by their own tools. On other machines
 other figures will come out, and on this one the speed drifts: what differs by less than 15 % is the same.
+"""
+HOW_QUANTIZED = """\
+Models by onnxruntime's own tools, and the float models that they were made from: *int8* with uint8 activations and int8 weights per
+channel, calibrated by seeded numbers; *dynamic* with products on integers that are quantized as they come; *few_bits* with weights in
+blocks of 4 bits. Measured as [performance.md](performance.md) says; *x float* is how many times as fast as pyxnn's own float model one is.
 """
 HOW_ALONE = """\
 Layers and operators alone are single nodes on pyxnn; *ms* is the time of their kernels inside a run, of the best burst of 30.
@@ -59,6 +64,47 @@ def kernels_page(results: Results) -> str:
     """docs/kernels.md."""
     table = alone(results["operators"])
     return "\n".join(["# Operators alone", "", *measured(results), HOW_ALONE, table, ""])
+
+
+def quantized_page(results: Results, origins: Mapping[str, str]) -> str:
+    """docs/quantized.md; `origins` are the float models by the names of those on fewer bits."""
+    title = ["# Models on fewer bits", "", *measured(results), HOW_QUANTIZED]
+    return "\n".join([*title, quantized(results, origins), tables(results)])
+
+
+def quantized(results: Results, origins: Mapping[str, str]) -> str:
+    """Each model on fewer bits against its float model on pyxnn, and against other libraries."""
+    own = {
+        (model["name"], row["threads"]): row for model in results["models"] for row in ours(model)
+    }
+    return table(
+        (
+            "model",
+            "threads",
+            "ms",
+            "float, ms",
+            "x float",
+            "x fastest",
+            "fastest",
+            "x ort-web",
+            "error",
+        ),
+        [
+            (
+                name,
+                str(threads),
+                f"{row['best']:.2f}",
+                f"{own[origins[name], threads]['best']:.2f}",
+                f"{own[origins[name], threads]['best'] / row['best']:.2f}",
+                _ratio(row["to_fastest"]),
+                row["fastest"] or "",
+                _ratio(row["to_onnxruntime_web"]),
+                f"{row['error']:.0e}",
+            )
+            for (name, threads), row in own.items()
+            if name in origins
+        ],
+    )
 
 
 def measured(results: Results) -> list[str]:

@@ -31,6 +31,12 @@ def test_layers_alone() -> None:
     assert arguments(["--layers"]).models == []
 
 
+def test_models_on_fewer_bits_with_their_origins() -> None:
+    options = arguments(["--quantized"])
+    assert not options.all
+    assert {"resnet50", "resnet50_int8"} <= set(options.models)
+
+
 @pytest.mark.parametrize("words", [["--models=nothing"], ["--peers=nobody"], ["--profile=none"]])
 def test_unknown_names(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
