@@ -97,6 +97,9 @@ const convolution = (step, x, filter, bias) => ({
 const STEPS = {
   conv: (step, ...inputs) => tf.fused.conv2d(convolution(step, ...inputs)),
   depthwise: (step, ...inputs) => tf.fused.depthwiseConv2d(convolution(step, ...inputs)),
+  deconv(step, x, filter, bias) {
+    return tf.add(tf.conv2dTranspose(x, filter, step.shape, step.stride, "valid"), bias);
+  },
   linear(step, x, b, bias) {
     const a = tf.reshape(x, [-1, x.shape.at(-1)]);
     const y = tf.fused.matMul({ a, b, bias, activation: activation(step) });
@@ -109,6 +112,7 @@ const STEPS = {
   relu: (_, x) => tf.relu(x),
   relu6: (_, x) => tf.relu6(x),
   sigmoid: (_, x) => tf.sigmoid(x),
+  hardsigmoid: (_, x) => tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6),
   affine(step, x, scale, shift) {
     const y = tf.add(tf.mul(x, scale), shift);
     return step.activation ? tf[step.activation](y) : y;

@@ -30,7 +30,7 @@ ORIGINS: dict[str, Make] = {
     "mobilenet_v3": mobilenet_v3,
     "efficientnet_b0": efficientnet_b0,
     "resnet50": resnet50,
-    "unet": unet,
+    "unet": partial(unet, size=128),
     "minilm": minilm,
 }
 

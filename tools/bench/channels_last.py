@@ -166,6 +166,15 @@ class _Translator:
         )
         self._activate(node, step)
 
+    def _convtranspose(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+        weights = self._arrays[node.input[1]]
+        size = list(weights.shape[2:])
+        if attributes["strides"] != size or any(attributes.get("pads", [])) or len(node.input) != 3:
+            raise UntranslatableError(f"ConvTranspose {node.name}: windows that meet, or no bias")
+        self._constant(node.input[1], weights.transpose(2, 3, 1, 0))
+        shape = self._shape(node.output[0])
+        self._step("deconv", node, node.input, stride=size[0], shape=shape)
+
     def _gemm(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
         if not attributes.get("transB") or len(node.input) != 3:
             raise UntranslatableError(f"Gemm {node.name}: not a fully-connected layer")
@@ -239,6 +248,11 @@ class _Translator:
 
     def _sigmoid(self, node: onnx.NodeProto, _: dict[str, Any]) -> None:
         self._step("sigmoid", node, node.input)
+
+    def _hardsigmoid(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> None:
+        if abs(attributes.get("alpha", 0.2) - 1 / 6) > 1e-6 or attributes.get("beta", 0.5) != 0.5:
+            raise UntranslatableError("HardSigmoid of another slope than HardSwish's")
+        self._step("hardsigmoid", node, node.input)
 
     def _reshape(self, node: onnx.NodeProto, _: dict[str, Any]) -> None:
         self._step("reshape", node, node.input[:1], shape=self._shapes[node.output[0]])

@@ -67,6 +67,11 @@ def conv(step: dict[str, Any], x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor)
     return ACTIVATIONS[step["activation"]](tf.nn.bias_add(y, bias))
 
 
+def deconv(step: dict[str, Any], x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    y = tf.nn.conv2d_transpose(x, kernel, step["shape"], step["stride"], "VALID")
+    return tf.nn.bias_add(y, bias)
+
+
 def linear(
     step: dict[str, Any], x: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor | None = None
 ) -> tf.Tensor:
@@ -88,6 +93,7 @@ def layer_norm(step: dict[str, Any], x: tf.Tensor, scale: tf.Tensor, shift: tf.T
 STEPS: dict[str, Any] = {
     "conv": conv,
     "depthwise": conv,
+    "deconv": deconv,
     "linear": linear,
     "matmul": lambda _, a, b: tf.matmul(a, b),
     "add": lambda _, a, b: a + b,
@@ -96,6 +102,7 @@ STEPS: dict[str, Any] = {
     "relu": lambda _, x: tf.nn.relu(x),
     "relu6": lambda _, x: tf.nn.relu6(x),
     "sigmoid": lambda _, x: tf.sigmoid(x),
+    "hardsigmoid": lambda _, x: tf.nn.relu6(x + 3) * (1 / 6),
     "affine": lambda step, x, scale, shift: ACTIVATIONS[step["activation"]](x * scale + shift),
     "concat": lambda _, *parts: tf.concat(parts, -1),
     "gelu": lambda _, x: tf.nn.gelu(x, approximate=False),
