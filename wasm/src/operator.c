@@ -129,6 +129,15 @@ struct rows take_rows(struct words* words) {
   return rows;
 }
 
+bool fold_rows(struct rows* rows) {
+  if (rows->in_stride == rows->channels && rows->out_stride == rows->channels) {
+    rows->channels *= rows->count;
+    rows->count = 1;
+    return true;
+  }
+  return rows->in_stride >= rows->channels && rows->out_stride >= rows->channels;
+}
+
 const size_t* take_extents(struct words* words, uint32_t count) {
   _Static_assert(sizeof(size_t) == sizeof(uint32_t), "words are read as extents in place");
   if (count > words->left) {

@@ -69,6 +69,9 @@ struct rows {
 /* Takes rows channels in_stride out_stride. */
 struct rows take_rows(struct words* words);
 
+/* Makes one row of dense rows; false when a row reaches into the next. */
+bool fold_rows(struct rows* rows);
+
 /* Takes `count` words as extents; NULL when fewer are left. */
 const size_t* take_extents(struct words* words, uint32_t count);
 

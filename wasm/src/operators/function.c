@@ -33,15 +33,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct function_instance* instance = opaque;
   instance->rows = take_rows(dims);
-  struct rows* rows = &instance->rows;
-  if (rows->in_stride < rows->channels || rows->out_stride < rows->channels) {
-    return xnn_status_invalid_parameter;
-  }
-  if (rows->in_stride == rows->channels && rows->out_stride == rows->channels) {
-    rows->channels *= rows->count;
-    rows->count = 1;
-  }
-  return xnn_status_success;
+  return fold_rows(&instance->rows) ? xnn_status_success : xnn_status_invalid_parameter;
 }
 
 static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
