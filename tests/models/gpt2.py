@@ -1,5 +1,5 @@
-"""GPT-2 (Radford et al. 2019) in the size of DistilGPT2, a step of its decoder with a cache of keys and values, as PyTorch
-exports transformers' GPT2LMHeadModel with dynamic axes; seeded weights."""
+"""GPT-2 (Radford et al. 2019) in the size of DistilGPT2 (6 layers of 768; GPT-2's smallest has 12), a step of its decoder with a
+cache of keys and values, as PyTorch exports transformers' GPT2LMHeadModel with dynamic axes; seeded weights."""
 
 from __future__ import annotations
 

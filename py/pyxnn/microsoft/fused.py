@@ -211,11 +211,10 @@ def simplified_layer_normalization(body: Body) -> None:
     body.give(0, body.add("RMSNormalization", *body.node.inputs, **body.node.attributes))
 
 
-def positions(body: Body, ids: str) -> str:
-    """0, 1, ... for as many as ids (batch, sequence) has in a row, int64."""
-    zero, one = body.constant(0), body.constant(1)
-    count = body.add("Squeeze", body.extent(ids, 1))
-    return body.add("Range", zero, count, one)
+def positions(body: Body, extent: str) -> str:
+    """0, 1, ... below an extent, int64."""
+    count = body.add("Squeeze", extent)
+    return body.add("Range", body.constant(0), count, body.constant(1))
 
 
 @operator("EmbedLayerNormalization", (7, 9), (1, 3), epsilon=float, mask_index_type=int)
@@ -227,7 +226,11 @@ def embed_layer_normalization(body: Body) -> None:
         node.input(index) for index in range(9)
     )
     total = body.add("Gather", words, ids)
-    total = body.add("Add", total, body.add("Gather", places, position_ids or positions(body, ids)))
+    total = body.add(
+        "Add",
+        total,
+        body.add("Gather", places, position_ids or positions(body, body.extent(ids, 1))),
+    )
     if segments:
         total = body.add("Add", total, body.add("Gather", kinds, segments))
     body.give(2, total)
