@@ -468,6 +468,14 @@ enum pyxnn_kind {
    * refs: input, cosines [half], sines [half], output
    */
   pyxnn_rotary = 48,
+  /*
+   * pyxnn_convolution by windows of 3x3 with strides and dilations of 1, by a kernel of ours that needs 16 multiplications
+   * where the window has 36 (Winograd's minimal filtering); rounding differs. A group has at most 1536 input channels.
+   * Infinities may become NaN.
+   * params, weights, dims: as pyxnn_convolution; padded is ignored
+   * refs: input, output
+   */
+  pyxnn_winograd = 49,
 };
 
 enum pyxnn_binary_type {

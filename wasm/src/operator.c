@@ -55,6 +55,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_matmul_nbits] = &matmul_nbits_type,
     [pyxnn_mean_qs8] = &mean_qs8_type,
     [pyxnn_rotary] = &rotary_type,
+    [pyxnn_winograd] = &winograd_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -174,6 +174,7 @@ extern const struct operator_type scatter_type;
 extern const struct operator_type matmul_nbits_type;
 extern const struct operator_type mean_qs8_type;
 extern const struct operator_type rotary_type;
+extern const struct operator_type winograd_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

@@ -70,6 +70,7 @@ class Kind(IntEnum):
     MATMUL_NBITS = 46
     MEAN_QS8 = 47
     ROTARY = 48
+    WINOGRAD = 49
 
 
 class BinaryType(IntEnum):

@@ -162,6 +162,10 @@ class Lowering:
         """The type that the model gives a value; see `values.HALVES` for how it may differ from the tensor's."""
         return self._graph.dtype(name)
 
+    def static_shape(self, name: str) -> Shape | None:
+        """The shape that a value has in all plans; None where the model leaves it open."""
+        return self._graph.type(name).static_shape
+
     def array(self, name: str) -> np.ndarray:
         """The array of a value that `supports` or `planned` made sure is known."""
         array = self.constant(name)

@@ -90,6 +90,78 @@ def test_computed_weights_and_activation():
     native.compare(native.build(nodes, feeds, ["y"]), feeds, **TOLERANCE)
 
 
+def kernels_of(data, feeds):
+    """The kinds that the convolutions of a model run on."""
+    part = native.subgraph(data)
+    _, times = part.profile(feeds)
+    part.close()
+    return [time.kernel for time in times if "Conv" in time.kind]
+
+
+@given(
+    pads=st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    groups=st.sampled_from([1, 1, 2]),
+    channels=st.tuples(st.integers(16, 40), st.integers(16, 40)),
+    image=st.tuples(st.integers(8, 17), st.integers(8, 17)),
+    batch=st.integers(1, 3),
+    activation=st.sampled_from([None, "Relu"]),
+)
+def test_minimal_filtering(pads, groups, channels, image, batch, activation):
+    """Two of them into parts of one tensor, whose pixels lie apart."""
+    ins, outs = channels
+    random = np.random.default_rng(ins)
+    feeds = {"x": random.standard_normal((batch, groups * ins, *image), np.float32)}
+    constants = {
+        "v": random.standard_normal((groups * outs, ins, 3, 3), np.float32),
+        "w": random.standard_normal((groups * 16, ins, 3, 3), np.float32),
+        "b": random.standard_normal(groups * outs, np.float32),
+    }
+    attributes = {"group": groups, "pads": pads}
+    nodes = [
+        helper.make_node("Conv", ["x", "v", "b"], ["v_out"], **attributes),
+        helper.make_node("Conv", ["x", "w"], ["w_out"], **attributes),
+        helper.make_node("Concat", ["v_out", "w_out"], ["y"], axis=1),
+    ]
+    if activation:
+        nodes[1:1] = [helper.make_node(activation, ["v_out"], ["a"])]
+        nodes[-1].input[0] = "a"
+    data = native.build(nodes, feeds, ["y"], constants)
+    native.compare(data, feeds, rtol=1e-5, atol=2e-4)
+    assert all(kernel == "winograd" for kernel in kernels_of(data, feeds))
+
+
+def test_minimal_filtering_is_chosen_for_all_plans():
+    """As the node alone says, or shapes that the model fixes: weights are packed in one form."""
+    w = np.random.default_rng(0).standard_normal((16, 16, 3, 3), np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1] * 4)
+    feeds = [{"x": np.full((1, 16, size, size), size, np.float32)} for size in (3, 20)]
+    data = native.build([node], feeds[0], ["y"], {"w": w}, dynamic=True)
+    part = native.subgraph(data)
+    for each in (*feeds, *feeds):
+        _, times = part.profile(each)
+        assert "winograd" in {time.kernel for time in times}
+    part.close()
+    kernels = [kernels_of(native.build([node], each, ["y"], {"w": w}), each) for each in feeds]
+    assert kernels == [["convolution"], ["winograd"]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "attributes"),
+    [
+        ((16, 8, 3, 3), {}),
+        ((8, 16, 3, 3), {}),
+        ((16, 16, 3, 1), {}),
+        ((16, 16, 3, 3), {"strides": [1, 2]}),
+        ((16, 16, 3, 3), {"dilations": [2, 1]}),
+    ],
+)
+def test_direct_sums_stay(shape, attributes):
+    feeds = {"x": np.ones((1, shape[1], 20, 20), np.float32)}
+    node = helper.make_node("Conv", ["x", "w"], ["y"], **attributes)
+    data = native.build([node], feeds, ["y"], {"w": np.ones(shape, np.float32)})
+    assert kernels_of(data, feeds) == ["convolution"]
+
+
 @pytest.mark.parametrize("opset", [7, 11, 22, 25])
 def test_every_opset(opset):
     x, w = np.ones((1, 2, 5, 5), np.float32), np.ones((3, 2, 3, 3), np.float32)

@@ -7,7 +7,13 @@ are what several have in common.
 
 from pyxnn.xnnpack.kernels.attention import EVERYTHING, Sight, attention, rotary
 from pyxnn.xnnpack.kernels.cast import cast
-from pyxnn.xnnpack.kernels.convolution import convolution, convolution_nd, deconvolution
+from pyxnn.xnnpack.kernels.convolution import (
+    MOST_MINIMAL_CHANNELS,
+    convolution,
+    convolution_nd,
+    deconvolution,
+    minimal_convolution,
+)
 from pyxnn.xnnpack.kernels.elementwise import binary, clamp, function, select, unary
 from pyxnn.xnnpack.kernels.indexing import (
     gather,
@@ -48,6 +54,7 @@ __all__ = [
     "EVERYTHING",
     "MAX_DIMS",
     "MAX_SLIDES",
+    "MOST_MINIMAL_CHANNELS",
     "PIXEL",
     "RECURRENT_UNITS",
     "Requantization",
@@ -87,6 +94,7 @@ __all__ = [
     "matmul_integer",
     "matmul_nbits",
     "mean_qs8",
+    "minimal_convolution",
     "nest_words",
     "normalize",
     "pad",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
 
 
+MOST_MINIMAL_CHANNELS = 1536
+"""Input channels of a group that the engine's minimal filtering has room for."""
+
+
 def convolution(
     ctx: Lowering,
     x: Value,
@@ -47,6 +51,24 @@ def convolution(
             Kind.DEPTHWISE, params, dims, [x], output, kernel=kernel, bias=bias, key=key
         )
     return _convolution(ctx, Kind.CONVOLUTION, x, window, groups, kernel, bias, key, shape, bounds)
+
+
+def minimal_convolution(
+    ctx: Lowering,
+    x: Value,
+    window: Window,
+    groups: int,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    key: Hashable,
+    shape: Shape,
+    bounds: Bounds,
+) -> Value:
+    """2-D convolution by Winograd's minimal filtering, for windows that have one (`Window.has_minimal_filter`).
+
+    The arguments are those of `convolution`; a group has at most MOST_MINIMAL_CHANNELS input channels.
+    """
+    return _convolution(ctx, Kind.WINOGRAD, x, window, groups, kernel, bias, key, shape, bounds)
 
 
 def deconvolution(

@@ -64,6 +64,11 @@ class Window:
         """Whether the engine's own depthwise kernel can do it."""
         return self.kernel[1] in (3, 5) and self.strides[1] in (1, 2) and self.dilations == (1, 1)
 
+    @property
+    def has_minimal_filter(self) -> bool:
+        """Whether the engine's own minimal filtering can do it."""
+        return self.kernel == (3, 3) and self.strides == self.dilations == (1, 1)
+
 
 PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
 """The window of one pixel at each place."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels, layout
+from pyxnn.xnnpack.kernels import Window
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions, windows
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
+
+LEAST_CHANNELS, LEAST_PIXELS = 16, 36
+"""Of a group and of an image: fewer aren't worth the transforms of minimal filtering, or read its larger weights in vain."""
 
 
 def supports_conv(node: Node, graph: Graph) -> str | None:
@@ -78,7 +84,10 @@ def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
     groups = node.attribute("group", 1)
     window = windows.place(node, x.shape[2:], weights.shape[2:])
     grouped = weights.reshape(groups, -1, weights.shape[1], *window.kernel)
-    return kernels.convolution(
+    pixels = _pixels(node, ctx, window)
+    by_tiles = _is_minimal_faster(window, weights.shape[0] // groups, weights.shape[1], pixels)
+    convolve = kernels.minimal_convolution if by_tiles else kernels.convolution
+    return convolve(
         ctx,
         x,
         window,
@@ -88,4 +97,27 @@ def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
         ctx.weights_key(*node.inputs[1:]),
         windows.output_shape(x.shape, weights.shape[0], window),
         ctx.bounds,
+    )
+
+
+def _pixels(node: Node, ctx: Lowering, window: Window) -> int | None:
+    """Of the output, if the model says so: the same for all plans, as they share the weights that the first has packed."""
+    shape = ctx.static_shape(node.input(0))
+    return None if shape is None else math.prod(window.extents(shape[2:]))
+
+
+def _is_minimal_faster(window: Window, outputs: int, inputs: int, pixels: int | None) -> bool:
+    """Whether minimal filtering beats direct sums, as measured in Chromium.
+
+    Args:
+        window: that slides over the image.
+        outputs: channels of a group.
+        inputs: channels of a group.
+        pixels: of an output image; None for those of any number, which are thought of as many.
+    """
+    return (
+        window.has_minimal_filter
+        and LEAST_CHANNELS <= inputs <= kernels.MOST_MINIMAL_CHANNELS
+        and outputs >= LEAST_CHANNELS
+        and (pixels is None or pixels >= LEAST_PIXELS)
     )
