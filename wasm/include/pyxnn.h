@@ -105,7 +105,7 @@ enum pyxnn_kind {
   pyxnn_softmax = 7,
   /*
    * params: element_size in bytes (1, 2, 4, 8)
-   * dims: num_dims, extents of the input, permutation (output axis i is input axis perm[i])
+   * dims: num_dims (up to 16), extents of the input, permutation (output axis i is input axis perm[i])
    * refs: input, output
    */
   pyxnn_transpose = 8,

@@ -43,16 +43,8 @@ static void surround(struct nest* nest) {
   nest->num_dims += 1;
 }
 
-enum xnn_status take_nest(struct words* words, uint32_t num_tensors, struct nest* nest) {
-  const uint32_t num_dims = take(words);
-  const size_t* extents = take_extents(words, num_dims);
-  const ptrdiff_t* strides[nest_max_tensors];
-  for (uint32_t t = 0; t < num_tensors; t++) {
-    strides[t] = (const ptrdiff_t*)take_extents(words, num_dims);
-  }
-  if (words->exhausted) {
-    return xnn_status_invalid_parameter;
-  }
+enum xnn_status nest_fold(uint32_t num_dims, const size_t* extents, uint32_t num_tensors,
+                          const ptrdiff_t* const* strides, struct nest* nest) {
   nest->num_tensors = num_tensors;
   nest->num_dims = 0;
   for (uint32_t d = 0; d < num_dims; d++) {
@@ -70,6 +62,41 @@ enum xnn_status take_nest(struct words* words, uint32_t num_tensors, struct nest
   return xnn_status_success;
 }
 
+enum xnn_status take_nest(struct words* words, uint32_t num_tensors, struct nest* nest) {
+  const uint32_t num_dims = take(words);
+  const size_t* extents = take_extents(words, num_dims);
+  const ptrdiff_t* strides[nest_max_tensors];
+  for (uint32_t t = 0; t < num_tensors; t++) {
+    strides[t] = (const ptrdiff_t*)take_extents(words, num_dims);
+  }
+  return words->exhausted ? xnn_status_invalid_parameter : nest_fold(num_dims, extents, num_tensors, strides, nest);
+}
+
+static void exchange(struct nest* nest, uint32_t a, uint32_t b) {
+  const size_t extent = nest->extents[a];
+  nest->extents[a] = nest->extents[b];
+  nest->extents[b] = extent;
+  for (uint32_t t = 0; t < nest->num_tensors; t++) {
+    const ptrdiff_t stride = nest->strides[t][a];
+    nest->strides[t][a] = nest->strides[t][b];
+    nest->strides[t][b] = stride;
+  }
+}
+
+void nest_make_rows(struct nest* nest, uint32_t tensor) {
+  const uint32_t rows = nest->num_dims - 2;
+  if (nest->strides[tensor][rows + 1] == 1) {
+    return;
+  }
+  for (uint32_t d = 0; d < rows; d++) {
+    if (nest->strides[tensor][d] == 1) {
+      for (; d < rows; d++) { /* the others keep their order */
+        exchange(nest, d, d + 1);
+      }
+    }
+  }
+}
+
 struct nest_run {
   const struct nest* nest;
   nest_block block;
@@ -81,35 +108,52 @@ static void run_rows(void* context, size_t row, size_t column, size_t rows, size
   const struct nest_run* run = context;
   const struct nest* nest = run->nest;
   const uint32_t last = nest->num_dims - 1;
-  while (rows > 0) {
-    ptrdiff_t offsets[nest_max_tensors];
+  ptrdiff_t offsets[nest_max_tensors];
+  size_t at[nest_max_dims];
+  for (uint32_t t = 0; t < nest->num_tensors; t++) {
+    offsets[t] = (ptrdiff_t)column * nest->strides[t][last];
+  }
+  for (uint32_t d = last; d-- > 0; row /= nest->extents[d]) {
+    at[d] = row % nest->extents[d];
     for (uint32_t t = 0; t < nest->num_tensors; t++) {
-      offsets[t] = (ptrdiff_t)column * nest->strides[t][last];
+      offsets[t] += (ptrdiff_t)at[d] * nest->strides[t][d];
     }
-    size_t rest = row;
-    for (uint32_t d = last; d-- > 0;) {
-      const ptrdiff_t index = (ptrdiff_t)(rest % nest->extents[d]);
-      rest /= nest->extents[d];
-      for (uint32_t t = 0; t < nest->num_tensors; t++) {
-        offsets[t] += index * nest->strides[t][d];
-      }
-    }
-    const size_t left = nest->extents[last - 1] - row % nest->extents[last - 1];
+  }
+  while (rows > 0) {
+    const size_t left = nest->extents[last - 1] - at[last - 1];
     const size_t count = rows < left ? rows : left;
     run->block(run->instance, offsets, count, columns);
-    row += count;
     rows -= count;
+    ptrdiff_t steps = (ptrdiff_t)count;
+    for (uint32_t d = last; d-- > 0 && rows > 0;) { /* to the next row, from a dimension's end to the one around it */
+      at[d] += (size_t)steps;
+      const bool is_end = at[d] == nest->extents[d];
+      for (uint32_t t = 0; t < nest->num_tensors; t++) {
+        offsets[t] += (steps - (is_end ? (ptrdiff_t)at[d] : 0)) * nest->strides[t][d];
+      }
+      if (!is_end) {
+        break;
+      }
+      at[d] = 0;
+      steps = 1;
+    }
   }
 }
 
 void nest_run(const struct nest* nest, nest_block block, const void* instance, size_t elements_per_task,
               pthreadpool_t pool) {
+  const size_t columns = nest->extents[nest->num_dims - 1];
+  const size_t tile = columns < elements_per_task ? columns : elements_per_task;
+  nest_run_tiles(nest, block, instance, elements_per_task / (tile + 1) + 1, tile, pool);
+}
+
+void nest_run_tiles(const struct nest* nest, nest_block block, const void* instance, size_t tile_rows,
+                    size_t tile_columns, pthreadpool_t pool) {
   struct nest_run run = {.nest = nest, .block = block, .instance = instance};
   const size_t columns = nest->extents[nest->num_dims - 1];
   size_t rows = 1;
   for (uint32_t d = 0; d < nest->num_dims - 1; d++) {
     rows *= nest->extents[d];
   }
-  const size_t tile = columns < elements_per_task ? columns : elements_per_task;
-  pthreadpool_parallelize_2d_tile_2d(pool, run_rows, &run, rows, columns, elements_per_task / (tile + 1) + 1, tile, 0);
+  pthreadpool_parallelize_2d_tile_2d(pool, run_rows, &run, rows, columns, tile_rows, tile_columns, 0);
 }

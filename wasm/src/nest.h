@@ -36,13 +36,25 @@ static inline ptrdiff_t nest_column_stride(const struct nest* nest, uint32_t ten
 }
 
 /*
- * Takes num_dims, extents, and for each tensor its strides (signed); folds them.
- * @return xnn_status_unsupported_parameter when more dimensions are left than nest_max_dims
+ * Folds dimensions.
+ * @param strides  those of each tensor
+ * @return         xnn_status_unsupported_parameter when more dimensions are left than nest_max_dims
  */
+enum xnn_status nest_fold(uint32_t num_dims, const size_t* extents, uint32_t num_tensors,
+                          const ptrdiff_t* const* strides, struct nest* nest);
+
+/* Takes num_dims, extents, and for each tensor its strides (signed); folds them, with nest_fold's status. */
 enum xnn_status take_nest(struct words* words, uint32_t num_tensors, struct nest* nest);
+
+/* Makes a block's rows the dimension along which a tensor's stride is 1, if it has one beside the columns. */
+void nest_make_rows(struct nest* nest, uint32_t tensor);
 
 /* Does `block` for the whole of the nest, in blocks of about `elements_per_task`. */
 void nest_run(const struct nest* nest, nest_block block, const void* instance, size_t elements_per_task,
               pthreadpool_t pool);
+
+/* The same in blocks of at most so many rows and columns. */
+void nest_run_tiles(const struct nest* nest, nest_block block, const void* instance, size_t tile_rows,
+                    size_t tile_columns, pthreadpool_t pool);
 
 #endif

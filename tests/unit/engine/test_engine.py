@@ -317,7 +317,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("kind", "params", "dims"),
         [
-            (Kind.TRANSPOSE, [4], [7, *[1] * 14]),
+            (Kind.TRANSPOSE, [4], [17, *[1] * 34]),
             (Kind.REDUCE, [0, 0], [0, 9, *[1] * 9]),
         ],
     )

@@ -45,9 +45,7 @@ DEFINE(narrow_to_16, uint32_t, uint16_t, x)
 DEFINE(narrow_to_32, uint64_t, uint32_t, x)
 DEFINE(int32_to_int64, int32_t, int64_t, x)
 DEFINE(int32_to_float32, int32_t, float, x)
-DEFINE(uint8_to_float32, uint8_t, float, x)
 DEFINE(int32_to_float64, int32_t, double, x)
-DEFINE(int64_to_float32, int64_t, float, x)
 DEFINE(int64_to_float64, int64_t, double, x)
 DEFINE(float32_to_float64, float, double, x)
 DEFINE(float64_to_float32, double, float, x)
@@ -85,21 +83,82 @@ static void float32_to_int32(const void* from, void* to, size_t count) {
   }
 }
 
+/* Of four at most. */
+static void few_to_int64(const float* given, int64_t* result, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const float x = given[i];
+    result[i] = FITS(0x1p63f) ? (int64_t)x : INT64_MIN;
+  }
+}
+
 static void float32_to_int64(const void* from, void* to, size_t count) {
   const float* given = from;
   int64_t* result = to;
-  for (size_t i = 0; i < count; i += 4) {
-    const v128_t four = simd_load(given + i, count - i);
-    if (count - i >= 4 && __builtin_expect(wasm_i32x4_all_true(fits_int32(four)), 1)) {
+  for (; count >= 4; count -= 4, given += 4, result += 4) {
+    const v128_t four = wasm_v128_load(given);
+    if (__builtin_expect(wasm_i32x4_all_true(fits_int32(four)), 1)) {
       const v128_t whole = cut(four);
-      wasm_v128_store(result + i, wasm_i64x2_extend_low_i32x4(whole));
-      wasm_v128_store(result + i + 2, wasm_i64x2_extend_high_i32x4(whole));
+      wasm_v128_store(result, wasm_i64x2_extend_low_i32x4(whole));
+      wasm_v128_store(result + 2, wasm_i64x2_extend_high_i32x4(whole));
     } else {
-      for (size_t j = i; j < count && j < i + 4; j++) {
-        const float x = given[j];
-        result[j] = FITS(0x1p63f) ? (int64_t)x : INT64_MIN;
-      }
+      few_to_int64(given, result, 4);
     }
+  }
+  few_to_int64(given, result, count);
+}
+
+static void int64_to_float32(const void* from, void* to, size_t count) {
+  const int64_t* given = from;
+  float* result = to;
+  for (; count >= 4; count -= 4, given += 4, result += 4) {
+    const v128_t a = wasm_v128_load(given), b = wasm_v128_load(given + 2);
+    const v128_t low = wasm_i32x4_shuffle(a, b, 0, 2, 4, 6), high = wasm_i32x4_shuffle(a, b, 1, 3, 5, 7);
+    if (__builtin_expect(wasm_i32x4_all_true(wasm_i32x4_eq(wasm_i32x4_shr(low, 31), high)), 1)) {
+      wasm_v128_store(result, wasm_f32x4_convert_i32x4(low));
+    } else {
+      const float four[] = {(float)given[0], (float)given[1], (float)given[2], (float)given[3]};
+      wasm_v128_store(result, wasm_v128_load(four));
+    }
+  }
+  for (; count > 0; count--) {
+    *result++ = (float)*given++;
+  }
+}
+
+static void uint8_to_float32(const void* from, void* to, size_t count) {
+  const uint8_t* given = from;
+  float* result = to;
+  for (; count >= 16; count -= 16, given += 16, result += 16) {
+    for (size_t i = 0; i < 2; i++) {
+      const v128_t eight = wasm_u16x8_load8x8(given + i * 8);
+      wasm_v128_store(result + i * 8, wasm_f32x4_convert_i32x4(wasm_u32x4_extend_low_u16x8(eight)));
+      wasm_v128_store(result + i * 8 + 4, wasm_f32x4_convert_i32x4(wasm_u32x4_extend_high_u16x8(eight)));
+    }
+  }
+  for (; count > 0; count--) {
+    *result++ = (float)*given++;
+  }
+}
+
+/* The low bytes of four as int32: 0 of what none can be, as INT32_MIN has. */
+static inline v128_t bytes_of_floats(v128_t x) {
+  const v128_t fits = wasm_f32x4_lt(wasm_v128_andnot(x, SIMD_CONSTANT(sign)), SIMD_CONSTANT(int32_limit));
+  return wasm_v128_and(cut(wasm_v128_and(x, fits)), SIMD_CONSTANT(low_byte));
+}
+
+static void float32_to_8(const void* from, void* to, size_t count) {
+  const float* given = from;
+  uint8_t* result = to;
+  for (; count >= 16; count -= 16, given += 16, result += 16) {
+    v128_t x[4];
+    for (size_t i = 0; i < 4; i++) {
+      x[i] = bytes_of_floats(wasm_v128_load(given + i * 4));
+    }
+    wasm_v128_store(result,
+                    wasm_u8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(x[0], x[1]), wasm_i16x8_narrow_i32x4(x[2], x[3])));
+  }
+  for (; count > 0; count--) {
+    *result++ = (uint8_t)wasm_i32x4_extract_lane(bytes_of_floats(wasm_v128_load32_zero(given++)), 0);
   }
 }
 
@@ -128,46 +187,46 @@ static inline float float_of_half(uint16_t half) {
 
 /*
  * Rounds four to nearest, ties to even, by adding a power of two whose last place is that of the result: a float that has 13
- * bits less, and in small numbers those more that denormals lack. The product before makes infinities of what is too large.
+ * bits less, and in small numbers those more that denormals lack. What is too large counts as 2^16, which becomes infinite.
  */
 static inline v128_t halves_of_floats(v128_t x) {
-  const v128_t sign = wasm_v128_and(x, wasm_i32x4_const_splat(INT32_MIN)), twice = wasm_i32x4_shl(x, 1);
-  const v128_t magnitude = wasm_v128_xor(x, sign);
-  const v128_t scaled =
-      wasm_f32x4_mul(wasm_f32x4_mul(magnitude, SIMD_CONSTANT(half_scale_up)), SIMD_CONSTANT(half_scale_down));
-  const v128_t exponent = wasm_u32x4_max(wasm_v128_and(twice, wasm_i32x4_const_splat((int32_t)0xff000000)),
-                                         wasm_i32x4_const_splat(0x71000000));
-  const v128_t unit = wasm_i32x4_add(wasm_u32x4_shr(exponent, 1), wasm_i32x4_const_splat(0x07800000));
-  const v128_t rounded = wasm_f32x4_add(unit, scaled);
-  const v128_t high = wasm_v128_and(wasm_u32x4_shr(rounded, 13), wasm_i32x4_const_splat(0x7c00));
-  const v128_t number = wasm_i32x4_add(high, wasm_v128_and(rounded, wasm_i32x4_const_splat(0xfff)));
-  const v128_t is_nan = wasm_u32x4_gt(twice, wasm_i32x4_const_splat((int32_t)0xff000000));
-  const v128_t half = wasm_v128_bitselect(wasm_i32x4_const_splat(0x7e00), number, is_nan);
-  return wasm_v128_or(half, wasm_u32x4_shr(sign, 16));
+  const v128_t magnitude = wasm_v128_andnot(x, SIMD_CONSTANT(sign));
+  const v128_t finite = wasm_i32x4_min(magnitude, SIMD_CONSTANT(half_limit));
+  const v128_t exponent = wasm_i32x4_max(wasm_v128_and(finite, SIMD_CONSTANT(infinity)), SIMD_CONSTANT(half_least));
+  const v128_t unit = wasm_i32x4_add(exponent, SIMD_CONSTANT(half_more));
+  const v128_t rounded = simd_madd(finite, SIMD_CONSTANT(half_scale), unit);
+  const v128_t high = wasm_v128_and(wasm_u32x4_shr(rounded, 13), SIMD_CONSTANT(half_exponent));
+  const v128_t number = wasm_i32x4_add(high, wasm_v128_and(rounded, SIMD_CONSTANT(half_fraction)));
+  const v128_t half = simd_select(SIMD_CONSTANT(half_nan), number, wasm_i32x4_gt(magnitude, SIMD_CONSTANT(infinity)));
+  return wasm_v128_or(half, wasm_u32x4_shr(wasm_v128_xor(x, magnitude), 16));
 }
 
-static void narrow_to_float16(const void* from, void* to, size_t count) {
-  const float* given = from;
-  uint16_t* result = to;
-  for (; count >= 8; count -= 8, given += 8, result += 8) {
-    const v128_t low = halves_of_floats(wasm_v128_load(given)), high = halves_of_floats(wasm_v128_load(given + 4));
-    wasm_v128_store(result, wasm_u16x8_narrow_i32x4(low, high));
-  }
-  for (; count > 0; count--) {
-    *result++ = (uint16_t)wasm_i32x4_extract_lane(halves_of_floats(wasm_v128_load32_zero(given++)), 0);
-  }
+/* Rounds four to nearest, ties to even; NaN keeps its high bits. */
+static inline v128_t brains_of_floats(v128_t x) {
+  const v128_t high = wasm_u32x4_shr(x, 16);
+  const v128_t is_odd = wasm_u32x4_shr(wasm_i32x4_shl(x, 15), 31);
+  const v128_t rounded = wasm_i32x4_add(wasm_i32x4_add(x, SIMD_CONSTANT(brain_half)), is_odd);
+  return simd_select(wasm_v128_or(high, SIMD_CONSTANT(quiet)), wasm_u32x4_shr(rounded, 16), wasm_f32x4_ne(x, x));
 }
 
-static inline uint16_t brain_of_float(float x) {
-  const uint32_t bits = bits_of(x);
-  const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-  const uint32_t nan = bits >> 16 | 0x40;
-  return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
-}
+#define DEFINE_NARROW(name, four)                                                             \
+  static void name(const void* from, void* to, size_t count) {                                \
+    const float* given = from;                                                                \
+    uint16_t* result = to;                                                                    \
+    for (; count >= 8; count -= 8, given += 8, result += 8) {                                 \
+      const v128_t low = four(wasm_v128_load(given)), high = four(wasm_v128_load(given + 4)); \
+      wasm_v128_store(result, wasm_u16x8_narrow_i32x4(low, high));                            \
+    }                                                                                         \
+    for (; count > 0; count--) {                                                              \
+      *result++ = (uint16_t)wasm_i32x4_extract_lane(four(wasm_v128_load32_zero(given++)), 0); \
+    }                                                                                         \
+  }
+
+DEFINE_NARROW(narrow_to_float16, halves_of_floats)
+DEFINE_NARROW(narrow_to_bfloat16, brains_of_floats)
 
 DEFINE(widen_float16, uint16_t, float, float_of_half(x))
 DEFINE(widen_bfloat16, uint16_t, float, float_of((uint32_t)x << 16))
-DEFINE(narrow_to_bfloat16, float, uint16_t, brain_of_float(x))
 
 /* From a narrow type to the one that it is widened to, and back. */
 static const struct {
@@ -221,6 +280,10 @@ struct cast cast_find(enum pyxnn_element from, enum pyxnn_element to) {
   struct cast cast = {.num_steps = 0, .sizes = {element_size(from)}};
   if (element_size(from) == 1 && from != pyxnn_int8 && to == pyxnn_float32) {
     append(&cast, uint8_to_float32, to);
+    return cast;
+  }
+  if (from == pyxnn_float32 && element_size(to) == 1 && to != pyxnn_bool) {
+    append(&cast, float32_to_8, to);
     return cast;
   }
   if (narrow_types[from].widen != NULL) {

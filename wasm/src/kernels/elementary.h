@@ -33,7 +33,8 @@ extern const struct simd_constants {
   float gelu_most, gelu_least, gelu_above[7], gelu_below[5];
   float gelu_tanh_cube, gelu_tanh_scale, gelu_tanh_least;
   float sine_terms[3], cosine_terms[4];
-  float int32_limit, minus_int32_limit, half_scale_up, half_scale_down;
+  float int32_limit, minus_int32_limit, half_limit, half_scale;
+  uint32_t infinity, half_least, half_more, half_exponent, half_fraction, half_nan, brain_half, quiet, low_byte;
   double wide_rounder, quarters_per_radian, quarter_high,
       quarter_low; /* a quarter of a turn, the high part of 25 bits */
   double wide_one, power_bound, power_logarithms[7], power_terms[8];

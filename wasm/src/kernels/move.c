@@ -37,11 +37,179 @@ static void dense(const uint8_t* from, ptrdiff_t from_row, uint8_t* to, ptrdiff_
   }
 }
 
+#define INLINE static inline __attribute__((always_inline))
+
+/* The lower and the upper halves of two vectors, their elements by turns. */
+#define ZIP_LOW_8(a, b) wasm_i8x16_shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_HIGH_8(a, b) wasm_i8x16_shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define ZIP_LOW_16(a, b) wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH_16(a, b) wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define ZIP_LOW_32(a, b) wasm_i32x4_shuffle(a, b, 0, 4, 1, 5)
+#define ZIP_HIGH_32(a, b) wasm_i32x4_shuffle(a, b, 2, 6, 3, 7)
+#define ZIP_LOW_64(a, b) wasm_i64x2_shuffle(a, b, 0, 2)
+#define ZIP_HIGH_64(a, b) wasm_i64x2_shuffle(a, b, 1, 3)
+
+/* A step of a transposition of `count` vectors: the first half zipped with the second. */
+#define ZIP_HALVES(bits, from, to, count)                            \
+  for (size_t i = 0; i < (count) / 2; i++) {                         \
+    to[2 * i] = ZIP_LOW_##bits(from[i], from[i + (count) / 2]);      \
+    to[2 * i + 1] = ZIP_HIGH_##bits(from[i], from[i + (count) / 2]); \
+  }
+
+/* Squares of as many rows and columns; strides count elements. */
+INLINE void square_8(const uint8_t* from, ptrdiff_t column, uint8_t* to, ptrdiff_t row) {
+  v128_t a[8], b[8];
+  for (size_t i = 0; i < 8; i++) {
+    a[i] = wasm_v128_load64_zero(from + (ptrdiff_t)i * column);
+  }
+  for (size_t i = 0; i < 4; i++) {
+    b[i] = ZIP_LOW_8(a[i], a[i + 4]);
+  }
+  for (size_t i = 0; i < 2; i++) {
+    a[2 * i] = ZIP_LOW_8(b[i], b[i + 2]);
+    a[2 * i + 1] = ZIP_HIGH_8(b[i], b[i + 2]);
+  }
+  for (size_t i = 0; i < 2; i++) {
+    b[2 * i] = ZIP_LOW_8(a[i], a[i + 2]);
+    b[2 * i + 1] = ZIP_HIGH_8(a[i], a[i + 2]);
+  }
+  for (size_t i = 0; i < 4; i++) {
+    wasm_v128_store64_lane(to + (ptrdiff_t)(2 * i) * row, b[i], 0);
+    wasm_v128_store64_lane(to + (ptrdiff_t)(2 * i + 1) * row, b[i], 1);
+  }
+}
+
+INLINE void square_16(const uint16_t* from, ptrdiff_t column, uint16_t* to, ptrdiff_t row) {
+  v128_t a[8], b[8];
+  for (size_t i = 0; i < 8; i++) {
+    a[i] = wasm_v128_load(from + (ptrdiff_t)i * column);
+  }
+  ZIP_HALVES(16, a, b, 8)
+  ZIP_HALVES(16, b, a, 8)
+  ZIP_HALVES(16, a, b, 8)
+  for (size_t i = 0; i < 8; i++) {
+    wasm_v128_store(to + (ptrdiff_t)i * row, b[i]);
+  }
+}
+
+INLINE void square_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row) {
+  v128_t a[4], b[4];
+  for (size_t i = 0; i < 4; i++) {
+    a[i] = wasm_v128_load(from + (ptrdiff_t)i * column);
+  }
+  ZIP_HALVES(32, a, b, 4)
+  ZIP_HALVES(32, b, a, 4)
+  for (size_t i = 0; i < 4; i++) {
+    wasm_v128_store(to + (ptrdiff_t)i * row, a[i]);
+  }
+}
+
+INLINE void square_64(const uint64_t* from, ptrdiff_t column, uint64_t* to, ptrdiff_t row) {
+  const v128_t a = wasm_v128_load(from), b = wasm_v128_load(from + column);
+  wasm_v128_store(to, ZIP_LOW_64(a, b));
+  wasm_v128_store(to + row, ZIP_HIGH_64(a, b));
+}
+
+/* Two columns that become one row of pairs, and pairs that become two rows; `count` pairs. */
+static void zip_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, size_t count) {
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(from + column + i);
+    wasm_v128_store(to + 2 * i, ZIP_LOW_32(a, b));
+    wasm_v128_store(to + 2 * i + 4, ZIP_HIGH_32(a, b));
+  }
+  for (; i < count; i++) {
+    to[2 * i] = from[i];
+    to[2 * i + 1] = from[column + (ptrdiff_t)i];
+  }
+}
+
+static void unzip_32(const uint32_t* from, uint32_t* to, ptrdiff_t row, size_t count) {
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const v128_t a = wasm_v128_load(from + 2 * i), b = wasm_v128_load(from + 2 * i + 4);
+    wasm_v128_store(to + i, wasm_i32x4_shuffle(a, b, 0, 2, 4, 6));
+    wasm_v128_store(to + row + i, wasm_i32x4_shuffle(a, b, 1, 3, 5, 7));
+  }
+  for (; i < count; i++) {
+    to[i] = from[2 * i];
+    to[row + (ptrdiff_t)i] = from[2 * i + 1];
+  }
+}
+
+/*
+ * Transposes by squares, which overlap at the ends; what has fewer rows or columns than a square goes element by element. A cache
+ * line's columns are taken before the next rows, so that lines of the output are written whole.
+ */
+#define DEFINE_TRANSPOSE(name, type, square, side)                                                             \
+  static void name(const type* from, ptrdiff_t column, type* to, ptrdiff_t row, size_t rows, size_t columns) { \
+    if (rows < (side) || columns < (side)) {                                                                   \
+      for (size_t r = 0; r < rows; r++) {                                                                      \
+        for (size_t c = 0; c < columns; c++) {                                                                 \
+          to[(ptrdiff_t)r * row + (ptrdiff_t)c] = from[(ptrdiff_t)c * column + (ptrdiff_t)r];                  \
+        }                                                                                                      \
+      }                                                                                                        \
+      return;                                                                                                  \
+    }                                                                                                          \
+    const size_t line = 64 / sizeof(type);                                                                     \
+    for (size_t begin = 0; begin < columns; begin += line) {                                                   \
+      const size_t end = begin + line < columns ? begin + line : columns;                                      \
+      for (size_t r = 0; r < rows; r += (side)) {                                                              \
+        const size_t at = r + (side) <= rows ? r : rows - (side);                                              \
+        const type* source = from + (ptrdiff_t)begin * column + at;                                            \
+        type* target = to + (ptrdiff_t)at * row;                                                               \
+        size_t c = begin;                                                                                      \
+        for (; c + (side) <= end; c += (side), source += (side) * column) {                                    \
+          square(source, column, target + c, row);                                                             \
+        }                                                                                                      \
+        if (c < end) {                                                                                         \
+          c = columns - (side);                                                                                \
+          square(from + (ptrdiff_t)c * column + at, column, target + c, row);                                  \
+        }                                                                                                      \
+      }                                                                                                        \
+    }                                                                                                          \
+  }
+
+DEFINE_TRANSPOSE(transpose_8, uint8_t, square_8, 8)
+DEFINE_TRANSPOSE(transpose_16, uint16_t, square_16, 8)
+DEFINE_TRANSPOSE(transpose_by_squares_32, uint32_t, square_32, 4)
+DEFINE_TRANSPOSE(transpose_64, uint64_t, square_64, 2)
+
+static void transpose_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row, size_t rows,
+                         size_t columns) {
+  if (columns == 2 && row == 2) {
+    zip_32(from, column, to, rows);
+  } else if (rows == 2 && column == 2) {
+    unzip_32(from, to, row, columns);
+  } else {
+    transpose_by_squares_32(from, column, to, row, rows, columns);
+  }
+}
+
+static void transpose(const void* from, ptrdiff_t column, void* to, ptrdiff_t row, size_t rows, size_t columns,
+                      size_t element_size) {
+  switch (element_size) {
+    case 1:
+      transpose_8(from, column, to, row, rows, columns);
+      break;
+    case 2:
+      transpose_16(from, column, to, row, rows, columns);
+      break;
+    case 4:
+      transpose_32(from, column, to, row, rows, columns);
+      break;
+    default:
+      transpose_64(from, column, to, row, rows, columns);
+  }
+}
+
 void move_block(const void* from, ptrdiff_t from_row, ptrdiff_t from_column, void* to, ptrdiff_t to_row,
                 ptrdiff_t to_column, size_t rows, size_t columns, size_t element_size) {
   if (from_column == 1 && to_column == 1) {
     const ptrdiff_t size = (ptrdiff_t)element_size;
     dense(from, from_row * size, to, to_row * size, rows, columns * element_size);
+  } else if (from_row == 1 && to_column == 1 && rows > 1 && from_column != 0) {
+    transpose(from, from_column, to, to_row, rows, columns, element_size);
   } else if (element_size == 1) {
     strided_8(from, from_row, from_column, to, to_row, to_column, rows, columns);
   } else if (element_size == 2) {

@@ -12,8 +12,10 @@ static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
   if (count >= 512) {
     memcpy(to, from, count);
   } else if (count >= 16) {
-    size_t i = 0;
-    for (; i + 64 < count; i += 64) {
+    /* Stores across cache lines cost more than such loads: the first vector's end is stored again. */
+    wasm_v128_store(to, wasm_v128_load(from));
+    size_t i = 16 - (uintptr_t)to % 16;
+    for (; i + 64 <= count; i += 64) {
       const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(from + i + 16);
       const v128_t c = wasm_v128_load(from + i + 32), d = wasm_v128_load(from + i + 48);
       wasm_v128_store(to + i, a);
@@ -21,10 +23,12 @@ static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
       wasm_v128_store(to + i + 32, c);
       wasm_v128_store(to + i + 48, d);
     }
-    for (; i + 16 < count; i += 16) {
+    for (; i + 16 <= count; i += 16) {
       wasm_v128_store(to + i, wasm_v128_load(from + i));
     }
-    wasm_v128_store(to + count - 16, wasm_v128_load(from + count - 16));
+    if (i < count) {
+      wasm_v128_store(to + count - 16, wasm_v128_load(from + count - 16));
+    }
   } else if (count >= 8) {
     const v128_t last = wasm_v128_load64_zero(from + count - 8);
     wasm_v128_store64_lane(to, wasm_v128_load64_zero(from), 0);
@@ -41,7 +45,8 @@ static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
 }
 
 /*
- * Copies rows of elements.
+ * Copies rows of elements. Fast are columns that lie side by side on both sides, and rows that do where they come from while
+ * columns do where they go: a transposition.
  * @param from, to                     the first element of each
  * @param from_row, to_row             elements from one row to the next
  * @param from_column, to_column       elements from one column to the next; 0 for `from_column` repeats one

@@ -144,3 +144,83 @@ void resample_columns(const struct resample_row* row, size_t inner, const int32_
     make_pixels(row, inner, firsts, weights, taps, output, to, columns);
   }
 }
+
+/* What stands in the table for each four, before their weights, a vector a tap. */
+struct four {
+  v128_t places; /* of the bytes of each first neighbour, from pixel `from` on */
+  size_t from, padding[3];
+};
+
+static size_t four_size(size_t taps) {
+  return sizeof(struct four) + taps * sizeof(v128_t);
+}
+
+static size_t count_fours(size_t columns) {
+  return (columns + 3) / 4;
+}
+
+/* The last four end with the row. */
+static inline size_t four_column(size_t number, size_t columns) {
+  return number * 4 + 4 <= columns ? number * 4 : columns - 4;
+}
+
+size_t resample_fours_size(size_t taps, size_t columns) {
+  return count_fours(columns) * four_size(taps);
+}
+
+bool resample_find_fours(const int32_t* firsts, const float* weights, size_t taps, size_t pixels, size_t columns,
+                         void* table) {
+  if (columns < 4 || pixels < taps + 3) {
+    return false;
+  }
+  uint8_t* record = table;
+  for (size_t i = 0; i < count_fours(columns); i++, record += four_size(taps)) {
+    const size_t column = four_column(i, columns);
+    struct four* four = (struct four*)record;
+    float* planes = (float*)(four + 1);
+    four->from = pixels - taps - 3; /* vectors must not reach beyond the row */
+    for (size_t lane = 0; lane < 4; lane++) {
+      const size_t first = (size_t)firsts[column + lane];
+      four->from = first < four->from ? first : four->from;
+    }
+    uint8_t places[sizeof(v128_t)];
+    for (size_t lane = 0; lane < 4; lane++) {
+      const size_t place = (size_t)firsts[column + lane] - four->from;
+      if (place >= 4) {
+        return false;
+      }
+      for (size_t byte = 0; byte < sizeof(float); byte++) {
+        places[lane * sizeof(float) + byte] = (uint8_t)(place * sizeof(float) + byte);
+      }
+      for (size_t t = 0; t < taps; t++) {
+        planes[t * 4 + lane] = weights[(column + lane) * taps + t];
+      }
+    }
+    four->places = wasm_v128_load(places);
+  }
+  return true;
+}
+
+INLINE void make_fours(const float* row, const uint8_t* record, size_t taps, float* output, size_t columns) {
+  for (size_t i = 0; i < count_fours(columns); i++, record += four_size(taps)) {
+    const struct four* four = (const struct four*)record;
+    const v128_t places = four->places;
+    const v128_t* planes = (const v128_t*)(four + 1);
+    const float* pixel = row + four->from;
+    v128_t sum = wasm_f32x4_mul(simd_pick_bytes(wasm_v128_load(pixel), places), planes[0]);
+    for (size_t t = 1; t < taps; t++) {
+      sum = simd_madd(simd_pick_bytes(wasm_v128_load(pixel + t), places), planes[t], sum);
+    }
+    wasm_v128_store(output + four_column(i, columns), sum);
+  }
+}
+
+void resample_fours(const float* row, const void* table, size_t taps, float* output, size_t columns) {
+  if (taps == 2) {
+    make_fours(row, table, 2, output, columns);
+  } else if (taps == 4) {
+    make_fours(row, table, 4, output, columns);
+  } else {
+    make_fours(row, table, taps, output, columns);
+  }
+}

@@ -2,6 +2,7 @@
 #ifndef PYXNN_KERNELS_RESAMPLE_H
 #define PYXNN_KERNELS_RESAMPLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,5 +32,23 @@ struct resample_row {
  */
 void resample_columns(const struct resample_row* row, size_t inner, const int32_t* firsts, const float* weights,
                       size_t taps, float* output, size_t to, size_t columns);
+
+/*
+ * The same of pixels of one float, four columns at a time, for many rows alike: where the first neighbours of each four lie
+ * within four pixels, they are picked from whole vectors.
+ */
+
+/* Bytes of the table of a row's fours. */
+size_t resample_fours_size(size_t taps, size_t columns);
+
+/*
+ * Fills the table; false when there are neighbours too far apart, or fewer than four columns.
+ * @param pixels  of a row
+ */
+bool resample_find_fours(const int32_t* firsts, const float* weights, size_t taps, size_t pixels, size_t columns,
+                         void* table);
+
+/* Makes the columns of a row by the table. */
+void resample_fours(const float* row, const void* table, size_t taps, float* output, size_t columns);
 
 #endif

@@ -24,6 +24,24 @@ static inline v128_t simd_dot_bytes(v128_t a, v128_t b) {
 #endif
 }
 
+/* Elements of 32 bits: of `a` where the mask has all bits, of `b` where it has none. */
+static inline v128_t simd_select(v128_t a, v128_t b, v128_t mask) {
+#ifdef __wasm_relaxed_simd__
+  return wasm_i32x4_relaxed_laneselect(a, b, mask);
+#else
+  return wasm_v128_bitselect(a, b, mask);
+#endif
+}
+
+/* The bytes of `from` that `places` name, 0 for 255. */
+static inline v128_t simd_pick_bytes(v128_t from, v128_t places) {
+#ifdef __wasm_relaxed_simd__
+  return wasm_i8x16_relaxed_swizzle(from, places);
+#else
+  return wasm_i8x16_swizzle(from, places);
+#endif
+}
+
 /* NaN stays NaN. */
 static inline v128_t simd_clamp(v128_t value, v128_t min, v128_t max) {
   return wasm_f32x4_pmin(wasm_f32x4_pmax(value, min), max);

@@ -76,7 +76,11 @@ static inline __attribute__((always_inline)) void blend_all(enum blending blendi
 }
 
 void taps_blend(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {
-  blend_all(blending_sum, taps, weights, count, output, channels);
+  if (count == 4) { /* unrolled */
+    blend_all(blending_sum, taps, weights, 4, output, channels);
+  } else {
+    blend_all(blending_sum, taps, weights, count, output, channels);
+  }
 }
 
 void taps_add(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {

@@ -1,6 +1,4 @@
 /* Images sampled where a grid says: the pixels around each place and their weights, then their sum (kernels/taps.c). */
-#include <string.h>
-
 #include "kernels/simd.h"
 #include "kernels/taps.h"
 #include "window.h"
@@ -203,9 +201,8 @@ static void find_neighbours(const struct grid_sample_instance* instance, const f
  * @param counts  of them along each axis
  * @param lane    which place
  */
-static inline __attribute__((always_inline)) void sample(const struct grid_sample_instance* instance,
-                                                         const float* image, const struct neighbours* axes,
-                                                         const size_t counts[window_axes], size_t lane, float* output) {
+static void sample(const struct grid_sample_instance* instance, const float* image, const struct neighbours* axes,
+                   const size_t counts[window_axes], size_t lane, float* output) {
   const ptrdiff_t height = (ptrdiff_t)instance->extents[1], width = (ptrdiff_t)instance->extents[2];
   const float* taps[max_neighbours * max_neighbours * max_neighbours];
   float weights[max_neighbours * max_neighbours * max_neighbours];
@@ -229,16 +226,33 @@ static inline __attribute__((always_inline)) void sample(const struct grid_sampl
   taps_blend(taps, weights, count, output, instance->channels);
 }
 
+/* The same between two pixels along both axes of an image; false where one is outside. */
+static inline bool sample_between(const struct grid_sample_instance* instance, const float* image,
+                                  const struct neighbours* axes, size_t lane, float* output) {
+  const struct neighbours *rows = &axes[1], *columns = &axes[2];
+  const int32_t top = rows->pixels[0][lane], bottom = rows->pixels[1][lane];
+  const int32_t left = columns->pixels[0][lane], right = columns->pixels[1][lane];
+  if ((top | bottom | left | right) < 0) {
+    return false;
+  }
+  const size_t channels = instance->channels, row = instance->extents[2] * channels;
+  const float *high = image + (size_t)top * row, *low = image + (size_t)bottom * row;
+  const size_t first = (size_t)left * channels, second = (size_t)right * channels;
+  const float* const taps[] = {high + first, high + second, low + first, low + second};
+  const float up = rows->weights[0][lane], down = rows->weights[1][lane];
+  const float before = columns->weights[0][lane], behind = columns->weights[1][lane];
+  const float weights[] = {up * before, up * behind, down * before, down * behind};
+  taps_blend(taps, weights, 4, output, channels);
+  return true;
+}
+
 /* Samples an image at all places that are found together. */
 static void sample_all(const struct grid_sample_instance* instance, const float* image, const struct neighbours* axes,
                        size_t count, float* output) {
-  static const size_t linear[] = {1, 2, 2};
   const size_t counts[] = {axes[0].count, axes[1].count, axes[2].count};
-  const bool is_linear = memcmp(counts, linear, sizeof(linear)) == 0;
+  const bool is_linear = counts[0] == 1 && counts[1] == 2 && counts[2] == 2;
   for (size_t i = 0; i < count; i++, output += instance->channels) {
-    if (is_linear) { /* unrolled */
-      sample(instance, image, axes, linear, i, output);
-    } else {
+    if (!is_linear || !sample_between(instance, image, axes, i, output)) {
       sample(instance, image, axes, counts, i, output);
     }
   }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/move.h"
+#include "kernels/simd.h"
 #include "operator.h"
 
 enum { max_axes = 16 };
@@ -9,9 +10,19 @@ enum { max_axes = 16 };
 /* Rows of about so many bytes are one task. */
 enum { bytes_per_task = 32768 };
 
+/* Pieces of up to so many bytes are picked by vectors, short runs too, where rows are many enough for finding these to pay. */
+enum { small_piece = 8, least_rows = 8, least_run_bytes = 64 };
+
 struct pick_state {
   size_t element_size;
   uint64_t fill; /* as many elements as there is room for */
+};
+
+/* Sixteen bytes of a row of the output, all of whose bytes come from sixteen of the input or are filled. */
+struct pick_vector {
+  v128_t places; /* of each byte among those of the input, 255 where it is filled */
+  v128_t fill;   /* 0 where it isn't */
+  uint32_t from, to;
 };
 
 /*
@@ -27,6 +38,8 @@ struct pick_instance {
   size_t rows, columns;
   size_t row_bytes, out_row_bytes;
   size_t run_begin, run_end; /* the most columns in one run whose pieces lie in sequence in the input */
+  struct pick_vector* vectors;
+  size_t num_vectors; /* 0: columns around the run are picked one by one */
   const uint8_t* input;
   uint8_t* output;
 };
@@ -42,6 +55,16 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
     state.fill |= state.fill << filled * 8;
   }
   return own_state(&state, sizeof(state), out);
+}
+
+static bool is_dense(const struct pick_instance* instance) {
+  return instance->step == instance->piece && instance->out_step == instance->piece;
+}
+
+/* Whether vectors may be found for its columns. */
+static bool takes_vectors(const struct pick_instance* instance) {
+  return is_dense(instance) && instance->piece <= small_piece && instance->rows >= least_rows &&
+         instance->row_bytes >= sizeof(v128_t) && instance->out_row_bytes >= sizeof(v128_t);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -65,6 +88,9 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->rows /= instance->columns == 0 ? 1 : instance->columns;
   instance->row_bytes = instance->extents[last] * instance->step;
   instance->out_row_bytes = instance->columns * instance->out_step;
+  if (takes_vectors(instance)) {
+    *workspace = (instance->out_row_bytes / sizeof(v128_t) + 2) * sizeof(struct pick_vector);
+  }
   return xnn_status_success;
 }
 
@@ -81,12 +107,53 @@ static void find_run(struct pick_instance* instance) {
     }
     begin = columns[begin] < 0 ? begin + 1 : end;
   }
+  if (takes_vectors(instance) && (instance->run_end - instance->run_begin) * instance->piece < least_run_bytes) {
+    instance->run_begin = instance->run_end = 0;
+  }
+}
+
+/* Finds the vector of a row's bytes from `to` on; false when there is none. */
+static bool find_vector(const struct pick_instance* instance, size_t to, struct pick_vector* vector) {
+  const int32_t* columns = instance->indices[instance->num_axes - 1];
+  const size_t size = sizeof(v128_t), piece = instance->piece;
+  const uint8_t* fill = (const uint8_t*)&instance->state->fill;
+  size_t sources[sizeof(v128_t)], first = instance->row_bytes - size;
+  for (size_t i = 0; i < size; i++) {
+    const int32_t column = columns[(to + i) / piece];
+    sources[i] = column < 0 ? SIZE_MAX : (size_t)column * piece + (to + i) % piece;
+    first = sources[i] < first ? sources[i] : first;
+  }
+  uint8_t places[sizeof(v128_t)], filled[sizeof(v128_t)];
+  for (size_t i = 0; i < size; i++) {
+    const bool is_filled = sources[i] == SIZE_MAX;
+    if (!is_filled && sources[i] - first >= size) {
+      return false;
+    }
+    places[i] = is_filled ? UINT8_MAX : (uint8_t)(sources[i] - first);
+    filled[i] = is_filled ? fill[(to + i) % instance->state->element_size] : 0;
+  }
+  *vector = (struct pick_vector){
+      .places = wasm_v128_load(places), .fill = wasm_v128_load(filled), .from = (uint32_t)first, .to = (uint32_t)to};
+  return true;
+}
+
+/* Finds vectors for bytes [begin, end) of a row; they may reach into the run. */
+static bool find_vectors(struct pick_instance* instance, size_t begin, size_t end) {
+  const size_t last = instance->out_row_bytes - sizeof(v128_t);
+  for (size_t to = begin; to < end; to += sizeof(v128_t)) {
+    if (!find_vector(instance, to < last ? to : last, &instance->vectors[instance->num_vectors++])) {
+      instance->num_vectors = 0;
+      return false;
+    }
+  }
+  return true;
 }
 
 static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
   struct pick_instance* instance = opaque;
   instance->input = tensors[0];
   instance->output = tensors[2];
+  instance->vectors = workspace;
   const int32_t* indices = tensors[1];
   for (size_t axis = 0; axis < instance->num_axes; axis++) {
     instance->indices[axis] = indices;
@@ -96,12 +163,12 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 }
 
 static void fill(const struct pick_instance* instance, uint8_t* output, size_t bytes) {
-  const size_t unit = sizeof(instance->state->fill);
+  const v128_t value = wasm_v128_load64_splat(&instance->state->fill);
   size_t i = 0;
-  for (; i + unit <= bytes; i += unit) {
-    memcpy(output + i, &instance->state->fill, unit);
+  for (; i + sizeof(value) <= bytes; i += sizeof(value)) {
+    wasm_v128_store(output + i, value);
   }
-  memcpy(output + i, &instance->state->fill, bytes - i);
+  memcpy(output + i, &value, bytes - i);
 }
 
 static void fill_row(const struct pick_instance* instance, uint8_t* output) {
@@ -118,10 +185,6 @@ static void fill_row(const struct pick_instance* instance, uint8_t* output) {
   for (size_t x = begin; x < end; x++) {                                                    \
     ((type*)output)[x] = columns[x] < 0 ? (type)fill_with : ((const type*)row)[columns[x]]; \
   }
-
-static bool is_dense(const struct pick_instance* instance) {
-  return instance->step == instance->piece && instance->out_step == instance->piece;
-}
 
 /* Copies columns [begin, end) of a row, one by one. */
 static void copy_columns(const struct pick_instance* instance, const uint8_t* row, uint8_t* output, size_t begin,
@@ -151,15 +214,52 @@ static void copy_columns(const struct pick_instance* instance, const uint8_t* ro
   }
 }
 
-/* Makes a row of the output of a row of the input. */
-static void copy_row(const struct pick_instance* instance, const uint8_t* row, uint8_t* output) {
-  const int32_t* columns = instance->indices[instance->num_axes - 1];
-  const size_t begin = instance->run_begin, end = instance->run_end, piece = instance->piece;
-  copy_columns(instance, row, output, 0, begin);
-  if (begin < end) {
-    move_bytes(output + begin * piece, row + (size_t)columns[begin] * piece, (end - begin) * piece);
+static inline __attribute__((always_inline)) void copy_vectors(const struct pick_instance* instance, const uint8_t* row,
+                                                               uint8_t* output, bool twice) {
+  const size_t count = instance->num_vectors, out_row_bytes = instance->out_row_bytes;
+  const struct pick_vector* vectors = instance->vectors;
+  for (size_t i = 0; i < count; i++) {
+    const struct pick_vector* vector = &vectors[i];
+    const v128_t picked = simd_pick_bytes(wasm_v128_load(row + vector->from), wasm_v128_load(&vector->places));
+    const v128_t value = wasm_v128_or(picked, wasm_v128_load(&vector->fill));
+    wasm_v128_store(output + vector->to, value);
+    if (twice) {
+      wasm_v128_store(output + vector->to + out_row_bytes, value);
+    }
   }
-  copy_columns(instance, row, output, end, instance->columns);
+}
+
+/* Copies the pieces that lie in sequence. */
+static void copy_run(const struct pick_instance* instance, const uint8_t* row, uint8_t* output) {
+  const size_t begin = instance->run_begin, end = instance->run_end, piece = instance->piece;
+  if (begin < end) {
+    const size_t first = (size_t)instance->indices[instance->num_axes - 1][begin];
+    move_bytes(output + begin * piece, row + first * piece, (end - begin) * piece);
+  }
+}
+
+/* Makes rows of the output, which are alike, of a row of the input. */
+static void copy_rows(const struct pick_instance* instance, const uint8_t* row, uint8_t* output, size_t count) {
+  size_t done = 1;
+  copy_run(instance, row, output);
+  if (instance->num_vectors > 0 && count > 1) {
+    copy_run(instance, row, output + instance->out_row_bytes);
+    copy_vectors(instance, row, output, true);
+    done = 2;
+  } else if (instance->num_vectors > 0) {
+    copy_vectors(instance, row, output, false);
+  } else {
+    copy_columns(instance, row, output, 0, instance->run_begin);
+    copy_columns(instance, row, output, instance->run_end, instance->columns);
+  }
+  for (; done < count; done++) {
+    uint8_t* next = output + done * instance->out_row_bytes;
+    if (instance->out_step == instance->piece) {
+      move_bytes(next, output, instance->out_row_bytes);
+    } else {
+      copy_columns(instance, row, next, 0, instance->columns);
+    }
+  }
 }
 
 /* Where a row of the output is: along the outer axes, which are one here, and along those with lists but the last. */
@@ -204,19 +304,21 @@ static ptrdiff_t source_of(const struct pick_instance* instance, const struct pl
 static void compute(void* context, size_t start, size_t count) {
   const struct pick_instance* instance = context;
   struct place place = place_of(instance, start);
-  ptrdiff_t previous = -1;
-  for (size_t row = start; row < start + count; row++) {
+  for (size_t row = start; row < start + count;) {
     uint8_t* output = instance->output + row * instance->out_row_bytes;
     const ptrdiff_t source = source_of(instance, &place);
-    if (source < 0) {
-      fill_row(instance, output);
-    } else if (source == previous && instance->out_step == instance->piece) {
-      move_bytes(output, output - instance->out_row_bytes, instance->out_row_bytes);
-    } else {
-      copy_row(instance, instance->input + (size_t)source * instance->row_bytes, output);
+    const size_t first = row;
+    do {
+      row++;
+      advance(instance, &place);
+    } while (row < start + count && source_of(instance, &place) == source);
+    if (source >= 0) {
+      copy_rows(instance, instance->input + (size_t)source * instance->row_bytes, output, row - first);
+      continue;
     }
-    previous = source;
-    advance(instance, &place);
+    for (size_t i = first; i < row; i++, output += instance->out_row_bytes) {
+      fill_row(instance, output);
+    }
   }
 }
 
@@ -225,6 +327,10 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   instance->run_begin = instance->run_end = 0;
   if (is_dense(instance)) {
     find_run(instance);
+  }
+  instance->num_vectors = 0;
+  if (takes_vectors(instance) && find_vectors(instance, 0, instance->run_begin * instance->piece)) {
+    find_vectors(instance, instance->run_end * instance->piece, instance->out_row_bytes);
   }
   pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->rows,
                                      bytes_per_task / (instance->out_row_bytes + 1) + 1, 0);

@@ -27,6 +27,8 @@ struct resample_instance {
   struct axis rows, columns;
   size_t rows_per_task;
   const float* input;
+  void* fours; /* the table of columns of one float */
+  bool has_fours;
   char* scratch;
   float* output;
 };
@@ -67,6 +69,11 @@ static size_t scratch_size(const struct resample_instance* instance) {
   return instance->rows.taps * (row * sizeof(float) + sizeof(size_t) + sizeof(float));
 }
 
+static size_t fours_size(const struct resample_instance* instance) {
+  const struct axis* columns = &instance->columns;
+  return instance->inner == 1 ? resample_fours_size(columns->taps, columns->out_extent) : 0;
+}
+
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct resample_instance* instance = opaque;
   instance->outer = take(dims);
@@ -80,8 +87,9 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   const size_t row = instance->columns.out_extent * instance->inner;
   instance->rows_per_task = elements_per_task / (row + 1) + (has_columns_first(instance) ? least_rows_per_task : 1);
+  *workspace = fours_size(instance);
   if (instance->rows.taps > 0 && instance->columns.taps > 0) {
-    *workspace = pthreadpool_get_threads_count(pool) * scratch_size(instance);
+    *workspace += pthreadpool_get_threads_count(pool) * scratch_size(instance);
   }
   return xnn_status_success;
 }
@@ -98,7 +106,8 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   bind_axis(&instance->rows, tensors[1]);
   bind_axis(&instance->columns, tensors[2]);
   instance->output = tensors[3];
-  instance->scratch = workspace;
+  instance->fours = workspace;
+  instance->scratch = (char*)workspace + fours_size(instance);
   return xnn_status_success;
 }
 
@@ -110,6 +119,10 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 static void compute_columns(const struct resample_instance* instance, const float* first, size_t from, float* output,
                             size_t stride) {
   const struct axis* columns = &instance->columns;
+  if (instance->has_fours && from == 1 && stride == 1) {
+    resample_fours(first, instance->fours, columns->taps, output, columns->out_extent);
+    return;
+  }
   const struct resample_row row = {.first = first, .stride = from, .pixels = columns->extent};
   resample_columns(&row, instance->inner, columns->firsts, columns->weights, columns->taps, output, stride,
                    columns->out_extent);
@@ -163,9 +176,10 @@ static void add_kept_rows(const struct resample_instance* instance, size_t image
   float* kept = (float*)scratch;
   size_t* numbers = (size_t*)(kept + taps * row_size);
   float* weights = (float*)(numbers + taps);
-  for (size_t t = 0; t < taps; t++) {
-    const size_t number = image + (size_t)rows->firsts[y] + t;
-    const size_t place = number % taps;
+  const size_t first = image + (size_t)rows->firsts[y];
+  size_t place = first % taps;
+  for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
+    const size_t number = first + t;
     weights[place] = rows->weights[y * taps + t];
     if (numbers[place] != number) {
       numbers[place] = number;
@@ -204,7 +218,11 @@ static void compute(void* context, size_t thread, size_t task) {
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
-  const struct resample_instance* instance = opaque;
+  struct resample_instance* instance = opaque;
+  const struct axis* columns = &instance->columns;
+  instance->has_fours = instance->inner == 1 && columns->taps > 0 &&
+                        resample_find_fours(columns->firsts, columns->weights, columns->taps, columns->extent,
+                                            columns->out_extent, instance->fours);
   const size_t rows = instance->outer * instance->rows.out_extent;
   const size_t tasks = (rows + instance->rows_per_task - 1) / instance->rows_per_task;
   pthreadpool_parallelize_1d_with_thread(pool, compute, opaque, tasks, PTHREADPOOL_FLAG_DISABLE_DENORMALS);

@@ -11,7 +11,7 @@ import numpy as np
 from pyxnn.engine import Kind
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.kernels.indexing import pick
-from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words, outermost
+from pyxnn.xnnpack.kernels.nest import nest_words
 from pyxnn.xnnpack.kernels.windows import Window
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.steps import Label
@@ -26,23 +26,8 @@ def transpose(
 ) -> None:
     """Moves the bytes of `x` to `output`: axis i of the output, as they lie in memory, is axis `permutation[i]` of `x`."""
     extents, folded = layout.fold_transpose(x.physical, permutation)
-    rank = len(extents)
-    if rank <= MAX_DIMS:
-        params, dims = [x.dtype.itemsize], [rank, *extents, *folded]
-        ctx.step(Kind.TRANSPOSE, params, dims, [x], output, label=label)
-        return
-    first = folded[0]
-    rest = [axis for axis in range(rank) if axis != first]
-    x = x.viewed(tuple(extents), layout.row_major(rank))
-    shape = (extents[first], *(extents[axis] for axis in rest))
-    by_first = x
-    if first != 0:
-        by_first = ctx.new(shape, x.order, x.dtype)
-        transpose(ctx, x, by_first, [first, *rest], label)
-    output = output.viewed(tuple(extents[axis] for axis in folded), x.order)
-    inner = [rest.index(axis) for axis in folded[1:]]
-    for index in range(extents[first]):
-        transpose(ctx, outermost(by_first, index), outermost(output, index), inner, label)
+    dims = [len(extents), *extents, *folded]
+    ctx.step(Kind.TRANSPOSE, [x.dtype.itemsize], dims, [x], output, label=label)
 
 
 def copy(
