@@ -476,6 +476,15 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_winograd = 49,
+  /*
+   * Products of int8 matrices that are computed, by a kernel of ours; sums and results are those of pyxnn_convolution_qs8, with
+   * one multiplier. There are two batch axes.
+   * params: in_zero_point (of a) kernel_zero_point (of b) out_zero_point min max (signed) multiplier(f)
+   * dims: outer inner (of the batch) rows depth columns; strides of a: outer inner row; of b: outer inner depth column; of the
+   *       output: outer inner row
+   * refs: a, b, output
+   */
+  pyxnn_batch_matmul_qs8 = 50,
 };
 
 enum pyxnn_binary_type {

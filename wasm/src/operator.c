@@ -56,6 +56,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_mean_qs8] = &mean_qs8_type,
     [pyxnn_rotary] = &rotary_type,
     [pyxnn_winograd] = &winograd_type,
+    [pyxnn_batch_matmul_qs8] = &batch_matmul_qs8_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

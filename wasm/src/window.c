@@ -38,6 +38,18 @@ struct window_place place_window(const struct slide* slides, size_t number) {
   return place;
 }
 
+void advance_window(const struct slide* slides, struct window_place* place) {
+  for (size_t axis = window_axes; axis-- > 0;) {
+    const struct slide* slide = &slides[axis];
+    place->starts[axis] += slide->stride;
+    if (place->starts[axis] != slide->offset + slide->stride * (ptrdiff_t)slide->out_extent) {
+      return;
+    }
+    place->starts[axis] = slide->offset;
+  }
+  place->image++;
+}
+
 size_t pixel_under(const struct slide* slides, const struct window_place* place, const size_t* tap) {
   size_t pixel = place->image;
   for (size_t axis = 0; axis < window_axes; axis++) {

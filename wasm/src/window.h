@@ -41,6 +41,9 @@ struct window_place {
 /* The place of the window of an output, counted over all images. */
 struct window_place place_window(const struct slide* slides, size_t number);
 
+/* Goes on to the window of the next output. */
+void advance_window(const struct slide* slides, struct window_place* place);
+
 static const size_t no_pixel = SIZE_MAX;
 
 /*

@@ -71,6 +71,7 @@ class Kind(IntEnum):
     MEAN_QS8 = 47
     ROTARY = 48
     WINOGRAD = 49
+    BATCH_MATMUL_QS8 = 50
 
 
 class BinaryType(IntEnum):

@@ -1,0 +1,242 @@
+#include "kernels/byte_product.h"
+
+#include <string.h>
+
+#include "kernels/requantize.h"
+#include "kernels/simd.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Eight whole columns that lie side by side. */
+static void pack_together(const uint8_t* from, size_t step, size_t depth, v128_t flip, int8_t* packed) {
+  for (size_t i = 0; i < depth; i += 2) {
+    const v128_t even = wasm_v128_load64_zero(from + i * step);
+    const v128_t odd = i + 1 < depth ? wasm_v128_load64_zero(from + (i + 1) * step) : wasm_v128_xor(flip, flip);
+    const v128_t pairs = wasm_i8x16_shuffle(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    wasm_v128_store(packed + i * product_columns, wasm_v128_xor(pairs, flip));
+  }
+}
+
+INLINE void pack_column(const uint8_t* from, size_t step, size_t depth, uint8_t flip, int8_t* packed) {
+  for (size_t i = 0; i < depth; i++) {
+    packed[i / 2 * 2 * product_columns + i % 2] = (int8_t)(from[i * step] ^ flip);
+  }
+}
+
+void product_pack(const struct product_source* from, size_t columns, size_t depth, int8_t* packed, int32_t* offsets) {
+  const size_t size = (depth + product_depths - 1) / product_depths * product_depths * product_columns;
+  const uint8_t flip = from->is_signed ? 0 : 0x80;
+  memset(packed, 0, size);
+  if (columns == product_columns && from->step == 1 && depth % 2 == 0) {
+    pack_together(from->bytes, from->depth_step, depth, wasm_u8x16_splat(flip), packed);
+  } else {
+    for (size_t column = 0; column < columns; column++) {
+      const uint8_t* bytes = from->bytes + column * from->step;
+      if (from->depth_step == 1) {
+        pack_column(bytes, 1, depth, flip, packed + 2 * column);
+      } else {
+        pack_column(bytes, from->depth_step, depth, flip, packed + 2 * column);
+      }
+    }
+  }
+  v128_t low = wasm_i32x4_const_splat(0), high = low;
+  for (const int8_t* end = packed + size; packed != end; packed += product_depths * product_columns) {
+    low = wasm_i32x4_sub(
+        low, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(packed), wasm_i16x8_load8x8(packed + 2 * product_columns)));
+    high = wasm_i32x4_sub(
+        high, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(packed + 8), wasm_i16x8_load8x8(packed + 2 * product_columns + 8)));
+  }
+  wasm_v128_store(offsets, low);
+  wasm_v128_store(offsets + 4, high);
+}
+
+/* Sums over depths so far: of the products that offsets take off, and of the numbers. */
+struct depth_sums {
+  v128_t crossed, plain;
+};
+
+/* The last bytes of a row, fewer than eight, with zero points behind them. */
+static inline uint64_t last_bytes(const uint8_t* row, size_t depth, int32_t zero_point) {
+  uint64_t bytes = UINT64_C(0x0101010101010101) * (uint8_t)zero_point;
+  const size_t left = depth % 8;
+  if (depth > 8) {
+    uint64_t last;
+    memcpy(&last, row + depth - 8, sizeof(last));
+    return last >> 8 * (8 - left) | bytes << 8 * left;
+  }
+  for (size_t i = left; i-- > 0;) {
+    bytes = bytes << 8 | row[i];
+  }
+  return bytes;
+}
+
+/* Eight depths of a row. */
+INLINE v128_t widen_eight(const void* from, v128_t zero, bool is_signed, bool is_summed, struct depth_sums* sums) {
+  const v128_t wide = is_signed ? wasm_i16x8_load8x8(from) : wasm_u16x8_load8x8(from);
+  const v128_t numbers = wasm_i16x8_sub(wide, zero);
+  sums->crossed = wasm_i32x4_add(sums->crossed, wasm_i32x4_dot_i16x8(numbers, wasm_u64x2_shr(numbers, 32)));
+  if (is_summed) {
+    sums->plain = wasm_i32x4_add(sums->plain, wasm_i32x4_extadd_pairwise_i16x8(numbers));
+  }
+  return numbers;
+}
+
+INLINE void widen(const struct product_source* from, size_t count, size_t depth, int32_t zero_point, size_t tile,
+                  int16_t* to, int32_t* offsets, int32_t* sums, bool is_signed, bool is_summed) {
+  const v128_t zero = wasm_i16x8_splat((int16_t)zero_point);
+  for (size_t r = 0; r < count; r++) {
+    const uint8_t *bytes = from->bytes + r * from->step, *end = bytes + depth / 8 * 8;
+    int16_t* numbers = to + r * product_depths;
+    struct depth_sums sum = {wasm_i32x4_const_splat(0), wasm_i32x4_const_splat(0)};
+    for (; bytes != end; bytes += 8) {
+      const v128_t eight = widen_eight(bytes, zero, is_signed, is_summed, &sum);
+      wasm_v128_store64_lane(numbers, eight, 0);
+      wasm_v128_store64_lane(numbers + product_depths * tile, eight, 1);
+      numbers += 2 * product_depths * tile;
+    }
+    if (depth % 8 != 0) {
+      const uint64_t rest = last_bytes(bytes - depth / 8 * 8, depth, zero_point);
+      const v128_t eight = widen_eight(&rest, zero, is_signed, is_summed, &sum);
+      wasm_v128_store64_lane(numbers, eight, 0);
+      if (depth % 8 > product_depths) {
+        wasm_v128_store64_lane(numbers + product_depths * tile, eight, 1);
+      }
+    }
+    offsets[r] = -wasm_i32x4_extract_lane(sum.crossed, 0) - wasm_i32x4_extract_lane(sum.crossed, 2);
+    if (is_summed) {
+      sums[r] = wasm_i32x4_extract_lane(sum.plain, 0) + wasm_i32x4_extract_lane(sum.plain, 1) +
+                wasm_i32x4_extract_lane(sum.plain, 2) + wasm_i32x4_extract_lane(sum.plain, 3);
+    }
+  }
+}
+
+void product_widen(const struct product_source* from, size_t count, size_t depth, int32_t zero_point, size_t tile,
+                   int16_t* to, int32_t* offsets, int32_t* sums) {
+  if (from->is_signed && sums == NULL) {
+    widen(from, count, depth, zero_point, tile, to, offsets, sums, true, false);
+  } else if (from->is_signed) {
+    widen(from, count, depth, zero_point, tile, to, offsets, sums, true, true);
+  } else if (sums == NULL) {
+    widen(from, count, depth, zero_point, tile, to, offsets, sums, false, false);
+  } else {
+    widen(from, count, depth, zero_point, tile, to, offsets, sums, false, true);
+  }
+}
+
+/* More than four depths at a time need more registers than there are. */
+INLINE void add_products(size_t count, const int16_t* numbers, const int8_t* columns, size_t depth,
+                         struct eight* sums) {
+#pragma clang loop unroll(disable)
+  for (const int8_t* end = columns + depth * product_columns; columns != end;) {
+    const struct eight first = {wasm_i16x8_load8x8(columns), wasm_i16x8_load8x8(columns + 8)};
+    const struct eight second = {wasm_i16x8_load8x8(columns + 16), wasm_i16x8_load8x8(columns + 24)};
+    columns += product_depths * product_columns;
+#pragma unroll
+    for (size_t r = 0; r < count; r++) {
+      const v128_t a = wasm_v128_load32_splat(numbers), b = wasm_v128_load32_splat(numbers + 2);
+      numbers += product_depths;
+      sums[r].low = wasm_i32x4_add(
+          sums[r].low, wasm_i32x4_dot_i16x8(wasm_i16x8_add(a, second.low), wasm_i16x8_add(b, first.low)));
+      sums[r].high = wasm_i32x4_add(
+          sums[r].high, wasm_i32x4_dot_i16x8(wasm_i16x8_add(a, second.high), wasm_i16x8_add(b, first.high)));
+    }
+  }
+}
+
+INLINE struct eight load_eight(const void* from) {
+  return (struct eight){wasm_v128_load(from), wasm_v128_load((const char*)from + sizeof(v128_t))};
+}
+
+/* What the sums of a tile and a block of columns begin with. */
+INLINE void begin(const struct product_tile* tile, size_t count, size_t column, struct eight* sums) {
+  const struct eight offsets = load_eight(tile->offsets + column);
+#pragma unroll
+  for (size_t r = 0; r < count; r++) {
+    const v128_t offset = wasm_v128_load32_splat(tile->row_offsets + r);
+    sums[r] = (struct eight){wasm_i32x4_add(offsets.low, offset), wasm_i32x4_add(offsets.high, offset)};
+  }
+  if (tile->zeros == NULL) {
+    return;
+  }
+  const struct eight zeros = load_eight(tile->zeros + column);
+#pragma unroll
+  for (size_t r = 0; r < count; r++) {
+    const v128_t sum = wasm_v128_load32_splat(tile->row_sums + r);
+    sums[r].low = wasm_i32x4_sub(sums[r].low, wasm_i32x4_mul(zeros.low, sum));
+    sums[r].high = wasm_i32x4_sub(sums[r].high, wasm_i32x4_mul(zeros.high, sum));
+  }
+}
+
+/* Stores rows of four-byte elements, as they are or scaled to floats. */
+INLINE void store_rows(const struct product_tile* tile, const struct product_result* result, size_t count,
+                       size_t column, struct eight* sums) {
+  const size_t left = tile->num_columns - column;
+  float* output = (float*)tile->output + column;
+  if (result->type == product_float) {
+    const struct eight scale = load_eight(tile->multipliers + column), bias = load_eight(tile->bias + column);
+    const v128_t low = wasm_f32x4_splat(result->low), high = wasm_f32x4_splat(result->high);
+#pragma unroll
+    for (size_t r = 0; r < count; r++) {
+      const v128_t left_half = simd_madd(wasm_f32x4_convert_i32x4(sums[r].low), scale.low, bias.low);
+      const v128_t right_half = simd_madd(wasm_f32x4_convert_i32x4(sums[r].high), scale.high, bias.high);
+      sums[r] = (struct eight){simd_clamp(left_half, low, high), simd_clamp(right_half, low, high)};
+    }
+  }
+#pragma unroll
+  for (size_t r = 0; r < count; r++) {
+    if (left >= product_columns) {
+      wasm_v128_store(output, sums[r].low);
+      wasm_v128_store(output + 4, sums[r].high);
+    } else {
+      simd_store(output, sums[r].low, left);
+      if (left > 4) {
+        simd_store(output + 4, sums[r].high, left - 4);
+      }
+    }
+    output += tile->output_stride;
+  }
+}
+
+INLINE void store_bytes(const struct product_tile* tile, const struct requantizer* to, size_t count, size_t column,
+                        struct eight* sums) {
+  const struct eight multipliers = load_eight(tile->multipliers + column);
+  const size_t left = tile->num_columns - column;
+  int8_t* output = (int8_t*)tile->output + column;
+  if (left >= product_columns) {
+    requantize_rows(to, sums, count, multipliers, output, tile->output_stride);
+    return;
+  }
+  int8_t all[product_rows * product_columns];
+  requantize_rows(to, sums, count, multipliers, all, product_columns);
+  copy_block(all, output, tile->output_stride, count, left);
+}
+
+INLINE void compute(const struct product_tile* tile, const struct product_result* result, size_t count) {
+  const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max);
+  for (size_t column = 0; column < tile->num_columns; column += product_columns) {
+    struct eight sums[product_rows];
+    begin(tile, count, column, sums);
+    add_products(count, tile->numbers, tile->columns + column * tile->depth, tile->depth, sums);
+    if (result->type == product_int8) {
+      store_bytes(tile, &to, count, column, sums);
+    } else {
+      store_rows(tile, result, count, column, sums);
+    }
+  }
+}
+
+void product_compute(const struct product_tile* tile, const struct product_result* result) {
+#define CASE(count)               \
+  case count:                     \
+    compute(tile, result, count); \
+    break
+  switch (tile->count) {
+    CASE(1);
+    CASE(2);
+    CASE(3);
+    CASE(4);
+    CASE(5);
+    CASE(6);
+  }
+#undef CASE
+}

@@ -1,0 +1,82 @@
+/*
+ * Products of bytes, summed exactly: int32 sums that wrap, and what becomes of them.
+ *
+ * Rows are widened to int16 less their zero point; columns are int8 and widen as they are loaded. One instruction multiplies
+ * eight pairs of int16 and adds each two of the products, of which there are half as many as there seem to be (Winograd 1968):
+ * a0 b0 + a1 b1 + a2 b2 + a3 b3 = (a0 + b2) (a2 + b0) + (a1 + b3) (a3 + b1) - (a0 a2 + a1 a3) - (b0 b2 + b1 b3). What is taken
+ * off is the same for a whole row or column. Additions are cheaper than multiplications on all machines.
+ *
+ * Packed columns: blocks of eight, the last one filled up with zeros; in a block, for each pair of depths, the pair of each
+ * column. Rows of a tile lie side by side: for each four depths, the four of each row. Depths are filled up with zeros to a
+ * multiple of `product_depths`.
+ */
+#ifndef PYXNN_KERNELS_BYTE_PRODUCT_H
+#define PYXNN_KERNELS_BYTE_PRODUCT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The most rows of a tile; the columns of a block. */
+enum { product_rows = 6, product_columns = 8, product_depths = 4 };
+
+/* Rows or columns of bytes; `step` lies between them, `depth_step` between their depths. */
+struct product_source {
+  const uint8_t* bytes;
+  size_t step, depth_step;
+  bool is_signed;
+};
+
+/*
+ * Packs one block of columns as int8: unsigned bytes less 128.
+ * @param columns  how many there are, 1 to product_columns
+ * @param depth    of each
+ * @param packed   receives the block
+ * @param offsets  receives what sums with each column begin with
+ */
+void product_pack(const struct product_source* from, size_t columns, size_t depth, int8_t* packed, int32_t* offsets);
+
+/*
+ * Widens rows of a tile.
+ * @param from        rows whose depths lie side by side
+ * @param count       of rows
+ * @param zero_point  of all of them
+ * @param tile        how many rows the tile has
+ * @param to          the first row's first number in the tile
+ * @param offsets     receives what sums with each row begin with
+ * @param sums        receives the sum of each row's numbers; NULL when nobody wants it
+ */
+void product_widen(const struct product_source* from, size_t count, size_t depth, int32_t zero_point, size_t tile,
+                   int16_t* to, int32_t* offsets, int32_t* sums);
+
+/* What sums become. */
+enum product_type { product_int32, product_float, product_int8 };
+struct product_result {
+  enum product_type type;
+  float low, high;             /* bounds of floats */
+  int8_t zero_point, min, max; /* of int8 */
+};
+
+/* One call: up to `product_rows` rows by any number of columns. Arrays by column are filled up to a block. */
+struct product_tile {
+  const int16_t* numbers;
+  size_t count, depth;      /* of rows; the latter filled up */
+  const int32_t* row_offsets;
+  const int32_t* row_sums; /* NULL when `zeros` is */
+  const int8_t* columns;
+  const int32_t* offsets;   /* by column, what is added to sums */
+  const int32_t* zeros;     /* by column, zero points; NULL when all are 0 */
+  const float* multipliers; /* by column; NULL for int32 */
+  const float* bias;        /* by column, of floats */
+  size_t num_columns;
+  void* output;
+  size_t output_stride; /* between rows of the output */
+};
+
+/*
+ * Floats are sums times the multiplier of their column, plus its bias, within the bounds. Integers of 8 bits are sums times the
+ * multiplier, rounded (ties to even), plus the zero point, within the bounds.
+ */
+void product_compute(const struct product_tile* tile, const struct product_result* result);
+
+#endif

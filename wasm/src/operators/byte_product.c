@@ -1,0 +1,706 @@
+/*
+ * Products of bytes on our own kernel (kernels/byte_product.c): convolutions over up to three axes, fully connected layers and
+ * products of matrices, which are convolutions by windows of one pixel, one for each group.
+ *
+ * A task is some output pixels by some output channels of one group. It widens what lies under the windows of its pixels into
+ * a scratch of its thread, a row a pixel, then goes through the columns part by part, each with all of its rows. Columns are
+ * packed when the operator is created, or when it runs if they are computed.
+ */
+#include "kernels/byte_product.h"
+
+#include <string.h>
+
+#include "memory.h"
+#include "window.h"
+
+/* Rows that a thread has widened take at most about so many bytes, so that they stay in the second-level cache; or, where the
+ * weights are few, in the first-level one. */
+enum { bytes_of_rows = 1 << 17, bytes_of_few_rows = 1 << 14 };
+
+/* Columns that all rows go through at once take about so many, so that they stay in the first-level cache. */
+enum { bytes_of_columns = 1 << 14 };
+
+/* With fewer tasks for each thread, where there are several, rows and then columns are shared out finer. */
+enum { tasks_per_thread = 4, least_rows = 2 * product_rows };
+
+/* What columns go through a product as; arrays by column are filled up to a block in each group. */
+struct columns {
+  int8_t* bytes;
+  int32_t *offsets, *zeros; /* the latter NULL where all are 0 */
+  float *multipliers, *bias;
+};
+
+struct extents {
+  size_t taps, groups, in_channels, out_channels; /* channels of a group */
+};
+
+struct product_state {
+  struct convolution convolution; /* of the kinds that have one */
+  struct extents extents;         /* but for products of matrices */
+  bool in_is_signed, kernel_is_signed, has_zeros;
+  int8_t in_zero_point, kernel_zero_point;
+  float multiplier; /* one for all */
+  struct product_result result;
+  struct columns columns; /* constant ones; in one block of memory */
+};
+
+/* Distances between groups: those of the inner of two batch axes, and of the outer. */
+struct group_steps {
+  size_t outer, inner;
+};
+
+struct product_instance {
+  const struct product_state* state;
+  struct extents extents;
+  struct slide slides[window_axes];
+  bool is_pointwise; /* output pixels take one input pixel each, in sequence */
+  size_t pixels;     /* of the output */
+  size_t inner_groups;
+  struct group_steps in_group, kernel_group, out_group;
+  size_t in_pixel_step, column_step, depth_step, out_pixel_step;
+  size_t in_zero_step, kernel_zero_step, scale_step;
+  size_t rows_per_task, columns_per_task, column_tasks;
+  const uint8_t *input, *in_zeros, *kernel, *kernel_zeros;
+  const float* scales; /* NULL where multipliers are constant */
+  char* output;
+  char* workspace;
+};
+
+static size_t divide_up(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+
+static size_t round_up(size_t a, size_t b) {
+  return divide_up(a, b) * b;
+}
+
+static size_t depth_of(const struct extents* extents) {
+  return extents->taps * extents->in_channels;
+}
+
+/* Depths and columns of a group, filled up. */
+static size_t packed_depth(const struct extents* extents) {
+  return round_up(depth_of(extents), product_depths);
+}
+
+static size_t packed_columns(const struct extents* extents) {
+  return round_up(extents->out_channels, product_columns);
+}
+
+/* Where all arrays of columns lie in a block of memory. */
+static struct columns lay_columns(const struct extents* extents, char* memory) {
+  const size_t count = extents->groups * packed_columns(extents);
+  struct columns columns = {.bytes = (int8_t*)memory};
+  columns.offsets = (int32_t*)(memory + count * packed_depth(extents));
+  columns.zeros = columns.offsets + count;
+  columns.multipliers = (float*)(columns.zeros + count);
+  columns.bias = columns.multipliers + count;
+  return columns;
+}
+
+static size_t columns_size(const struct extents* extents) {
+  return round_up(extents->groups * packed_columns(extents) * (packed_depth(extents) + 4 * sizeof(int32_t)), 64);
+}
+
+/* What packing needs; several threads share it out. */
+struct packing {
+  const struct extents* extents;
+  struct columns columns;
+  struct product_source kernel;
+  struct group_steps group;
+  size_t inner_groups;
+};
+
+static size_t group_offset(struct group_steps steps, size_t inner_groups, size_t group) {
+  return group / inner_groups * steps.outer + group % inner_groups * steps.inner;
+}
+
+static void pack_block(void* context, size_t group, size_t number) {
+  const struct packing* packing = context;
+  const struct extents* extents = packing->extents;
+  const size_t first = number * product_columns, left = extents->out_channels - first;
+  const size_t at = group * packed_columns(extents) + first;
+  struct product_source from = packing->kernel;
+  from.bytes += group_offset(packing->group, packing->inner_groups, group) + first * from.step;
+  product_pack(&from, left < product_columns ? left : product_columns, depth_of(extents),
+               packing->columns.bytes + at * packed_depth(extents), packing->columns.offsets + at);
+}
+
+static void pack(const struct packing* packing, pthreadpool_t pool) {
+  const size_t blocks = divide_up(packing->extents->out_channels, product_columns);
+  pthreadpool_parallelize_2d(pool, pack_block, (void*)packing, packing->extents->groups, blocks, 0);
+}
+
+/* Where a channel's numbers are in arrays by column. */
+static size_t column_of(const struct extents* extents, size_t channel) {
+  return channel / extents->out_channels * packed_columns(extents) + channel % extents->out_channels;
+}
+
+/* Weights that come with an operator, by channel. */
+struct weights {
+  struct product_source kernel;
+  size_t group_step;
+  const int32_t *zeros, *offsets; /* either may be NULL: `kernel_zero_point` for all, no offsets */
+  const float *multipliers, *bias;
+};
+
+/* Completes a state whose attributes are set. */
+static enum xnn_status create_state(struct product_state* state, const struct weights* weights, void** out) {
+  const struct extents* extents = &state->extents;
+  const size_t channels = extents->groups * extents->out_channels;
+  if (channels == 0 || depth_of(extents) == 0) {
+    return xnn_status_invalid_parameter;
+  }
+  char* memory = pyxnn_allocate_zero(columns_size(extents));
+  if (memory == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  struct columns* columns = &state->columns;
+  *columns = lay_columns(extents, memory);
+  pack(&(struct packing){extents, *columns, weights->kernel, {weights->group_step * extents->groups, weights->group_step}, extents->groups},
+       NULL);
+  for (size_t i = 0; i < channels; i++) {
+    const size_t at = column_of(extents, i);
+    columns->zeros[at] = weights->zeros != NULL ? weights->zeros[i] - (weights->kernel.is_signed ? 0 : 128) : state->kernel_zero_point;
+    state->has_zeros |= columns->zeros[at] != 0;
+    columns->offsets[at] += weights->offsets != NULL ? weights->offsets[i] : 0;
+    columns->multipliers[at] = weights->multipliers != NULL ? weights->multipliers[i] : 0.0f;
+    columns->bias[at] = weights->bias != NULL ? weights->bias[i] : 0.0f;
+  }
+  const enum xnn_status status = own_state(state, sizeof(*state), out);
+  if (status != xnn_status_success) {
+    pyxnn_release(memory);
+  }
+  return status;
+}
+
+static void set_requantization(struct product_state* state, struct requantization to) {
+  state->in_is_signed = state->kernel_is_signed = true;
+  state->in_zero_point = to.in_zero_point;
+  state->kernel_zero_point = to.kernel_zero_point;
+  state->result = (struct product_result){
+      .type = product_int8, .zero_point = to.out_zero_point, .min = to.min, .max = to.max};
+}
+
+/* Those of int8, with their int32 biases and float multipliers. */
+static enum xnn_status create_qs8(struct product_state* state, const int8_t* kernel, size_t column_step, size_t depth_step, const void* bias, void** out) {
+  const struct extents* extents = &state->extents;
+  if (kernel == NULL || bias == NULL) {
+    return xnn_status_invalid_parameter;
+  }
+  return create_state(state,
+                      &(struct weights){
+                          .kernel = {(const uint8_t*)kernel, column_step, depth_step, true},
+                          .group_step = extents->out_channels * depth_of(extents),
+                          .offsets = bias,
+                          .multipliers = (const float*)bias + extents->groups * extents->out_channels,
+                      },
+                      out);
+}
+
+static enum xnn_status create_convolution(struct words* params, const void* kernel, const void* bias, void** out) {
+  const struct convolution conv = take_convolution(params);
+  struct product_state state = {
+      .convolution = conv,
+      .extents = {(size_t)conv.window.kernel_h * conv.window.kernel_w, conv.groups, conv.group_in_channels,
+                  conv.group_out_channels},
+  };
+  set_requantization(&state, take_requantization(params));
+  if (conv.window.stride_h == 0 || conv.window.stride_w == 0) {
+    return xnn_status_invalid_parameter;
+  }
+  return create_qs8(&state, kernel, depth_of(&state.extents), 1, bias, out);
+}
+
+static enum xnn_status create_fully_connected(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct product_state state = {.extents = {.taps = 1, .groups = 1, .in_channels = take(params)}};
+  state.extents.out_channels = take(params);
+  set_requantization(&state, take_requantization(params));
+  const bool transposed = take(params) != 0;
+  return create_qs8(&state, kernel, transposed ? 1 : state.extents.in_channels,
+                    transposed ? state.extents.out_channels : 1, bias, out);
+}
+
+static enum xnn_status create_batch_matmul(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct product_state state = {.has_zeros = true};
+  set_requantization(&state, take_requantization(params));
+  state.multiplier = take_float(params);
+  return own_state(&state, sizeof(state), out);
+}
+
+static struct product_state take_integer_state(struct words* params) {
+  struct product_state state = {.extents = {.taps = take(params)}};
+  state.extents.groups = take(params);
+  state.extents.in_channels = take(params);
+  state.extents.out_channels = take(params);
+  state.in_is_signed = take(params) != 0;
+  state.kernel_is_signed = take(params) != 0;
+  state.result.type = take(params) != 0 ? product_float : product_int32;
+  state.result.low = take_float(params);
+  state.result.high = take_float(params);
+  return state;
+}
+
+static enum xnn_status create_integer(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct product_state state = take_integer_state(params);
+  const struct extents* extents = &state.extents;
+  if (kernel == NULL || bias == NULL) {
+    return xnn_status_invalid_parameter;
+  }
+  const size_t depth = depth_of(extents);
+  return create_state(&state,
+                      &(struct weights){
+                          .kernel = {kernel, depth, 1, state.kernel_is_signed},
+                          .group_step = extents->out_channels * depth,
+                          .zeros = bias,
+                          .bias = state.result.type == product_float ? (const float*)bias + extents->groups * extents->out_channels : NULL,
+                      },
+                      out);
+}
+
+static enum xnn_status create_integer_computed(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct product_state state = take_integer_state(params);
+  if (state.extents.groups * state.extents.out_channels * depth_of(&state.extents) == 0 || state.result.type != product_int32) {
+    return xnn_status_invalid_parameter;
+  }
+  state.has_zeros = true;
+  return own_state(&state, sizeof(state), out);
+}
+
+static void destroy(void* state) {
+  pyxnn_release(((struct product_state*)state)->columns.bytes);
+  pyxnn_release(state);
+}
+
+static bool is_computed(const struct product_instance* instance) {
+  return instance->state->columns.bytes == NULL;
+}
+
+/* What the workspace begins with: columns, or the multipliers of constant ones, if either is computed. */
+static size_t shared_size(const struct product_instance* instance) {
+  const struct extents* extents = &instance->extents;
+  if (is_computed(instance)) {
+    return columns_size(extents);
+  }
+  return round_up(extents->groups * packed_columns(extents) * sizeof(float), 64);
+}
+
+/* A thread's scratch: the numbers of rows, what goes with each row, and the bytes of one. */
+struct scratch {
+  int16_t* numbers;
+  int32_t *offsets, *sums; /* the latter NULL where nobody wants them */
+  uint8_t* bytes;
+};
+
+static size_t scratch_size(const struct product_instance* instance) {
+  const size_t depth = packed_depth(&instance->extents);
+  return round_up(instance->rows_per_task * (depth * sizeof(int16_t) + 2 * sizeof(int32_t)) + depth, 64);
+}
+
+static struct scratch scratch_of(const struct product_instance* instance, size_t thread) {
+  char* memory = instance->workspace + shared_size(instance) + thread * scratch_size(instance);
+  struct scratch scratch = {.numbers = (int16_t*)memory};
+  scratch.offsets = (int32_t*)(scratch.numbers + instance->rows_per_task * packed_depth(&instance->extents));
+  int32_t* sums = scratch.offsets + instance->rows_per_task;
+  scratch.sums = instance->state->has_zeros ? sums : NULL;
+  scratch.bytes = (uint8_t*)(sums + instance->rows_per_task);
+  return scratch;
+}
+
+static size_t row_tasks(const struct product_instance* instance) {
+  return divide_up(instance->pixels, instance->rows_per_task);
+}
+
+/* Rows of each tile but the last, of `count` rows. */
+static size_t tile_of(size_t count) {
+  return divide_up(count, divide_up(count, product_rows));
+}
+
+static const struct slide still = {1, 1, 1, 1, 1, 0};
+
+/* Shares the work out, for extents, slides and pixels that are set. */
+static enum xnn_status plan(struct product_instance* instance, size_t* workspace, pthreadpool_t pool) {
+  const struct extents* extents = &instance->extents;
+  size_t taps = 1;
+  instance->is_pointwise = true;
+  for (size_t axis = 0; axis < window_axes; axis++) {
+    const struct slide* slide = &instance->slides[axis];
+    taps *= slide->kernel;
+    instance->is_pointwise &= slide->kernel == 1 && slide->stride == 1 && slide->offset == 0 && slide->extent == slide->out_extent;
+  }
+  if (taps != extents->taps) {
+    return xnn_status_invalid_parameter;
+  }
+  const size_t threads = pthreadpool_get_threads_count(pool), wanted = threads == 1 ? 1 : threads * tasks_per_thread;
+  const size_t depth = packed_depth(extents);
+  const bool few = depth * packed_columns(extents) <= bytes_of_columns;
+  const size_t most = (few ? bytes_of_few_rows : bytes_of_rows) / (depth * sizeof(int16_t)) + least_rows;
+  const size_t fair = divide_up(instance->pixels * extents->groups, wanted);
+  const size_t rows = fair < least_rows ? least_rows : fair < most ? fair : most;
+  instance->rows_per_task = divide_up(instance->pixels, divide_up(instance->pixels, rows));
+  const size_t parts = divide_up(wanted, row_tasks(instance) * extents->groups);
+  instance->columns_per_task = round_up(divide_up(extents->out_channels, parts), product_columns);
+  instance->column_tasks = divide_up(extents->out_channels, instance->columns_per_task);
+  *workspace = shared_size(instance) + threads * scratch_size(instance);
+  return xnn_status_success;
+}
+
+static void set_groups(struct product_instance* instance, size_t in_step, size_t out_step) {
+  const struct extents* extents = &instance->extents;
+  instance->inner_groups = extents->groups;
+  instance->in_group.inner = in_step;
+  instance->out_group.inner = out_step;
+  instance->kernel_group.inner = extents->out_channels * depth_of(extents);
+  instance->column_step = depth_of(extents);
+  instance->depth_step = 1;
+}
+
+static enum xnn_status reshape_convolution(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct product_instance* instance = opaque;
+  const struct product_state* state = instance->state;
+  const struct convolution* conv = &state->convolution;
+  const struct images images = take_images(dims);
+  const size_t height = images.height + images.pad_top + images.pad_bottom;
+  const size_t width = images.width + images.pad_left + images.pad_right;
+  const size_t reach_h = conv->dilation_h * (conv->window.kernel_h - 1) + 1;
+  const size_t reach_w = conv->dilation_w * (conv->window.kernel_w - 1) + 1;
+  if (height < reach_h || width < reach_w) {
+    return xnn_status_invalid_parameter;
+  }
+  instance->slides[0] = still;
+  instance->slides[1] = (struct slide){images.height, (height - reach_h) / conv->window.stride_h + 1, conv->window.kernel_h, conv->window.stride_h, conv->dilation_h, -(ptrdiff_t)images.pad_top};
+  instance->slides[2] = (struct slide){images.width, (width - reach_w) / conv->window.stride_w + 1, conv->window.kernel_w, conv->window.stride_w, conv->dilation_w, -(ptrdiff_t)images.pad_left};
+  instance->extents = state->extents;
+  instance->pixels = images.batch * instance->slides[1].out_extent * instance->slides[2].out_extent;
+  instance->in_pixel_step = images.in_pixel_stride;
+  instance->out_pixel_step = images.out_pixel_stride;
+  set_groups(instance, state->extents.in_channels, state->extents.out_channels);
+  return plan(instance, workspace, pool);
+}
+
+/* Rows of matrices. */
+static void set_rows(struct product_instance* instance, size_t rows) {
+  instance->slides[0] = instance->slides[1] = still;
+  instance->slides[2] = (struct slide){rows, rows, 1, 1, 1, 0};
+  instance->pixels = rows;
+}
+
+static enum xnn_status reshape_fully_connected(void* opaque, struct words* dims, size_t* workspace,
+                                               pthreadpool_t pool) {
+  struct product_instance* instance = opaque;
+  instance->extents = instance->state->extents;
+  set_rows(instance, take(dims));
+  instance->in_pixel_step = take(dims);
+  instance->out_pixel_step = take(dims);
+  set_groups(instance, 0, 0);
+  return plan(instance, workspace, pool);
+}
+
+static struct group_steps take_group_steps(struct words* dims) {
+  struct group_steps steps = {.outer = take(dims)};
+  steps.inner = take(dims);
+  return steps;
+}
+
+static enum xnn_status reshape_batch_matmul(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct product_instance* instance = opaque;
+  struct extents* extents = &instance->extents;
+  extents->groups = take(dims);
+  instance->inner_groups = take(dims);
+  extents->groups *= instance->inner_groups;
+  extents->taps = 1;
+  set_rows(instance, take(dims));
+  extents->in_channels = take(dims);
+  extents->out_channels = take(dims);
+  instance->in_group = take_group_steps(dims);
+  instance->in_pixel_step = take(dims);
+  instance->kernel_group = take_group_steps(dims);
+  instance->depth_step = take(dims);
+  instance->column_step = take(dims);
+  instance->out_group = take_group_steps(dims);
+  instance->out_pixel_step = take(dims);
+  if (extents->groups * extents->out_channels * extents->in_channels == 0) {
+    return xnn_status_invalid_parameter;
+  }
+  return plan(instance, workspace, pool);
+}
+
+static enum xnn_status reshape_integer(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct product_instance* instance = opaque;
+  instance->extents = instance->state->extents;
+  instance->pixels = take(dims);
+  const size_t in_group_step = take(dims);
+  instance->in_pixel_step = take(dims);
+  const size_t out_group_step = take(dims);
+  instance->out_pixel_step = take(dims);
+  set_groups(instance, in_group_step, out_group_step);
+  instance->in_zero_step = take(dims);
+  instance->kernel_zero_step = take(dims);
+  instance->scale_step = take(dims);
+  for (size_t axis = 0; axis < window_axes; axis++) {
+    instance->slides[axis] = take_slide(dims);
+    instance->pixels *= instance->slides[axis].out_extent;
+  }
+  return plan(instance, workspace, pool);
+}
+
+static enum xnn_status setup_qs8(void* opaque, void* workspace, void* const* tensors) {
+  struct product_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->in_zeros = (const uint8_t*)&instance->state->in_zero_point;
+  instance->output = tensors[1];
+  instance->workspace = workspace;
+  return xnn_status_success;
+}
+
+static enum xnn_status setup_batch_matmul(void* opaque, void* workspace, void* const* tensors) {
+  struct product_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->in_zeros = (const uint8_t*)&instance->state->in_zero_point;
+  instance->kernel = tensors[1];
+  instance->kernel_zeros = (const uint8_t*)&instance->state->kernel_zero_point;
+  instance->scales = &instance->state->multiplier;
+  instance->output = tensors[2];
+  instance->workspace = workspace;
+  return xnn_status_success;
+}
+
+static enum xnn_status setup_integer(void* opaque, void* workspace, void* const* tensors) {
+  struct product_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->in_zeros = tensors[1];
+  instance->scales = instance->state->result.type == product_float ? tensors[2] : NULL;
+  instance->output = tensors[3];
+  instance->workspace = workspace;
+  return xnn_status_success;
+}
+
+static enum xnn_status setup_integer_computed(void* opaque, void* workspace, void* const* tensors) {
+  struct product_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->in_zeros = tensors[1];
+  instance->kernel = tensors[2];
+  instance->kernel_zeros = tensors[3];
+  instance->output = tensors[4];
+  instance->workspace = workspace;
+  return xnn_status_success;
+}
+
+/* The columns of a run whose shared part of the workspace is filled. */
+static struct columns columns_of(const struct product_instance* instance) {
+  struct columns columns = instance->state->columns;
+  if (is_computed(instance)) {
+    columns = lay_columns(&instance->extents, instance->workspace);
+  } else if (instance->scales != NULL) {
+    columns.multipliers = (float*)instance->workspace;
+  }
+  if (!instance->state->has_zeros) {
+    columns.zeros = NULL;
+  }
+  return columns;
+}
+
+/* Copies bytes; a call for each few of them would cost more than the copy. */
+static inline uint8_t* copy_bytes(const uint8_t* from, size_t count, uint8_t* to) {
+  if (count < 8) {
+#pragma clang loop vectorize(disable) unroll(disable)
+    for (size_t i = 0; i < count; i++) {
+      to[i] = from[i];
+    }
+    return to + count;
+  }
+  for (size_t i = 0; i + 8 < count; i += 8) {
+    __builtin_memcpy(to + i, from + i, 8);
+  }
+  __builtin_memcpy(to + count - 8, from + count - 8, 8);
+  return to + count;
+}
+
+/* Copies one row of the pixels under a window; `from` is the row of the image, or NULL for one outside. */
+static uint8_t* copy_line(const struct product_instance* instance, const uint8_t* from, ptrdiff_t column, uint8_t zero, uint8_t* to) {
+  const struct slide* slide = &instance->slides[window_axes - 1];
+  const size_t channels = instance->extents.in_channels, step = instance->in_pixel_step;
+  const ptrdiff_t width = (ptrdiff_t)slide->extent, last = column + slide->dilation * ((ptrdiff_t)slide->kernel - 1);
+  if (from != NULL && column >= 0 && last < width && slide->dilation == 1 && step == channels) {
+    return copy_bytes(from + (size_t)column * step, slide->kernel * channels, to);
+  }
+  for (size_t tap = 0; tap < slide->kernel; tap++) {
+    if (from != NULL && column >= 0 && column < width) {
+      to = copy_bytes(from + (size_t)column * step, channels, to);
+    } else {
+      memset(to, zero, channels);
+      to += channels;
+    }
+    column += slide->dilation;
+  }
+  return to;
+}
+
+/* Copies what lies under a window; zero points stand for what is outside of the image. */
+static void copy_window(const struct product_instance* instance, const uint8_t* input, const struct window_place* place, uint8_t zero, uint8_t* to) {
+  const struct slide* slides = instance->slides;
+  for (size_t first = 0; first < slides[0].kernel; first++) {
+    const size_t plane = (size_t)(place->starts[0] + slides[0].dilation * (ptrdiff_t)first);
+    for (size_t second = 0; second < slides[1].kernel; second++) {
+      const size_t line = (size_t)(place->starts[1] + slides[1].dilation * (ptrdiff_t)second);
+      const uint8_t* from = NULL;
+      if (plane < slides[0].extent && line < slides[1].extent) {
+        const size_t lines = (place->image * slides[0].extent + plane) * slides[1].extent + line;
+        from = input + lines * slides[2].extent * instance->in_pixel_step;
+      }
+      to = copy_line(instance, from, place->starts[2], zero, to);
+    }
+  }
+}
+
+/* Widens `count` rows from `first` on, tile by tile. */
+static void widen(const struct product_instance* instance, size_t group, size_t first, size_t count,
+                  const struct scratch* scratch) {
+  const bool is_signed = instance->state->in_is_signed;
+  const size_t depth = depth_of(&instance->extents), packed = packed_depth(&instance->extents), most = tile_of(count);
+  const uint8_t* input = instance->input + group_offset(instance->in_group, instance->inner_groups, group);
+  const uint8_t* zeros = instance->in_zeros + (group * instance->pixels + first) * instance->in_zero_step;
+  const size_t at_once = instance->is_pointwise && instance->in_zero_step == 0 ? most : 1;
+  struct window_place place = place_window(instance->slides, first);
+  for (size_t i = 0; i < count; i += at_once) {
+    const size_t in_tile = i % most, begin = i - in_tile, left = count - begin, tile = left < most ? left : most;
+    const uint8_t zero = zeros[i * instance->in_zero_step];
+    struct product_source rows = {input + (first + i) * instance->in_pixel_step, instance->in_pixel_step, 1, is_signed};
+    if (!instance->is_pointwise) {
+      copy_window(instance, input, &place, zero, scratch->bytes);
+      advance_window(instance->slides, &place);
+      rows.bytes = scratch->bytes;
+    }
+    product_widen(&rows, at_once < tile ? at_once : tile, depth, is_signed ? (int8_t)zero : zero, tile,
+                  scratch->numbers + begin * packed + in_tile * product_depths, scratch->offsets + i,
+                  scratch->sums == NULL ? NULL : scratch->sums + i);
+  }
+}
+
+static void compute(void* context, size_t thread, size_t group, size_t task) {
+  const struct product_instance* instance = context;
+  const struct extents* extents = &instance->extents;
+  const struct product_result* result = &instance->state->result;
+  const struct columns columns = columns_of(instance);
+  const struct scratch scratch = scratch_of(instance, thread);
+  const size_t most = instance->rows_per_task, first = task / instance->column_tasks * most;
+  const size_t rest = instance->pixels - first, count = rest < most ? rest : most;
+  widen(instance, group, first, count, &scratch);
+  const size_t begin = task % instance->column_tasks * instance->columns_per_task;
+  const size_t end = begin + instance->columns_per_task;
+  const size_t limit = end < extents->out_channels ? end : extents->out_channels, depth = packed_depth(extents);
+  const size_t step = round_up(bytes_of_columns / depth + 1, product_columns), tile_rows = tile_of(count);
+  const size_t element = result->type == product_int8 ? sizeof(int8_t) : sizeof(int32_t);
+  char* output = instance->output + (group_offset(instance->out_group, instance->inner_groups, group) + first * instance->out_pixel_step) * element;
+  for (size_t column = begin; column < limit; column += step) {
+    const size_t at = group * packed_columns(extents) + column, left = limit - column;
+    for (size_t i = 0; i < count; i += tile_rows) {
+      const struct product_tile tile = {
+          .numbers = scratch.numbers + i * depth,
+          .count = count - i < tile_rows ? count - i : tile_rows,
+          .depth = depth,
+          .row_offsets = scratch.offsets + i,
+          .row_sums = scratch.sums == NULL ? NULL : scratch.sums + i,
+          .columns = columns.bytes + at * depth,
+          .offsets = columns.offsets + at,
+          .zeros = columns.zeros == NULL ? NULL : columns.zeros + at,
+          .multipliers = columns.multipliers + at,
+          .bias = columns.bias + at,
+          .num_columns = left < step ? left : step,
+          .output = output + (i * instance->out_pixel_step + column) * element,
+          .output_stride = instance->out_pixel_step,
+      };
+      product_compute(&tile, result);
+    }
+  }
+}
+
+/* Packs computed columns. */
+static void pack_computed(const struct product_instance* instance, const struct columns* columns, pthreadpool_t pool) {
+  const struct product_state* state = instance->state;
+  const struct extents* extents = &instance->extents;
+  pack(&(struct packing){extents, *columns, {instance->kernel, instance->column_step, instance->depth_step, state->kernel_is_signed}, instance->kernel_group, instance->inner_groups},
+       pool);
+  for (size_t i = 0; i < extents->groups * extents->out_channels; i++) {
+    const uint8_t zero = instance->kernel_zeros[i * instance->kernel_zero_step];
+    columns->zeros[column_of(extents, i)] = state->kernel_is_signed ? (int8_t)zero : zero - 128;
+  }
+}
+
+static enum xnn_status run(void* opaque, pthreadpool_t pool) {
+  const struct product_instance* instance = opaque;
+  const struct extents* extents = &instance->extents;
+  const struct columns columns = columns_of(instance);
+  if (is_computed(instance)) {
+    pack_computed(instance, &columns, pool);
+  }
+  if (instance->scales != NULL) {
+    for (size_t i = 0; i < extents->groups * extents->out_channels; i++) {
+      columns.multipliers[column_of(extents, i)] = instance->scales[i * instance->scale_step];
+    }
+  }
+  pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, extents->groups,
+                                         row_tasks(instance) * instance->column_tasks,
+                                         PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  return xnn_status_success;
+}
+
+const struct operator_type convolution_qs8_type = {
+    .name = "convolution of int8",
+    .num_params = 15,
+    .num_refs = 2,
+    .create = create_convolution,
+    .destroy = destroy,
+    .instance_size = sizeof(struct product_instance),
+    .reshape = reshape_convolution,
+    .setup = setup_qs8,
+    .run = run,
+};
+
+const struct operator_type fully_connected_qs8_type = {
+    .name = "fully connected of int8",
+    .num_params = 8,
+    .num_refs = 2,
+    .create = create_fully_connected,
+    .destroy = destroy,
+    .instance_size = sizeof(struct product_instance),
+    .reshape = reshape_fully_connected,
+    .setup = setup_qs8,
+    .run = run,
+};
+
+const struct operator_type batch_matmul_qs8_type = {
+    .name = "matrix product of int8",
+    .num_params = 6,
+    .num_refs = 3,
+    .create = create_batch_matmul,
+    .destroy = destroy,
+    .instance_size = sizeof(struct product_instance),
+    .reshape = reshape_batch_matmul,
+    .setup = setup_batch_matmul,
+    .run = run,
+};
+
+const struct operator_type convolution_integer_type = {
+    .name = "convolution of integers",
+    .num_params = 9,
+    .num_refs = 4,
+    .create = create_integer,
+    .destroy = destroy,
+    .instance_size = sizeof(struct product_instance),
+    .reshape = reshape_integer,
+    .setup = setup_integer,
+    .run = run,
+};
+
+const struct operator_type convolution_integer_computed_type = {
+    .name = "convolution of integers with computed weights",
+    .num_params = 9,
+    .num_refs = 5,
+    .create = create_integer_computed,
+    .destroy = destroy,
+    .instance_size = sizeof(struct product_instance),
+    .reshape = reshape_integer,
+    .setup = setup_integer_computed,
+    .run = run,
+};
