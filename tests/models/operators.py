@@ -214,7 +214,7 @@ OPERATORS: dict[str, Single] = dict(
         *_both("Elu", work=15),
         *_both("Softplus", work=26),
         *_both("Mish", work=19),
-        single("Pow", Made(LARGE, scale=1), _floats(0.7), note="0.7", work=40),
+        single("Pow", Made(LARGE, scale=1), _floats(0.7), note="0.7", work=60),
         single("Sin", LARGE, work=17),
         single("Cos", LARGE, work=17),
         single("Reciprocal", Made(LARGE, scale=1), work=6),

@@ -4,6 +4,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "kernels/simd.h"
 
@@ -21,23 +22,24 @@ enum { simd_most = 4 }; /* vectors at a time */
  * loop, which V8 builds by three instructions at every use; what has to be loaded is loaded once, before the loop.
  */
 extern const struct simd_constants {
-  float one, two, half, sign;
+  float one, minus_one, two, half, sign;
   float rounder;       /* 1.5 * 2^23: adding it rounds to an integer, which it leaves in the low bits */
   float power_rounder; /* 127 more, so that the low bits become 2^n when they are shifted */
   float exp_least, exp_most, exp_any_least, exp_any_most, expm1_least, expm1_most;
   float log2_of_e, minus_log_of_2_high, log_of_2_low; /* the high part times an integer up to 2^8 is exact */
   float exp_terms[5];                                 /* from that of x^2 on */
-  float log_of_2, log_of_2_rest, log_terms[4], log1p_terms[8];
+  float exp_near;                                     /* magnitudes up to it have powers that are normal numbers */
+  float log_of_2, log_of_2_rest, root_of_half, log_terms[9], log1p_terms[9];
   float tanh_most, tanh_above[7], tanh_below[4];
-  float erf_most, erf_bend, erf_near[6], erf_far[7];
-  float gelu_most, gelu_least, gelu_above[7], gelu_below[5];
-  float gelu_tanh_cube, gelu_tanh_scale, gelu_tanh_least;
-  float sine_terms[3], cosine_terms[4];
+  float root_of_2, erf_most, erf_least, erf_above[7], erf_below[5];
+  float gelu_tanh_cube, gelu_tanh_scale, gelu_tanh_least, mish_most;
+  float half_turns, half_turns_most, minus_pi_high, minus_pi_middle, minus_pi_low, half_turn_terms[4];
+  float sine_terms[3], cosine_terms[4], power_terms[7];
   float int32_limit, minus_int32_limit, half_limit, half_scale;
   uint32_t infinity, half_least, half_more, half_exponent, half_fraction, half_nan, brain_half, quiet, low_byte;
   double wide_rounder, quarters_per_radian, quarter_high,
       quarter_low; /* a quarter of a turn, the high part of 25 bits */
-  double wide_one, power_bound, power_logarithms[7], power_terms[8];
+  double wide_one, power_bound, power_logarithms[5];
 } simd_constants;
 
 #define SIMD_CONSTANT(name) wasm_v128_load32_splat(&simd_constants.name)
@@ -67,15 +69,20 @@ SIMD_INLINE void simd_reduce_power_each(v128_t* x, v128_t* n, v128_t rounder, si
   SIMD_EACH(i) x[i] = simd_madd(whole[i], SIMD_CONSTANT(log_of_2_low), x[i]);
 }
 
-/* e^x, one unit in the last place; 0 where it would be denormal, and infinite from e^88.4 on. */
-SIMD_INLINE void simd_exp_each(v128_t* x, size_t count) {
+/* e^x of x within simd_constants.exp_near, one unit in the last place. */
+SIMD_INLINE void simd_exp_of_near_each(v128_t* x, size_t count) {
   v128_t n[simd_most], sum[simd_most];
-  SIMD_EACH(i) x[i] = simd_clamp(x[i], SIMD_CONSTANT(exp_least), SIMD_CONSTANT(exp_most));
   simd_reduce_power_each(x, n, SIMD_CONSTANT(power_rounder), count);
   simd_polynomial_each(x, simd_constants.exp_terms, 5, sum, count);
   SIMD_EACH(i) sum[i] = simd_madd(sum[i], x[i], SIMD_CONSTANT(one));
   SIMD_EACH(i) sum[i] = simd_madd(sum[i], x[i], SIMD_CONSTANT(one));
   SIMD_EACH(i) x[i] = wasm_f32x4_mul(sum[i], wasm_i32x4_shl(n[i], 23));
+}
+
+/* e^x, one unit in the last place; 0 where it would be denormal, and infinite from e^88.4 on. */
+SIMD_INLINE void simd_exp_each(v128_t* x, size_t count) {
+  SIMD_EACH(i) x[i] = simd_clamp(x[i], SIMD_CONSTANT(exp_least), SIMD_CONSTANT(exp_most));
+  simd_exp_of_near_each(x, count);
 }
 
 SIMD_INLINE v128_t simd_exp(v128_t x) {
@@ -88,19 +95,33 @@ static inline v128_t simd_power_of_two(v128_t n) {
   return wasm_i32x4_add(wasm_i32x4_shl(n, 23), SIMD_CONSTANT(one));
 }
 
+/* x * 2^n, of n in the low bits, from -252 to 254: in two steps, each of which a float can be. */
+SIMD_INLINE v128_t simd_scaled(v128_t x, v128_t n) {
+  const v128_t half = wasm_i32x4_shr(n, 1);
+  return wasm_f32x4_mul(wasm_f32x4_mul(x, simd_power_of_two(half)), simd_power_of_two(wasm_i32x4_sub(n, half)));
+}
+
+/* Whether no magnitude is above a bound, and there is no NaN. Bits of floats above 0 have the order of integers. */
+SIMD_INLINE bool simd_are_within(const v128_t* x, v128_t bound, size_t count) {
+  v128_t beyond = wasm_i32x4_const_splat(0);
+  SIMD_EACH(i)
+  beyond = wasm_v128_or(beyond, wasm_i32x4_gt(wasm_v128_andnot(x[i], SIMD_CONSTANT(sign)), bound));
+  return __builtin_expect(!wasm_v128_any_true(beyond), 1);
+}
+
 /* e^x of any x: denormal, 0 and inf where it is so small or large. */
 SIMD_INLINE void simd_exp_of_any_each(v128_t* x, size_t count) {
+  if (simd_are_within(x, SIMD_CONSTANT(exp_near), count)) {
+    simd_exp_of_near_each(x, count);
+    return;
+  }
   v128_t n[simd_most], sum[simd_most];
   SIMD_EACH(i) x[i] = simd_clamp(x[i], SIMD_CONSTANT(exp_any_least), SIMD_CONSTANT(exp_any_most));
   simd_reduce_power_each(x, n, SIMD_CONSTANT(rounder), count);
   simd_polynomial_each(x, simd_constants.exp_terms, 5, sum, count);
   SIMD_EACH(i) sum[i] = simd_madd(sum[i], x[i], SIMD_CONSTANT(one));
   SIMD_EACH(i) sum[i] = simd_madd(sum[i], x[i], SIMD_CONSTANT(one));
-  /* 2^n in two steps, each of which a float can be. */
-  SIMD_EACH(i) n[i] = wasm_i32x4_sub(n[i], SIMD_CONSTANT(rounder));
-  SIMD_EACH(i) x[i] = wasm_i32x4_shr(n[i], 1);
-  SIMD_EACH(i) sum[i] = wasm_f32x4_mul(sum[i], simd_power_of_two(x[i]));
-  SIMD_EACH(i) x[i] = wasm_f32x4_mul(sum[i], simd_power_of_two(wasm_i32x4_sub(n[i], x[i])));
+  SIMD_EACH(i) x[i] = simd_scaled(sum[i], wasm_i32x4_sub(n[i], SIMD_CONSTANT(rounder)));
 }
 
 /* e^x - 1, two units in the last place; what lies outside [-87, 88] counts as the nearest inside. */
@@ -118,25 +139,21 @@ SIMD_INLINE void simd_expm1_each(v128_t* x, size_t count) {
 /*
  * log(x) of normal x > 0, one unit in the last place.
  *
- * x = 2^n * (1 + f) with 1 + f from sqrt(1/2) to sqrt(2); with s = f / (2 + f), log(1 + f) = f - f^2 / 2 + s * (f^2 / 2 + s^2 *
- * polynomial(s^2)), as in FreeBSD's logf.
+ * x = 2^n * (1 + f) with 1 + f from sqrt(1/2) to sqrt(2), and log(1 + f) = f - f^2 / 2 + f^3 * polynomial(f), as in Cephes.
  */
 SIMD_INLINE void simd_log_each(v128_t* x, size_t count) {
-  v128_t f[simd_most], n[simd_most], s[simd_most], square[simd_most], half[simd_most], sum[simd_most];
-  /* 0x3f3504f3 is sqrt(1/2). */
-  SIMD_EACH(i) n[i] = wasm_i32x4_shr(wasm_i32x4_sub(x[i], wasm_i32x4_splat(0x3f3504f3)), 23);
+  v128_t f[simd_most], n[simd_most], square[simd_most], sum[simd_most];
+  SIMD_EACH(i) n[i] = wasm_i32x4_shr(wasm_i32x4_sub(x[i], SIMD_CONSTANT(root_of_half)), 23);
   SIMD_EACH(i) f[i] = wasm_i32x4_sub(x[i], wasm_i32x4_shl(n[i], 23));
   SIMD_EACH(i) f[i] = wasm_f32x4_sub(f[i], SIMD_CONSTANT(one));
   SIMD_EACH(i) n[i] = wasm_f32x4_convert_i32x4(n[i]);
-  SIMD_EACH(i) s[i] = wasm_f32x4_div(f[i], wasm_f32x4_add(f[i], SIMD_CONSTANT(two)));
-  SIMD_EACH(i) half[i] = wasm_f32x4_mul(wasm_f32x4_mul(f[i], f[i]), SIMD_CONSTANT(half));
-  SIMD_EACH(i) square[i] = wasm_f32x4_mul(s[i], s[i]);
-  simd_polynomial_each(square, simd_constants.log_terms, 4, sum, count);
-  SIMD_EACH(i) sum[i] = simd_madd(sum[i], square[i], half[i]);
+  simd_polynomial_each(f, simd_constants.log_terms, 9, sum, count);
+  SIMD_EACH(i) square[i] = wasm_f32x4_mul(f[i], f[i]);
   /* log(2) in two parts, as above. */
   SIMD_EACH(i) x[i] = wasm_f32x4_mul(n[i], SIMD_CONSTANT(log_of_2_rest));
-  SIMD_EACH(i) x[i] = simd_madd(s[i], sum[i], x[i]);
-  SIMD_EACH(i) x[i] = wasm_f32x4_add(wasm_f32x4_sub(x[i], half[i]), f[i]);
+  SIMD_EACH(i) x[i] = simd_madd(wasm_f32x4_mul(sum[i], f[i]), square[i], x[i]);
+  SIMD_EACH(i) x[i] = wasm_f32x4_sub(x[i], wasm_f32x4_mul(square[i], SIMD_CONSTANT(half)));
+  SIMD_EACH(i) x[i] = wasm_f32x4_add(x[i], f[i]);
   SIMD_EACH(i) x[i] = simd_madd(n[i], SIMD_CONSTANT(log_of_2), x[i]);
 }
 
@@ -161,12 +178,10 @@ static inline v128_t simd_log_of_any(v128_t x) {
   return wasm_v128_bitselect(finite, other, wasm_v128_and(wasm_f32x4_gt(x, zero), wasm_f32x4_lt(x, infinity)));
 }
 
-/* log(1 + y) for y in [0, 1]: with s = y / (y + 2) it is log((1 + s) / (1 - s)), whose series is short for s <= 1/3. */
+/* log(1 + y) for y in [0, 1]: a minimax fit. */
 SIMD_INLINE void simd_log1p_each(v128_t* y, size_t count) {
-  v128_t square[simd_most], sum[simd_most];
-  SIMD_EACH(i) y[i] = wasm_f32x4_div(y[i], wasm_f32x4_add(y[i], SIMD_CONSTANT(two)));
-  SIMD_EACH(i) square[i] = wasm_f32x4_mul(y[i], y[i]);
-  simd_polynomial_each(square, simd_constants.log1p_terms, 8, sum, count);
+  v128_t sum[simd_most];
+  simd_polynomial_each(y, simd_constants.log1p_terms, 9, sum, count);
   SIMD_EACH(i) y[i] = wasm_f32x4_mul(y[i], sum[i]);
 }
 

@@ -7,22 +7,30 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* A kernel by a function of some vectors, `name(x, count, p)`; see kernels/elementary.h. One at a time is enough for a core that runs
- * ahead, and leaves registers to constants. */
-#define KERNEL(name)                                                                           \
+/*
+ * A kernel by a function of some vectors, `name(x, count, p)`; see kernels/elementary.h. So many at a time hide how long each of
+ * their steps takes, even from a thread that shares its core with another.
+ */
+#define KERNEL_BY(name, together)                                                              \
   static void name##_kernel(const float* input, float* output, size_t count, const float* p) { \
     size_t i = 0;                                                                              \
-    for (; i + 4 <= count; i += 4) {                                                           \
-      v128_t x = wasm_v128_load(input + i);                                                    \
-      name(&x, 1, p);                                                                          \
-      wasm_v128_store(output + i, x);                                                          \
+    for (; i + 4 * together <= count; i += 4 * together) {                                     \
+      v128_t x[together];                                                                      \
+      for (size_t j = 0; j < together; j++) {                                                  \
+        x[j] = wasm_v128_load(input + i + 4 * j);                                              \
+      }                                                                                        \
+      name(x, together, p);                                                                    \
+      for (size_t j = 0; j < together; j++) {                                                  \
+        wasm_v128_store(output + i + 4 * j, x[j]);                                             \
+      }                                                                                        \
     }                                                                                          \
-    if (i < count) {                                                                           \
+    for (; i < count; i += 4) {                                                                \
       v128_t x = simd_load(input + i, count - i);                                              \
       name(&x, 1, p);                                                                          \
       simd_store(output + i, x, count - i);                                                    \
     }                                                                                          \
   }
+#define KERNEL(name) KERNEL_BY(name, simd_most)
 
 /* A kernel by a function of four values, `name(x, p)`. */
 #define SHORT_KERNEL(name)                                           \
@@ -51,31 +59,30 @@ INLINE v128_t zero(void) {
   return wasm_f32x4_const_splat(0.0f);
 }
 
-/* Minimax fits: |x| * polynomial(x^2) below the bend, 1 - exp(polynomial(|x|)) above; 1 in float32 from 3.95 on. */
-INLINE void error_function(v128_t* x, size_t count, const float* p) {
-  v128_t a[simd_most], square[simd_most], low[simd_most], high[simd_most];
-  SIMD_EACH(i) a[i] = wasm_f32x4_pmin(wasm_v128_andnot(x[i], sign_bit()), SIMD_CONSTANT(erf_most));
-  SIMD_EACH(i) square[i] = wasm_f32x4_mul(a[i], a[i]);
-  simd_polynomial_each(square, simd_constants.erf_near, 6, low, count);
-  SIMD_EACH(i) low[i] = wasm_f32x4_mul(a[i], low[i]);
-  simd_polynomial_each(a, simd_constants.erf_far, 7, high, count);
-  simd_exp_each(high, count);
-  SIMD_EACH(i) high[i] = wasm_f32x4_sub(one(), high[i]);
-  SIMD_EACH(i) high[i] = wasm_v128_bitselect(low[i], high[i], wasm_f32x4_lt(a[i], SIMD_CONSTANT(erf_bend)));
-  SIMD_EACH(i) x[i] = wasm_v128_bitselect(x[i], high[i], sign_bit());
+/* erf(x / sqrt(2)) for |x| up to erf_most, where it is 1 or a little more: a rational fit, within 4e-7. */
+INLINE void error_of_roots_each(v128_t* x, size_t count) {
+  v128_t square[simd_most], below[simd_most], above[simd_most];
+  SIMD_EACH(i) square[i] = wasm_f32x4_mul(x[i], x[i]);
+  simd_polynomial_each(square, simd_constants.erf_below, 5, below, count);
+  simd_polynomial_each(square, simd_constants.erf_above, 7, above, count);
+  SIMD_EACH(i) x[i] = wasm_f32x4_mul(above[i], wasm_f32x4_div(x[i], below[i]));
 }
 
-/* x / 2 * (1 + erf(x / sqrt(2))) with a rational fit of erf, which is 1 from 5.5 on. */
+INLINE void error_function(v128_t* x, size_t count, const float* p) {
+  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], SIMD_CONSTANT(root_of_2));
+  SIMD_EACH(i) x[i] = simd_clamp(x[i], SIMD_CONSTANT(erf_least), SIMD_CONSTANT(erf_most));
+  error_of_roots_each(x, count);
+  SIMD_EACH(i) x[i] = simd_clamp(x[i], SIMD_CONSTANT(minus_one), one());
+}
+
+/* x / 2 * (1 + erf(x / sqrt(2))) */
 INLINE void gelu(v128_t* x, size_t count, const float* p) {
-  v128_t square[simd_most], above[simd_most], below[simd_most];
-  SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], SIMD_CONSTANT(gelu_least));
-  SIMD_EACH(i) above[i] = wasm_f32x4_pmin(x[i], SIMD_CONSTANT(gelu_most));
+  v128_t error[simd_most];
+  SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], SIMD_CONSTANT(erf_least));
+  SIMD_EACH(i) error[i] = wasm_f32x4_pmin(x[i], SIMD_CONSTANT(erf_most));
+  error_of_roots_each(error, count);
   SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], SIMD_CONSTANT(half));
-  SIMD_EACH(i) square[i] = wasm_f32x4_mul(above[i], above[i]);
-  simd_polynomial_each(square, simd_constants.gelu_below, 5, below, count);
-  SIMD_EACH(i) below[i] = wasm_f32x4_div(above[i], below[i]);
-  simd_polynomial_each(square, simd_constants.gelu_above, 7, above, count);
-  SIMD_EACH(i) x[i] = simd_madd(wasm_f32x4_mul(above[i], below[i]), x[i], x[i]);
+  SIMD_EACH(i) x[i] = simd_madd(error[i], x[i], x[i]);
 }
 
 /* As x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)), which is the same. */
@@ -178,12 +185,45 @@ INLINE bool are_near(v128_t x) {
   wasm_f32x4_make(function(wasm_f32x4_extract_lane(x, 0)), function(wasm_f32x4_extract_lane(x, 1)), \
                   function(wasm_f32x4_extract_lane(x, 2)), function(wasm_f32x4_extract_lane(x, 3)))
 
-INLINE v128_t sine(v128_t x, const float* p) {
-  return __builtin_expect(are_near(x), 1) ? sine_after(x, 0) : BY_LIBM(x, sinf);
+/*
+ * The sine or cosine of x = n * pi + rest, |rest| <= pi / 2, where a half is part of a cosine's n. Of pi's three parts the first two
+ * have 13 bits, so that their products with n, below 2^9, are exact.
+ */
+INLINE void half_turns_each(v128_t* x, bool is_cosine, size_t count) {
+  v128_t n[simd_most], sign[simd_most], square[simd_most], sum[simd_most];
+  const v128_t rounder = SIMD_CONSTANT(rounder), half = SIMD_CONSTANT(half), per_radian = SIMD_CONSTANT(half_turns);
+  if (is_cosine) {
+    SIMD_EACH(i) n[i] = wasm_f32x4_add(simd_madd(x[i], per_radian, wasm_f32x4_neg(half)), rounder);
+    SIMD_EACH(i) sign[i] = wasm_v128_andnot(sign_bit(), wasm_i32x4_shl(n[i], 31));
+    SIMD_EACH(i) n[i] = wasm_f32x4_add(wasm_f32x4_sub(n[i], rounder), half);
+  } else {
+    SIMD_EACH(i) n[i] = simd_madd(x[i], per_radian, rounder);
+    SIMD_EACH(i) sign[i] = wasm_i32x4_shl(n[i], 31);
+    SIMD_EACH(i) n[i] = wasm_f32x4_sub(n[i], rounder);
+  }
+  SIMD_EACH(i) x[i] = simd_madd(n[i], SIMD_CONSTANT(minus_pi_high), x[i]);
+  SIMD_EACH(i) x[i] = simd_madd(n[i], SIMD_CONSTANT(minus_pi_middle), x[i]);
+  SIMD_EACH(i) x[i] = simd_madd(n[i], SIMD_CONSTANT(minus_pi_low), x[i]);
+  SIMD_EACH(i) square[i] = wasm_f32x4_mul(x[i], x[i]);
+  simd_polynomial_each(square, simd_constants.half_turn_terms, 4, sum, count);
+  SIMD_EACH(i) sum[i] = simd_madd(square[i], sum[i], one());
+  SIMD_EACH(i) x[i] = wasm_v128_xor(wasm_f32x4_mul(sum[i], x[i]), sign[i]);
 }
 
-INLINE v128_t cosine(v128_t x, const float* p) {
-  return __builtin_expect(are_near(x), 1) ? sine_after(x, 1) : BY_LIBM(x, cosf);
+INLINE void sine(v128_t* x, size_t count, const float* p) {
+  if (simd_are_within(x, SIMD_CONSTANT(half_turns_most), count)) {
+    half_turns_each(x, false, count);
+  } else {
+    SIMD_EACH(i) x[i] = are_near(x[i]) ? sine_after(x[i], 0) : BY_LIBM(x[i], sinf);
+  }
+}
+
+INLINE void cosine(v128_t* x, size_t count, const float* p) {
+  if (simd_are_within(x, SIMD_CONSTANT(half_turns_most), count)) {
+    half_turns_each(x, true, count);
+  } else {
+    SIMD_EACH(i) x[i] = are_near(x[i]) ? sine_after(x[i], 1) : BY_LIBM(x[i], cosf);
+  }
 }
 
 INLINE v128_t tangent(v128_t x, const float* p) {
@@ -218,44 +258,56 @@ INLINE v128_t polynomial_f64(v128_t x, const double* coefficients, size_t count)
   return sum;
 }
 
-/* Two positive float64 to a power: 2^(exponent * log2(x)), by the series of both, good to more than float32 has. */
-INLINE v128_t power_f64(v128_t x, double exponent) {
-  /* x = m * 2^k with m from sqrt(1/2) to sqrt(2) */
-  const v128_t k = wasm_i64x2_shr(wasm_i64x2_sub(x, wasm_i64x2_splat(0x3fe6a09e667f3bcdll)), 52);
-  const v128_t m = wasm_i64x2_sub(x, wasm_i64x2_shl(k, 52)), unit = SIMD_CONSTANT_F64(wide_one);
+/* The exponent times the logarithm to base 2 of two numbers 2^k * m with m from sqrt(1/2) to sqrt(2). */
+INLINE v128_t scaled_logarithm(v128_t k, v128_t m, v128_t exponent) {
+  const v128_t unit = SIMD_CONSTANT_F64(wide_one);
   const v128_t t = wasm_f64x2_div(wasm_f64x2_sub(m, unit), wasm_f64x2_add(m, unit));
-  const v128_t integer = wasm_f64x2_convert_low_i32x4(wasm_i32x4_shuffle(k, k, 0, 2, 0, 2));
-  const v128_t logarithm =
-      madd_f64(t, polynomial_f64(wasm_f64x2_mul(t, t), simd_constants.power_logarithms, 7), integer);
-  const v128_t product = wasm_f64x2_mul(logarithm, wasm_f64x2_splat(exponent));
-  const v128_t bound = SIMD_CONSTANT_F64(power_bound);
-  const v128_t bounded = wasm_f64x2_pmin(wasm_f64x2_pmax(product, wasm_f64x2_neg(bound)), bound);
-  const v128_t rounder = SIMD_CONSTANT_F64(wide_rounder), rounded = wasm_f64x2_add(bounded, rounder);
-  const v128_t rest = wasm_f64x2_sub(bounded, wasm_f64x2_sub(rounded, rounder));
-  const v128_t scale = wasm_i64x2_add(wasm_i64x2_shl(rounded, 52), wasm_i64x2_splat(1023ll << 52));
-  return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_mul(polynomial_f64(rest, simd_constants.power_terms, 8), scale));
+  const v128_t series = polynomial_f64(wasm_f64x2_mul(t, t), simd_constants.power_logarithms, 5);
+  const v128_t product = wasm_f64x2_mul(madd_f64(t, series, k), exponent), bound = SIMD_CONSTANT_F64(power_bound);
+  return wasm_f64x2_pmin(wasm_f64x2_pmax(product, wasm_f64x2_neg(bound)), bound);
 }
 
-/* Of zeros and of what is not finite, libm knows. */
-INLINE v128_t power(v128_t x, const float* p) {
+/*
+ * Positive normal numbers to a power, as 2^(exponent * log2(x)). The logarithm takes float64, as its error grows with the product;
+ * what is left of that beside an integer doesn't.
+ */
+INLINE v128_t power_of_normal(v128_t x, v128_t exponent) {
+  const v128_t k = wasm_i32x4_shr(wasm_i32x4_sub(x, SIMD_CONSTANT(root_of_half)), 23);
+  const v128_t m = wasm_i32x4_sub(x, wasm_i32x4_shl(k, 23)), rounder = SIMD_CONSTANT_F64(wide_rounder);
+  const v128_t low = scaled_logarithm(wasm_f64x2_convert_low_i32x4(k), wasm_f64x2_promote_low_f32x4(m), exponent);
+  const v128_t k_high = wasm_i64x2_shuffle(k, k, 1, 1), m_high = wasm_i64x2_shuffle(m, m, 1, 1);
+  const v128_t high =
+      scaled_logarithm(wasm_f64x2_convert_low_i32x4(k_high), wasm_f64x2_promote_low_f32x4(m_high), exponent);
+  const v128_t low_n = wasm_f64x2_add(low, rounder), high_n = wasm_f64x2_add(high, rounder);
+  const v128_t low_rest = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_sub(low, wasm_f64x2_sub(low_n, rounder)));
+  const v128_t high_rest = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_sub(high, wasm_f64x2_sub(high_n, rounder)));
+  const v128_t power = simd_polynomial(wasm_i64x2_shuffle(low_rest, high_rest, 0, 2), simd_constants.power_terms, 7);
+  return simd_scaled(power, wasm_i32x4_shuffle(low_n, high_n, 0, 2, 4, 6));
+}
+
+/* Of zeros, denormals and what is not finite, libm knows. */
+INLINE void power(v128_t* x, size_t count, const float* p) {
   const float exponent = p[0];
-  const v128_t magnitude = wasm_f32x4_abs(x);
-  const v128_t is_plain =
-      wasm_v128_and(wasm_f32x4_gt(magnitude, zero()), wasm_f32x4_lt(magnitude, wasm_f32x4_const_splat(INFINITY)));
-  if (!wasm_i32x4_all_true(is_plain) || !isfinite(exponent)) {
-    return wasm_f32x4_make(powf(wasm_f32x4_extract_lane(x, 0), exponent), powf(wasm_f32x4_extract_lane(x, 1), exponent),
-                           powf(wasm_f32x4_extract_lane(x, 2), exponent),
-                           powf(wasm_f32x4_extract_lane(x, 3), exponent));
+  const v128_t least = wasm_f32x4_splat(FLT_MIN), wide_exponent = wasm_f64x2_splat(exponent);
+  v128_t is_normal = wasm_i32x4_splat(-1), magnitude[simd_most];
+  SIMD_EACH(i) magnitude[i] = wasm_v128_andnot(x[i], sign_bit());
+  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_ge(magnitude[i], least));
+  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_lt(magnitude[i], wasm_f32x4_splat(INFINITY)));
+  if (!wasm_i32x4_all_true(is_normal) || !isfinite(exponent)) {
+    SIMD_EACH(i) {
+      x[i] = wasm_f32x4_make(
+          powf(wasm_f32x4_extract_lane(x[i], 0), exponent), powf(wasm_f32x4_extract_lane(x[i], 1), exponent),
+          powf(wasm_f32x4_extract_lane(x[i], 2), exponent), powf(wasm_f32x4_extract_lane(x[i], 3), exponent));
+    }
+    return;
   }
-  const v128_t low = power_f64(wasm_f64x2_promote_low_f32x4(magnitude), exponent);
-  const v128_t upper = wasm_i64x2_shuffle(magnitude, magnitude, 1, 1);
-  const v128_t high = power_f64(wasm_f64x2_promote_low_f32x4(upper), exponent);
-  const v128_t result = wasm_i64x2_shuffle(low, high, 0, 2);
-  if (truncf(exponent) != exponent) {
-    return wasm_v128_bitselect(wasm_f32x4_splat(NAN), result, wasm_f32x4_lt(x, zero()));
+  const bool is_whole = truncf(exponent) == exponent;
+  const v128_t sign = is_whole && fmodf(exponent, 2.0f) != 0.0f ? sign_bit() : zero();
+  const v128_t of_negative = is_whole ? zero() : wasm_f32x4_splat(NAN);
+  SIMD_EACH(i) {
+    const v128_t result = wasm_v128_or(power_of_normal(magnitude[i], wide_exponent), wasm_v128_and(x[i], sign));
+    x[i] = wasm_v128_or(result, wasm_v128_and(wasm_f32x4_lt(x[i], zero()), of_negative));
   }
-  const bool keeps_sign = fmodf(exponent, 2.0f) != 0.0f;
-  return keeps_sign ? wasm_v128_or(result, wasm_v128_and(x, sign_bit())) : result;
 }
 
 /* max(x, 0) + log(1 + exp(-|x|)), in which nothing overflows. */
@@ -269,12 +321,11 @@ INLINE void softplus(v128_t* x, size_t count, const float* p) {
 
 /* With u = exp(x) and n = u * (u + 2) it is x * n / (n + 2); the quotient is 1 long before u * u overflows. */
 INLINE void mish(v128_t* x, size_t count, const float* p) {
-  const v128_t two = wasm_f32x4_splat(2.0f);
   v128_t u[simd_most];
-  SIMD_EACH(i) u[i] = wasm_f32x4_pmin(x[i], wasm_f32x4_splat(20.0f));
+  SIMD_EACH(i) u[i] = wasm_f32x4_pmin(x[i], SIMD_CONSTANT(mish_most));
   simd_exp_of_any_each(u, count);
-  SIMD_EACH(i) u[i] = wasm_f32x4_mul(u[i], wasm_f32x4_add(u[i], two));
-  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], wasm_f32x4_div(u[i], wasm_f32x4_add(u[i], two)));
+  SIMD_EACH(i) u[i] = wasm_f32x4_mul(u[i], wasm_f32x4_add(u[i], SIMD_CONSTANT(two)));
+  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], wasm_f32x4_div(u[i], wasm_f32x4_add(u[i], SIMD_CONSTANT(two))));
 }
 
 INLINE void elu(v128_t* x, size_t count, const float* p) {
@@ -317,12 +368,12 @@ KERNEL(sigmoid)
 KERNEL(hyperbolic_tangent)
 KERNEL(exponential)
 KERNEL(logarithm)
-SHORT_KERNEL(sine)
-SHORT_KERNEL(cosine)
+KERNEL(sine)
+KERNEL(cosine)
 SHORT_KERNEL(tangent)
 SHORT_KERNEL(sign)
-SHORT_KERNEL(power)
-KERNEL(softplus)
+KERNEL_BY(power, 2)
+KERNEL_BY(softplus, 2)
 KERNEL(mish)
 KERNEL(elu)
 SHORT_KERNEL(thresholded_relu)
@@ -349,11 +400,11 @@ function_kernel function_choose(enum pyxnn_function_type type) {
       [pyxnn_tanh] = hyperbolic_tangent_kernel,
       [pyxnn_exp] = exponential_kernel,
       [pyxnn_log] = logarithm_kernel,
-      [pyxnn_sine] = sine_each_kernel,
-      [pyxnn_cosine] = cosine_each_kernel,
+      [pyxnn_sine] = sine_kernel,
+      [pyxnn_cosine] = cosine_kernel,
       [pyxnn_tangent] = tangent_each_kernel,
       [pyxnn_sign] = sign_each_kernel,
-      [pyxnn_power_of] = power_each_kernel,
+      [pyxnn_power_of] = power_kernel,
       [pyxnn_softplus] = softplus_kernel,
       [pyxnn_mish] = mish_kernel,
       [pyxnn_elu] = elu_kernel,
