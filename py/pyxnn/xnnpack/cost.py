@@ -65,6 +65,11 @@ def _batch_matmul(step: Step) -> int:
     return step.output.size * inner
 
 
+def _batch_matmul_qs8(step: Step) -> int:
+    inner = step.dims[3]
+    return step.output.size * inner
+
+
 def _attention(step: Step) -> int:
     """Those of all queries with all keys, seen or not."""
     batch, heads, _, queries, keys, head_size, value_size = step.dims[:7]
@@ -89,6 +94,7 @@ def _matmul_nbits(step: Step) -> int:
 _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.ATTENTION: _attention,
     Kind.BATCH_MATMUL: _batch_matmul,
+    Kind.BATCH_MATMUL_QS8: _batch_matmul_qs8,
     Kind.CONVOLUTION: _convolution,
     Kind.CONVOLUTION_COMPUTED: _convolution_nd,
     Kind.CONVOLUTION_INTEGER: _convolution_nd,

@@ -113,3 +113,88 @@ def test_matmul(op_type, dtypes, zeros, seed):
     x = any_integers(random, dtypes[0], rows, depth)
     w = any_integers(random, dtypes[1], depth, columns)
     compare(model(op_type, x, w, 1, zeros), x, op_type)
+
+
+def computed_model(a: np.ndarray, b: np.ndarray, a_order: list[int], b_order: list[int]) -> bytes:
+    """A product of two tensors that are fed, transposed before it, and the result after it as `a` was."""
+    random = np.random.default_rng(a.size)
+    depth = a.transpose(a_order).shape[-1]
+    constants: Arrays = {
+        "a_scale": np.float32(0.031),
+        "a_zero": any_point(random, a.dtype),
+        "b_scale": np.float32(0.012),
+        "b_zero": any_point(random, b.dtype),
+        "y_scale": np.float32(0.031 * 0.012 * 73 * 73 * depth**0.5 * 2),
+        "y_zero": any_point(random, a.dtype),
+    }
+    nodes = [
+        helper.make_node("Transpose", ["a"], ["a_t"], perm=a_order),
+        helper.make_node("Transpose", ["b"], ["b_t"], perm=b_order),
+        helper.make_node("DequantizeLinear", ["a_t", "a_scale", "a_zero"], ["a_d"]),
+        helper.make_node("DequantizeLinear", ["b_t", "b_scale", "b_zero"], ["b_d"]),
+        helper.make_node("MatMul", ["a_d", "b_d"], ["y_d"]),
+        helper.make_node("QuantizeLinear", ["y_d", "y_scale", "y_zero"], ["y_t"]),
+        helper.make_node("Transpose", ["y_t"], ["y"], perm=np.argsort(a_order).tolist()),
+    ]
+    feeds = {"a": a, "b": b}
+    return native.build(nodes, feeds, ["y"], constants, dtype=a.dtype, opset=21)
+
+
+BATCHES = [
+    ((), ()),
+    ((3,), (3,)),
+    ((2, 3), (2, 3)),
+    ((2, 1), (1, 3)),
+    ((2, 3), (1, 1)),
+    ((2, 1, 2), (1, 3, 1)),
+]
+
+
+@settings(max_examples=25)
+@given(
+    dtypes=products["dtypes"],
+    seed=products["seed"],
+    batches=st.sampled_from(BATCHES),
+    swapped=st.booleans(),
+)
+def test_computed_matmul(dtypes, seed, batches, swapped):
+    random = np.random.default_rng(seed)
+    rows, depth, columns = random.integers(1, 40, 3).tolist()
+    a = any_integers(random, dtypes[0], *batches[0], rows, depth)
+    last = [columns, depth] if swapped else [depth, columns]
+    b = any_integers(random, dtypes[1], *batches[1], *last)
+    rank = a.ndim
+    order = list(range(rank))
+    b_order = [*order[:-2], rank - 1, rank - 2] if swapped else order
+    native.compare_integers(computed_model(a, b, order, b_order), {"a": a, "b": b})
+
+
+@pytest.mark.parametrize("b_order", [[0, 2, 3, 1], [0, 2, 1, 3]])
+def test_heads_within_rows(b_order):
+    """Attention's products move no bytes."""
+    random = np.random.default_rng(5)
+    a = any_integers(random, np.int8, 2, 7, 3, 8)
+    b = any_integers(random, np.int8, 2, 9 if b_order[-1] == 1 else 8, 3, 8)
+    data = computed_model(a, b, [0, 2, 1, 3], b_order)
+    native.compare_integers(data, {"a": a, "b": b})
+    part = native.subgraph(data)
+    assert [task.split()[0] for task in native.tasks(part, {"a": a, "b": b})] == [
+        "MatMul+QuantizeLinear"
+    ]
+    part.close()
+
+
+def test_computed_matmul_of_no_depth():
+    a, b = np.zeros((2, 0), np.int8), np.zeros((0, 3), np.int8)
+    native.compare_integers(computed_model(a, b, [0, 1], [0, 1]), {"a": a, "b": b})
+
+
+def test_vectors_run_on_floats():
+    a, b = np.ones(5, np.int8), np.ones((5, 2), np.int8)
+    data = computed_model(a, b, [0], [0, 1])
+    native.compare_integers(data, {"a": a, "b": b})
+    part = native.subgraph(data)
+    assert "MatMul+QuantizeLinear" not in {
+        task.split()[0] for task in native.tasks(part, {"a": a, "b": b})
+    }
+    part.close()

@@ -43,8 +43,8 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
   for (const int8_t* end = packed + size; packed != end; packed += product_depths * product_columns) {
     low = wasm_i32x4_sub(
         low, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(packed), wasm_i16x8_load8x8(packed + 2 * product_columns)));
-    high = wasm_i32x4_sub(
-        high, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(packed + 8), wasm_i16x8_load8x8(packed + 2 * product_columns + 8)));
+    high = wasm_i32x4_sub(high, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(packed + 8),
+                                                     wasm_i16x8_load8x8(packed + 2 * product_columns + 8)));
   }
   wasm_v128_store(offsets, low);
   wasm_v128_store(offsets + 4, high);
@@ -135,8 +135,8 @@ INLINE void add_products(size_t count, const int16_t* numbers, const int8_t* col
     for (size_t r = 0; r < count; r++) {
       const v128_t a = wasm_v128_load32_splat(numbers), b = wasm_v128_load32_splat(numbers + 2);
       numbers += product_depths;
-      sums[r].low = wasm_i32x4_add(
-          sums[r].low, wasm_i32x4_dot_i16x8(wasm_i16x8_add(a, second.low), wasm_i16x8_add(b, first.low)));
+      sums[r].low = wasm_i32x4_add(sums[r].low,
+                                   wasm_i32x4_dot_i16x8(wasm_i16x8_add(a, second.low), wasm_i16x8_add(b, first.low)));
       sums[r].high = wasm_i32x4_add(
           sums[r].high, wasm_i32x4_dot_i16x8(wasm_i16x8_add(a, second.high), wasm_i16x8_add(b, first.high)));
     }

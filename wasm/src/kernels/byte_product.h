@@ -60,7 +60,7 @@ struct product_result {
 /* One call: up to `product_rows` rows by any number of columns. Arrays by column are filled up to a block. */
 struct product_tile {
   const int16_t* numbers;
-  size_t count, depth;      /* of rows; the latter filled up */
+  size_t count, depth; /* of rows; the latter filled up */
   const int32_t* row_offsets;
   const int32_t* row_sums; /* NULL when `zeros` is */
   const int8_t* columns;

@@ -116,7 +116,7 @@ INLINE void multiply(size_t tiles, size_t in_channels, const float* pixels, cons
   }
 }
 
-#define MULTIPLY(tiles)                                                                                            \
+#define MULTIPLY(tiles)                                                                                      \
   static void multiply_##tiles(size_t in_channels, const float* pixels, const float* weights, float* sums) { \
     multiply(tiles, in_channels, pixels, weights, sums);                                                     \
   }

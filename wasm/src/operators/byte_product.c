@@ -157,11 +157,16 @@ static enum xnn_status create_state(struct product_state* state, const struct we
   }
   struct columns* columns = &state->columns;
   *columns = lay_columns(extents, memory);
-  pack(&(struct packing){extents, *columns, weights->kernel, {weights->group_step * extents->groups, weights->group_step}, extents->groups},
+  pack(&(struct packing){extents,
+                         *columns,
+                         weights->kernel,
+                         {weights->group_step * extents->groups, weights->group_step},
+                         extents->groups},
        NULL);
   for (size_t i = 0; i < channels; i++) {
     const size_t at = column_of(extents, i);
-    columns->zeros[at] = weights->zeros != NULL ? weights->zeros[i] - (weights->kernel.is_signed ? 0 : 128) : state->kernel_zero_point;
+    columns->zeros[at] =
+        weights->zeros != NULL ? weights->zeros[i] - (weights->kernel.is_signed ? 0 : 128) : state->kernel_zero_point;
     state->has_zeros |= columns->zeros[at] != 0;
     columns->offsets[at] += weights->offsets != NULL ? weights->offsets[i] : 0;
     columns->multipliers[at] = weights->multipliers != NULL ? weights->multipliers[i] : 0.0f;
@@ -178,12 +183,13 @@ static void set_requantization(struct product_state* state, struct requantizatio
   state->in_is_signed = state->kernel_is_signed = true;
   state->in_zero_point = to.in_zero_point;
   state->kernel_zero_point = to.kernel_zero_point;
-  state->result = (struct product_result){
-      .type = product_int8, .zero_point = to.out_zero_point, .min = to.min, .max = to.max};
+  state->result =
+      (struct product_result){.type = product_int8, .zero_point = to.out_zero_point, .min = to.min, .max = to.max};
 }
 
 /* Those of int8, with their int32 biases and float multipliers. */
-static enum xnn_status create_qs8(struct product_state* state, const int8_t* kernel, size_t column_step, size_t depth_step, const void* bias, void** out) {
+static enum xnn_status create_qs8(struct product_state* state, const int8_t* kernel, size_t column_step,
+                                  size_t depth_step, const void* bias, void** out) {
   const struct extents* extents = &state->extents;
   if (kernel == NULL || bias == NULL) {
     return xnn_status_invalid_parameter;
@@ -248,19 +254,22 @@ static enum xnn_status create_integer(struct words* params, const void* kernel, 
     return xnn_status_invalid_parameter;
   }
   const size_t depth = depth_of(extents);
-  return create_state(&state,
-                      &(struct weights){
-                          .kernel = {kernel, depth, 1, state.kernel_is_signed},
-                          .group_step = extents->out_channels * depth,
-                          .zeros = bias,
-                          .bias = state.result.type == product_float ? (const float*)bias + extents->groups * extents->out_channels : NULL,
-                      },
-                      out);
+  return create_state(
+      &state,
+      &(struct weights){
+          .kernel = {kernel, depth, 1, state.kernel_is_signed},
+          .group_step = extents->out_channels * depth,
+          .zeros = bias,
+          .bias =
+              state.result.type == product_float ? (const float*)bias + extents->groups * extents->out_channels : NULL,
+      },
+      out);
 }
 
 static enum xnn_status create_integer_computed(struct words* params, const void* kernel, const void* bias, void** out) {
   struct product_state state = take_integer_state(params);
-  if (state.extents.groups * state.extents.out_channels * depth_of(&state.extents) == 0 || state.result.type != product_int32) {
+  if (state.extents.groups * state.extents.out_channels * depth_of(&state.extents) == 0 ||
+      state.result.type != product_int32) {
     return xnn_status_invalid_parameter;
   }
   state.has_zeros = true;
@@ -326,7 +335,8 @@ static enum xnn_status plan(struct product_instance* instance, size_t* workspace
   for (size_t axis = 0; axis < window_axes; axis++) {
     const struct slide* slide = &instance->slides[axis];
     taps *= slide->kernel;
-    instance->is_pointwise &= slide->kernel == 1 && slide->stride == 1 && slide->offset == 0 && slide->extent == slide->out_extent;
+    instance->is_pointwise &=
+        slide->kernel == 1 && slide->stride == 1 && slide->offset == 0 && slide->extent == slide->out_extent;
   }
   if (taps != extents->taps) {
     return xnn_status_invalid_parameter;
@@ -368,8 +378,12 @@ static enum xnn_status reshape_convolution(void* opaque, struct words* dims, siz
     return xnn_status_invalid_parameter;
   }
   instance->slides[0] = still;
-  instance->slides[1] = (struct slide){images.height, (height - reach_h) / conv->window.stride_h + 1, conv->window.kernel_h, conv->window.stride_h, conv->dilation_h, -(ptrdiff_t)images.pad_top};
-  instance->slides[2] = (struct slide){images.width, (width - reach_w) / conv->window.stride_w + 1, conv->window.kernel_w, conv->window.stride_w, conv->dilation_w, -(ptrdiff_t)images.pad_left};
+  instance->slides[1] = (struct slide){images.height,         (height - reach_h) / conv->window.stride_h + 1,
+                                       conv->window.kernel_h, conv->window.stride_h,
+                                       conv->dilation_h,      -(ptrdiff_t)images.pad_top};
+  instance->slides[2] = (struct slide){images.width,          (width - reach_w) / conv->window.stride_w + 1,
+                                       conv->window.kernel_w, conv->window.stride_w,
+                                       conv->dilation_w,      -(ptrdiff_t)images.pad_left};
   instance->extents = state->extents;
   instance->pixels = images.batch * instance->slides[1].out_extent * instance->slides[2].out_extent;
   instance->in_pixel_step = images.in_pixel_stride;
@@ -517,7 +531,8 @@ static inline uint8_t* copy_bytes(const uint8_t* from, size_t count, uint8_t* to
 }
 
 /* Copies one row of the pixels under a window; `from` is the row of the image, or NULL for one outside. */
-static uint8_t* copy_line(const struct product_instance* instance, const uint8_t* from, ptrdiff_t column, uint8_t zero, uint8_t* to) {
+static uint8_t* copy_line(const struct product_instance* instance, const uint8_t* from, ptrdiff_t column, uint8_t zero,
+                          uint8_t* to) {
   const struct slide* slide = &instance->slides[window_axes - 1];
   const size_t channels = instance->extents.in_channels, step = instance->in_pixel_step;
   const ptrdiff_t width = (ptrdiff_t)slide->extent, last = column + slide->dilation * ((ptrdiff_t)slide->kernel - 1);
@@ -537,7 +552,8 @@ static uint8_t* copy_line(const struct product_instance* instance, const uint8_t
 }
 
 /* Copies what lies under a window; zero points stand for what is outside of the image. */
-static void copy_window(const struct product_instance* instance, const uint8_t* input, const struct window_place* place, uint8_t zero, uint8_t* to) {
+static void copy_window(const struct product_instance* instance, const uint8_t* input, const struct window_place* place,
+                        uint8_t zero, uint8_t* to) {
   const struct slide* slides = instance->slides;
   for (size_t first = 0; first < slides[0].kernel; first++) {
     const size_t plane = (size_t)(place->starts[0] + slides[0].dilation * (ptrdiff_t)first);
@@ -591,7 +607,9 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const size_t limit = end < extents->out_channels ? end : extents->out_channels, depth = packed_depth(extents);
   const size_t step = round_up(bytes_of_columns / depth + 1, product_columns), tile_rows = tile_of(count);
   const size_t element = result->type == product_int8 ? sizeof(int8_t) : sizeof(int32_t);
-  char* output = instance->output + (group_offset(instance->out_group, instance->inner_groups, group) + first * instance->out_pixel_step) * element;
+  char* output =
+      instance->output +
+      (group_offset(instance->out_group, instance->inner_groups, group) + first * instance->out_pixel_step) * element;
   for (size_t column = begin; column < limit; column += step) {
     const size_t at = group * packed_columns(extents) + column, left = limit - column;
     for (size_t i = 0; i < count; i += tile_rows) {
@@ -619,7 +637,11 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
 static void pack_computed(const struct product_instance* instance, const struct columns* columns, pthreadpool_t pool) {
   const struct product_state* state = instance->state;
   const struct extents* extents = &instance->extents;
-  pack(&(struct packing){extents, *columns, {instance->kernel, instance->column_step, instance->depth_step, state->kernel_is_signed}, instance->kernel_group, instance->inner_groups},
+  pack(&(struct packing){extents,
+                         *columns,
+                         {instance->kernel, instance->column_step, instance->depth_step, state->kernel_is_signed},
+                         instance->kernel_group,
+                         instance->inner_groups},
        pool);
   for (size_t i = 0; i < extents->groups * extents->out_channels; i++) {
     const uint8_t zero = instance->kernel_zeros[i * instance->kernel_zero_step];

@@ -52,7 +52,8 @@ static size_t point_size(const struct winograd_state* state) {
 
 /* The weights of a group from an output channel on, a multiple of eight. */
 static float* weights_at(const struct winograd_state* state, size_t group, size_t column) {
-  return state->packed + (group * packed_columns(state) + column) / winograd_columns * winograd_points * point_size(state);
+  return state->packed +
+         (group * packed_columns(state) + column) / winograd_columns * winograd_points * point_size(state);
 }
 
 static float* bias_at(const struct winograd_state* state, size_t group) {
@@ -237,8 +238,8 @@ static void compute_columns(const struct winograd_instance* instance, size_t gro
     outputs.output += group * state->out_channels + column;
     outputs.columns = state->out_channels - column;
     outputs.bias = bias_at(state, group) + column;
-    winograd_transform_sums(sums + tile / winograd_tiles * winograd_sums_size + tile % winograd_tiles * winograd_columns,
-                            &outputs);
+    winograd_transform_sums(
+        sums + tile / winograd_tiles * winograd_sums_size + tile % winograd_tiles * winograd_columns, &outputs);
   }
 }
 

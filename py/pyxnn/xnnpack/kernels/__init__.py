@@ -40,6 +40,7 @@ from pyxnn.xnnpack.kernels.pooling import pool, roi_align, roi_pool
 from pyxnn.xnnpack.kernels.quantization import binary_qs8, dequantize, lookup, mean_qs8, quantize
 from pyxnn.xnnpack.kernels.quantized import (
     Requantization,
+    batch_matmul_qs8,
     convolution_qs8,
     deconvolution_qs8,
     fully_connected_qs8,
@@ -67,6 +68,7 @@ __all__ = [
     "arg_extreme",
     "attention",
     "batch_matmul",
+    "batch_matmul_qs8",
     "binary",
     "binary_qs8",
     "cast",

@@ -1,4 +1,4 @@
-"""Products of int8 numbers with constant weights, summed exactly and brought back to int8."""
+"""Products of int8 numbers, summed exactly and brought back to int8."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from pyxnn.engine import Kind
 from pyxnn.xnnpack import layout
+from pyxnn.xnnpack.kernels.movement import expand
 from pyxnn.xnnpack.kernels.windows import Window, image_words
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.values import Value
@@ -25,7 +26,7 @@ class Requantization(NamedTuple):
 
     Attributes:
         in_zero: the input's zero point.
-        kernel_zero: the weights'.
+        kernel_zero: that of the weights, or of the second matrix.
         out_zero: the output's.
         min, max: bounds of the output's integers.
     """
@@ -171,6 +172,65 @@ def fully_connected_qs8(
         bias=_per_channel(bias, multipliers),
         key=key,
     )
+
+
+_BATCH_AXES = 2
+"""Of those that the kernel goes through."""
+
+
+def batch_matmul_qs8(
+    ctx: Lowering, a: Value, b: Value, multiplier: float, requantization: Requantization
+) -> Value:
+    """The product of int8 `a` [..., m, k] and `b` [..., k, n], both of rank 2 at least, their batches broadcast.
+
+    It lies as `a` does, where its batch is that of `a`: heads that lie within rows do so again.
+
+    Args:
+        multiplier: what a sum is multiplied with before it is rounded.
+    """
+    rank = max(a.rank, b.rank)
+    a, b = a.expanded(rank), b.expanded(rank)
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    if b.shape[-2] != k:
+        raise ValueError(f"{k} columns can't be multiplied with {b.shape[-2]} rows")
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    if k == 0:
+        nothing = np.clip(requantization.out_zero, requantization.min, requantization.max)
+        return Value.constant(np.full((*batch, m, n), nothing, INT8))
+    a = ctx.arrange(a, layout.axis_last(a.order, rank - 1))
+    axes, output = _batch(ctx, a, b, (*batch, m, n))
+    if len(axes) > _BATCH_AXES:
+        a, b = (ctx.row_major(expand(ctx, x, (*batch, *x.shape[-2:]))) for x in (a, b))
+        axes, output = _batch(ctx, a, b, (*batch, m, n))
+    extents, a_steps, b_steps, steps = zip(
+        *[(1, 0, 0, 0)] * (_BATCH_AXES - len(axes)), *axes, strict=True
+    )
+    a_row, b_row, b_column, row = (
+        layout.strides(x.shape, x.order)[axis]
+        for x, axis in ((a, -2), (b, -2), (b, -1), (output, -2))
+    )
+    return ctx.step(
+        Kind.BATCH_MATMUL_QS8,
+        [*requantization.words, float(multiplier)],
+        [*extents, m, k, n, *a_steps, a_row, *b_steps, b_row, b_column, *steps, row],
+        [a, b],
+        output,
+    )
+
+
+def _batch(ctx: Lowering, a: Value, b: Value, shape: Shape) -> tuple[list[layout.Axis], Value]:
+    """The way through a batch of products, and their tensor of a shape."""
+    is_broadcast = a.shape[:-2] != shape[:-2]
+    output = ctx.new(shape, layout.row_major(len(shape)) if is_broadcast else a.order, INT8)
+    strides = (
+        [
+            0 if extent == 1 else step
+            for extent, step in zip(x.shape, layout.strides(x.shape, x.order), strict=True)
+        ]
+        for x in (a, b, output)
+    )
+    axes = list(zip(shape, *strides, strict=True))[:-2]
+    return [axis for axis in layout.fold_axes(axes, 3) if axis[0] != 1], output
 
 
 def _per_channel(bias: np.ndarray | None, multipliers: np.ndarray) -> np.ndarray:

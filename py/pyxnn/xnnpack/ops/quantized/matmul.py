@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from pyxnn.graph import Graph, Node
 from pyxnn.quantization import Quantization
 from pyxnn.xnnpack import kernels
@@ -41,22 +43,36 @@ def lower_gemm(node: Node, ctx: Lowering, target: Quantization) -> None:
 
 
 def supports_matmul(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """One matrix of constant weights, in all or by column, their zero points alike or near 0."""
-    shape = graph.type(node.input(1)).static_shape
-    if shape is None or len(shape) != 2 or graph.rank(node.input(0)) in (None, 0, 1):
-        return f"input '{node.input(1)}' is not one matrix"
+    """One matrix of constant weights, in all or by column, their zero points alike or near 0; or two tensors of one scale and zero point each. No vectors."""
+    if any(graph.rank(name) in (None, 0, 1) for name in node.inputs):
+        return "one of its inputs is no matrix"
     return (
         conditions.activation(node, graph)
-        or conditions.weights(node, graph, 1, 1)
+        or (
+            conditions.weights(node, graph, 1, 1)
+            if _is_fully_connected(node, graph)
+            else conditions.activation(node, graph, 1)
+        )
         or conditions.multipliers(node, graph, target)
     )
 
 
+def _is_fully_connected(node: Node, graph: Graph) -> bool:
+    return graph.rank(node.input(1)) == 2 and conditions.integers(node, graph, 1) is not None
+
+
 @quantized("MatMul", supports=supports_matmul)
 def lower_matmul(node: Node, ctx: Lowering, target: Quantization) -> None:
-    """MatMul (opsets 1 to 13) of int8 A (..., M, K) and B (K, N)."""
-    a, source = ctx.quantized(node.input(0))
-    ctx.define(node.output(0), _product(node, ctx, a, source, target, transposed=True))
+    """MatMul (opsets 1 to 13) of int8 A (..., M, K) and B (..., K, N), broadcast as by numpy.matmul."""
+    (a, source), (b, other) = (ctx.quantized(name) for name in node.inputs)
+    if isinstance(b.source, np.ndarray) and b.rank == 2:
+        product = _product(node, ctx, a, source, target, transposed=True)
+    else:
+        zero_point = int(other.zero_point)
+        (multiplier,) = operands.multipliers(source.scale, other.scale, target, 1)
+        requantization = operands.requantization(source, zero_point, target, ctx.bounds)
+        product = kernels.batch_matmul_qs8(ctx, a, b, multiplier, requantization)
+    ctx.define(node.output(0), product)
 
 
 def _product(
