@@ -271,7 +271,13 @@ OPERATORS: dict[str, Single] = dict(
         single("Transpose", (1, 56, 56, 256), perm=[0, 3, 1, 2], note="to_first"),
         single("Transpose", Made(SMALL, UINT8, 9), perm=[0, 2, 3, 1], note="uint8"),
         single("Concat", _weights(1, 8, 1023, 64), (1, 8, 1, 64), axis=2, note="cache"),
-        single("Slice", LARGE, _ints(0, 1), _ints(112, 112), _ints(2, 3), _ints(1, 2), note="by_2"),
+        single(
+            "Slice",
+            LARGE,
+            *[_ints(1), _ints(112), _ints(3), _ints(2)],
+            note="by_2",
+            again=(1, 4 * math.prod(LARGE) // 2),  # what lies between shares the cache lines
+        ),
         single("Slice", LARGE, _ints(8, 8), _ints(104, 104), _ints(2, 3), note="crop"),
         single("Pad", LARGE, _ints(0, 0, 1, 1, 0, 0, 1, 1)),
         single("Pad", LARGE, _ints(0, 0, 1, 1, 0, 0, 1, 1), mode="reflect", note="reflect"),

@@ -12,9 +12,12 @@ static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
   if (count >= 512) {
     memcpy(to, from, count);
   } else if (count >= 16) {
-    /* Stores across cache lines cost more than such loads: the first vector's end is stored again. */
-    wasm_v128_store(to, wasm_v128_load(from));
-    size_t i = 16 - (uintptr_t)to % 16;
+    size_t i = 0;
+    if (count >=
+        128) { /* stores across cache lines cost more than such loads: the end of the first vector is stored again */
+      wasm_v128_store(to, wasm_v128_load(from));
+      i = 16 - (uintptr_t)to % 16;
+    }
     for (; i + 64 <= count; i += 64) {
       const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(from + i + 16);
       const v128_t c = wasm_v128_load(from + i + 32), d = wasm_v128_load(from + i + 48);

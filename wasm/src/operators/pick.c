@@ -214,111 +214,111 @@ static void copy_columns(const struct pick_instance* instance, const uint8_t* ro
   }
 }
 
-static inline __attribute__((always_inline)) void copy_vectors(const struct pick_instance* instance, const uint8_t* row,
-                                                               uint8_t* output, bool twice) {
-  const size_t count = instance->num_vectors, out_row_bytes = instance->out_row_bytes;
-  const struct pick_vector* vectors = instance->vectors;
-  for (size_t i = 0; i < count; i++) {
-    const struct pick_vector* vector = &vectors[i];
+/* What the vectors of a row need, beside the compiler's doubt that storing bytes changes it. */
+struct row_vectors {
+  const struct pick_vector* vectors;
+  size_t count;
+  size_t run_from, run_to, run_bytes; /* the pieces that lie in sequence */
+};
+
+static struct row_vectors row_vectors(const struct pick_instance* instance) {
+  const size_t begin = instance->run_begin, piece = instance->piece;
+  const size_t first = (size_t)instance->indices[instance->num_axes - 1][begin];
+  return (struct row_vectors){
+      .vectors = instance->vectors,
+      .count = instance->num_vectors,
+      .run_from = first * piece,
+      .run_to = begin * piece,
+      .run_bytes = (instance->run_end - begin) * piece,
+  };
+}
+
+/* Makes a row by vectors; the same again `again` bytes further on, unless that is 0. */
+static inline __attribute__((always_inline)) void pick_row(struct row_vectors with, const uint8_t* row, uint8_t* output,
+                                                           size_t again) {
+  move_bytes(output + with.run_to, row + with.run_from, with.run_bytes);
+  if (again != 0) {
+    move_bytes(output + with.run_to + again, row + with.run_from, with.run_bytes);
+  }
+  for (size_t i = 0; i < with.count; i++) {
+    const struct pick_vector* vector = &with.vectors[i];
     const v128_t picked = simd_pick_bytes(wasm_v128_load(row + vector->from), wasm_v128_load(&vector->places));
     const v128_t value = wasm_v128_or(picked, wasm_v128_load(&vector->fill));
-    wasm_v128_store(output + vector->to, value);
-    if (twice) {
-      wasm_v128_store(output + vector->to + out_row_bytes, value);
+    uint8_t* to = output + vector->to;
+    wasm_v128_store(to, value);
+    if (again != 0) {
+      wasm_v128_store(to + again, value);
     }
   }
 }
 
-/* Copies the pieces that lie in sequence. */
-static void copy_run(const struct pick_instance* instance, const uint8_t* row, uint8_t* output) {
+/* Copies the columns of a row one by one, but for those in sequence. */
+static void copy_row(const struct pick_instance* instance, const uint8_t* row, uint8_t* output) {
   const size_t begin = instance->run_begin, end = instance->run_end, piece = instance->piece;
   if (begin < end) {
     const size_t first = (size_t)instance->indices[instance->num_axes - 1][begin];
     move_bytes(output + begin * piece, row + first * piece, (end - begin) * piece);
   }
+  copy_columns(instance, row, output, 0, begin);
+  copy_columns(instance, row, output, end, instance->columns);
 }
 
-/* Makes rows of the output, which are alike, of a row of the input. */
-static void copy_rows(const struct pick_instance* instance, const uint8_t* row, uint8_t* output, size_t count) {
-  size_t done = 1;
-  copy_run(instance, row, output);
-  if (instance->num_vectors > 0 && count > 1) {
-    copy_run(instance, row, output + instance->out_row_bytes);
-    copy_vectors(instance, row, output, true);
-    done = 2;
-  } else if (instance->num_vectors > 0) {
-    copy_vectors(instance, row, output, false);
-  } else {
-    copy_columns(instance, row, output, 0, instance->run_begin);
-    copy_columns(instance, row, output, instance->run_end, instance->columns);
-  }
-  for (; done < count; done++) {
-    uint8_t* next = output + done * instance->out_row_bytes;
-    if (instance->out_step == instance->piece) {
-      move_bytes(next, output, instance->out_row_bytes);
-    } else {
-      copy_columns(instance, row, next, 0, instance->columns);
-    }
-  }
-}
-
-/* Where a row of the output is: along the outer axes, which are one here, and along those with lists but the last. */
-struct place {
-  size_t outer;
-  size_t at[max_axes];
-};
-
-static struct place place_of(const struct pick_instance* instance, size_t row) {
-  struct place place;
-  for (size_t axis = instance->num_axes - 1; axis-- > 0;) {
-    place.at[axis] = row % instance->out_extents[axis];
-    row /= instance->out_extents[axis];
-  }
-  place.outer = row;
-  return place;
-}
-
-static void advance(const struct pick_instance* instance, struct place* place) {
-  for (size_t axis = instance->num_axes - 1; axis-- > 0;) {
-    if (++place->at[axis] < instance->out_extents[axis]) {
-      return;
-    }
-    place->at[axis] = 0;
-  }
-  place->outer++;
-}
-
-/* The row of the input that a row of the output is made of, -1 when it is outside. */
-static ptrdiff_t source_of(const struct pick_instance* instance, const struct place* place) {
-  size_t source = place->outer;
-  for (size_t axis = 0; axis + 1 < instance->num_axes; axis++) {
-    const int32_t index = instance->indices[axis][place->at[axis]];
+/* What the axes around those of rows and columns make of a number of theirs: rows of the input to skip, -1 for none there. */
+static ptrdiff_t source_of(const struct pick_instance* instance, size_t number) {
+  size_t source = 0, scale = instance->num_axes > 1 ? instance->extents[instance->num_axes - 2] : 1;
+  for (size_t axis = instance->num_axes - 1; axis-- > 1;) {
+    const int32_t index = instance->indices[axis - 1][number % instance->out_extents[axis - 1]];
     if (index < 0) {
       return -1;
     }
-    source = source * instance->extents[axis] + (size_t)index;
+    number /= instance->out_extents[axis - 1];
+    source += (size_t)index * scale;
+    scale *= instance->extents[axis - 1];
   }
-  return (ptrdiff_t)source;
+  return (ptrdiff_t)(source + number * scale);
+}
+
+/*
+ * Makes rows of the output.
+ * @param input    what they are made of, NULL where they are filled
+ * @param indices  of each in the input
+ */
+static void compute_rows(const struct pick_instance* instance, const uint8_t* input, const int32_t* indices,
+                         uint8_t* output, size_t count) {
+  const size_t out_row_bytes = instance->out_row_bytes, row_bytes = instance->row_bytes;
+  const bool is_dense = instance->out_step == instance->piece, by_vectors = instance->num_vectors > 0;
+  const struct row_vectors with = row_vectors(instance);
+  for (size_t i = 0; i < count; i++, output += out_row_bytes) {
+    const int32_t index = indices[i];
+    const uint8_t* row = input + (size_t)index * row_bytes;
+    if (input == NULL || index < 0) {
+      fill_row(instance, output);
+    } else if (i > 0 && indices[i - 1] == index && is_dense) {
+      move_bytes(output, output - out_row_bytes, out_row_bytes);
+    } else if (!by_vectors) {
+      copy_row(instance, row, output);
+    } else if (i + 1 < count && indices[i + 1] == index) {
+      pick_row(with, row, output, out_row_bytes);
+      output += out_row_bytes;
+      i++;
+    } else {
+      pick_row(with, row, output, 0);
+    }
+  }
 }
 
 static void compute(void* context, size_t start, size_t count) {
+  static const int32_t only = 0;
   const struct pick_instance* instance = context;
-  struct place place = place_of(instance, start);
-  for (size_t row = start; row < start + count;) {
-    uint8_t* output = instance->output + row * instance->out_row_bytes;
-    const ptrdiff_t source = source_of(instance, &place);
-    const size_t first = row;
-    do {
-      row++;
-      advance(instance, &place);
-    } while (row < start + count && source_of(instance, &place) == source);
-    if (source >= 0) {
-      copy_rows(instance, instance->input + (size_t)source * instance->row_bytes, output, row - first);
-      continue;
-    }
-    for (size_t i = first; i < row; i++, output += instance->out_row_bytes) {
-      fill_row(instance, output);
-    }
+  const bool has_rows = instance->num_axes > 1;
+  const size_t rows = has_rows ? instance->out_extents[instance->num_axes - 2] : 1;
+  const int32_t* indices = has_rows ? instance->indices[instance->num_axes - 2] : &only;
+  for (size_t end = start + count, next; start < end; start = next) {
+    const size_t number = start / rows, row = start % rows;
+    next = end - start < rows - row ? end : start + rows - row;
+    const ptrdiff_t source = source_of(instance, number);
+    compute_rows(instance, source < 0 ? NULL : instance->input + (size_t)source * instance->row_bytes, indices + row,
+                 instance->output + start * instance->out_row_bytes, next - start);
   }
 }
 
