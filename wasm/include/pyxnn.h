@@ -441,10 +441,10 @@ enum pyxnn_kind {
   pyxnn_scatter = 45,
   /*
    * Rows times a matrix whose columns are blocks of 4 or 8 bits, (weight - zero point) * scale, by kernels of ours, plus bias,
-   * clamped. The weights stay as they are. A block size is a multiple of 16.
-   * params: bits block_size in_channels out_channels digits, zero points (0: half of the range, 1: packed as the weights are,
-   *         2: floats), whether there is a bias (1) min(f) max(f). With digits other than 0, one row alone is rounded, in each
-   *         block, to so many digits of 7 bits of its greatest number: 1 or 2
+   * clamped. The weights stay packed. A block size is a multiple of 16.
+   * params: bits block_size in_channels out_channels row_bits, zero points (0: half of the range, 1: packed as the weights are,
+   *         2: floats), whether there is a bias (1) min(f) max(f). With row_bits of 16 a few rows, with those of 8, for weights of
+   *         4 bits only, all rows are rounded to integers of so many bits, by pieces of a block; 0: rows stay floats
    * weights: kernel [out_channels, blocks, bytes of a block], of 4 bits the lower half of a byte first; scales (float
    *          [out_channels, blocks]), bias (float [out_channels]), zero points [out_channels, blocks], those of a column from
    *          a new byte on

@@ -1,304 +1,341 @@
 #include "kernels/block_weights.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "kernels/simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Sums that don't wait for each other. A column is gone through after the other: as it lies in memory. */
-enum { blocks_at_once = 2 };
+enum { halves = panel_columns / 4, longest_piece = 64, word_step = 4 * panel_columns };
 
-/* Vectors of sums of 16 bits that can't overflow. */
-enum { most_vectors = 8 };
+/* Not constant, so that the compiler doesn't see them as such: see simd_constants. */
+struct block_constants {
+  uint32_t lowest, second, third, bytes; /* of each 16 bits */
+  uint32_t nibbles;
+  uint32_t low_nibble, low_byte; /* of 32 bits */
+  uint32_t zeros[4];             /* the zero points of four columns in 16 bits */
+  float middle[2];               /* of 4 and 8 bits */
+} block_constants = {
+    .lowest = 0x000F000F,
+    .second = 0x00F000F0,
+    .third = 0x0F000F00,
+    .bytes = 0x00FF00FF,
+    .nibbles = 0x0F0F0F0F,
+    .low_nibble = 0xF,
+    .low_byte = 0xFF,
+    .zeros = {0xF, 0xF0, 0xF00, 0xF000},
+    .middle = {8.0f, 128.0f},
+};
 
-INLINE size_t block_bytes(const struct block_weights* weights) {
-  return weights->block_size * weights->bits / 8;
+#define CONSTANT(name) wasm_v128_load32_splat(&block_constants.name)
+
+INLINE size_t panels_of(const struct block_weights* weights) {
+  return (weights->columns + panel_columns - 1) / panel_columns;
 }
 
-float block_zero(const struct block_weights* weights, size_t column, size_t block) {
-  const size_t bits = weights->bits;
-  if (weights->float_zeros != NULL) {
-    return weights->float_zeros[column * weights->blocks + block];
-  }
-  if (weights->zeros == NULL) {
-    return (float)(1 << (bits - 1));
-  }
-  const uint8_t* zeros = weights->zeros + column * ((weights->blocks * bits + 7) / 8);
-  return bits == 8 ? zeros[block] : (zeros[block / 2] >> (block % 2 * 4)) & 0xF;
+/* Bytes of a block in a panel. */
+INLINE size_t panel_block(const struct block_weights* weights) {
+  return weights->block_size * weights->bits / 8 * panel_columns;
 }
 
-/* Where digit 0 of number i of a block goes, from the block's first; the next digit lies `*step` further. */
-INLINE size_t place_of(size_t bits, size_t chunk, size_t digits, size_t i, size_t* step) {
-  const size_t halves = bits == 4 ? 2 : 1, inside = i % chunk;
-  *step = halves * 16;
-  return i / chunk * digits * *step + (bits == 4 ? inside % 2 * 16 + inside / 2 : inside);
+INLINE size_t piece_of(const struct block_weights* weights) {
+  const size_t size = weights->block_size;
+  return size % longest_piece == 0 ? longest_piece : size % 32 == 0 ? 32 : 16;
 }
 
-void block_split(const struct block_weights* weights, const float* row, size_t length, const struct block_row* split) {
-  const size_t bits = weights->bits, size = weights->block_size, chunk = chunk_of(bits, size), digits = split->digits;
-  const size_t bytes = block_numbers(weights, digits);
-  const float most = digits == 1 ? 127.0f : 16383.0f;
-  memset(split->numbers, 0, weights->blocks * bytes);
-  for (size_t block = 0; block < weights->blocks; block++) {
-    const size_t first = block * size, count = length - first < size ? length - first : size;
-    float highest = 0.0f;
-    for (size_t i = 0; i < count; i++) {
-      highest = fmaxf(highest, fabsf(row[first + i]));
+INLINE size_t pieces_of(const struct block_weights* weights) {
+  return weights->blocks * (weights->block_size / piece_of(weights));
+}
+
+INLINE size_t zeros_size(const struct block_weights* weights) {
+  return weights->has_zeros == zeros_none     ? 0
+         : weights->has_zeros == zeros_packed ? weights->bits
+                                              : panel_columns * sizeof(float);
+}
+
+size_t block_weights_size(const struct block_weights* weights) {
+  const size_t others = panel_columns * sizeof(float) + zeros_size(weights);
+  return panels_of(weights) * weights->blocks * (panel_block(weights) + others);
+}
+
+void block_weights_pack(struct block_weights* weights, char* memory, const uint8_t* kernel, const float* scales,
+                        const void* zeros) {
+  const size_t bits = weights->bits, blocks = weights->blocks, all = panels_of(weights) * blocks;
+  const size_t words = weights->block_size * bits / 32 * blocks, zeros_bytes = (blocks * bits + 7) / 8;
+  memset(memory, 0, block_weights_size(weights));
+  weights->weights = (uint8_t*)memory;
+  weights->scales = (float*)(memory + all * panel_block(weights));
+  weights->float_zeros = weights->scales + all * panel_columns;
+  weights->zeros = (uint8_t*)weights->float_zeros;
+  for (size_t column = 0; column < weights->columns; column++) {
+    const size_t panel = column / panel_columns, c = column % panel_columns;
+    uint8_t* to = weights->weights + panel * words * word_step + c * 4;
+    for (size_t word = 0; word < words; word++) {
+      memcpy(to + word * word_step, kernel + (column * words + word) * 4, 4);
     }
-    const float scale = highest / most, inverse = highest == 0.0f ? 0.0f : most / highest;
-    int32_t sum = 0;
-    int8_t* to = split->numbers + block * bytes;
-    for (size_t i = 0; i < count; i++) {
-      const int32_t number = (int32_t)rintf(row[first + i] * inverse);
-      size_t step;
-      const size_t place = place_of(bits, chunk, digits, i, &step);
-      if (digits == 1) {
-        to[place] = (int8_t)number;
-      } else {
-        to[place] = (int8_t)(number >> 7);
-        to[place + step] = (int8_t)(number & 0x7F);
+    for (size_t block = 0; block < blocks; block++) {
+      const size_t from = column * blocks + block, place = panel * blocks + block;
+      weights->scales[place * panel_columns + c] = scales[from];
+      if (weights->has_zeros == zeros_floats) {
+        weights->float_zeros[place * panel_columns + c] = ((const float*)zeros)[from];
+      } else if (weights->has_zeros == zeros_packed) {
+        const uint8_t* of_column = (const uint8_t*)zeros + column * zeros_bytes;
+        if (bits == 8) {
+          weights->zeros[place * bits + c] = of_column[block];
+        } else {
+          const uint8_t zero = of_column[block / 2] >> (block % 2 * 4) & 0xF;
+          weights->zeros[place * bits + c / 2] |= (uint8_t)(zero << (c % 2 * 4));
+        }
       }
-      sum += number;
     }
-    split->scales[block] = scale;
-    split->sums[block] = (float)sum * scale;
   }
 }
 
-/* The sum of the lanes. */
-INLINE float sum_lanes(v128_t a) {
-  a = wasm_f32x4_add(a, wasm_i64x2_shuffle(a, a, 1, 0));
-  return wasm_f32x4_extract_lane(a, 0) + wasm_f32x4_extract_lane(a, 1);
-}
-
-/* Four weights of a column from place k on, a multiple of 4, not yet scaled; of 4 bits every other is 16 times too large. */
-INLINE v128_t four_weights(size_t bits, const uint8_t* column, size_t k) {
-  if (bits == 8) {
-    const v128_t bytes = wasm_v128_load32_zero(column + k);
-    return wasm_f32x4_convert_u32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(bytes)));
+/* The zero points of a block, those of all columns of a panel; packed ones of 4 bits are too large by zeros_factors. */
+INLINE void zero_points(size_t bits, const struct block_weights* weights, size_t place, v128_t* points) {
+  if (weights->has_zeros == zeros_none) {
+    points[0] = points[1] = CONSTANT(middle[bits / 8]);
+  } else if (weights->has_zeros == zeros_floats) {
+    points[0] = wasm_v128_load(weights->float_zeros + place * panel_columns);
+    points[1] = wasm_v128_load(weights->float_zeros + place * panel_columns + 4);
+  } else if (bits == 8) {
+    const v128_t wide = wasm_i16x8_load8x8(weights->zeros + place * panel_columns), mask = CONSTANT(low_byte);
+    points[0] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_extend_low_i16x8(wide), mask));
+    points[1] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_extend_high_i16x8(wide), mask));
+  } else {
+    const v128_t all = wasm_v128_load32_splat(weights->zeros + place * 4), mask = wasm_v128_load(block_constants.zeros);
+    points[0] = wasm_f32x4_convert_i32x4(wasm_v128_and(all, mask));
+    points[1] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_shr(all, 16), mask));
   }
-  const v128_t pair = wasm_v128_load16_splat(column + k / 2);
-  const v128_t apart = wasm_i8x16_shuffle(pair, pair, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
-  return wasm_f32x4_convert_i32x4(wasm_v128_and(apart, wasm_i32x4_const(0x0F, 0xF0, 0x0F, 0xF0)));
 }
 
-/* What makes the numbers of four_weights as large as they are. */
-INLINE v128_t parts_of(size_t bits) {
-  return bits == 8 ? wasm_f32x4_const_splat(1.0f) : wasm_f32x4_const(1.0f, 0.0625f, 1.0f, 0.0625f);
+/* What makes zero points as large as they are. */
+INLINE v128_t zeros_factors(const struct block_weights* weights) {
+  return weights->bits == 4 && weights->has_zeros == zeros_packed ? wasm_f32x4_const(1.0f, 0x1p-4f, 0x1p-8f, 0x1p-12f)
+                                                                  : wasm_f32x4_const_splat(1.0f);
 }
 
-/* What a column's zero points take off its product with a row. */
-static float zeros_product(const struct block_weights* weights, const struct block_row* row, size_t column) {
-  const size_t blocks = weights->blocks, bits = weights->bits;
-  const float* scales = weights->scales + column * blocks;
-  const uint8_t* zeros = weights->zeros == NULL ? NULL : weights->zeros + column * ((blocks * bits + 7) / 8);
-  v128_t sums = wasm_f32x4_const_splat(0.0f), zero = wasm_f32x4_splat((float)(1 << (bits - 1)));
-  size_t block = 0;
-  for (; weights->float_zeros == NULL && block + 4 <= blocks; block += 4) {
-    if (zeros != NULL) {
-      zero = wasm_f32x4_mul(four_weights(bits, zeros, block), parts_of(bits));
+/* Bytes of a row's integers. */
+INLINE size_t numbers_size(const struct block_weights* weights, size_t bits) {
+  return weights->blocks * weights->block_size * bits / 8;
+}
+
+size_t block_row_size(const struct block_weights* weights, size_t bits) {
+  return numbers_size(weights, bits) + pieces_of(weights) * sizeof(struct block_piece);
+}
+
+struct block_row block_row_at(const struct block_weights* weights, size_t bits, char* memory) {
+  return (struct block_row){bits, memory, (struct block_piece*)(memory + numbers_size(weights, bits))};
+}
+
+/* The integers of a piece, in order; returns their sum. */
+INLINE int32_t round_piece(size_t bits, size_t row_bits, size_t count, const float* from, float factor, char* to) {
+  const v128_t factors = wasm_f32x4_splat(factor);
+  v128_t sums = wasm_i32x4_splat(0);
+  for (size_t k = 0; k < count; k += 8) {
+    v128_t numbers[2];
+#pragma unroll
+    for (size_t i = 0; i < 2; i++) {
+      const v128_t scaled = wasm_f32x4_mul(wasm_v128_load(from + k + 4 * i), factors);
+      numbers[i] = wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(scaled));
+      sums = wasm_i32x4_add(sums, numbers[i]);
     }
-    const v128_t scaled = wasm_f32x4_mul(wasm_v128_load(scales + block), wasm_v128_load(row->sums + block));
-    sums = simd_madd(scaled, zero, sums);
+    const v128_t narrow = wasm_i16x8_narrow_i32x4(numbers[0], numbers[1]);
+    if (row_bits == 8) {
+      const v128_t order = wasm_i16x8_shuffle(narrow, narrow, 0, 2, 4, 6, 1, 3, 5, 7);
+      wasm_v128_store64_lane(to + k, wasm_i8x16_narrow_i16x8(order, order), 0);
+    } else if (bits == 4) {
+      wasm_v128_store(to + 2 * k, wasm_i16x8_shuffle(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7));
+    } else {
+      wasm_v128_store(to + 2 * k, wasm_i16x8_shuffle(narrow, narrow, 0, 2, 1, 3, 4, 6, 5, 7));
+    }
   }
-  float sum = sum_lanes(sums);
-  for (; block < blocks; block++) {
-    sum += scales[block] * row->sums[block] * block_zero(weights, column, block);
-  }
-  return sum;
+  sums = wasm_i32x4_add(sums, wasm_i64x2_shuffle(sums, sums, 1, 0));
+  return wasm_i32x4_extract_lane(sums, 0) + wasm_i32x4_extract_lane(sums, 1);
 }
 
-/* The sums of the products of some chunks of a block, by lane: so few chunks that none overflows. */
-INLINE v128_t piece_sums(size_t bits, size_t digits, size_t weight_bytes, size_t chunks, const uint8_t* weights,
-                         const int8_t* numbers) {
-  const v128_t low_half = wasm_i8x16_const_splat(0x0F);
-  v128_t low_sums[most_digits], high_sums[most_digits]; /* of 4 bits all are in the former */
-#pragma unroll
-  for (size_t digit = 0; digit < digits; digit++) {
-    low_sums[digit] = high_sums[digit] = wasm_i16x8_const_splat(0);
+/* The greatest magnitude, NaN if there is one. */
+static float greatest(const float* from, size_t count) {
+  v128_t most = wasm_f32x4_const_splat(0.0f);
+  for (size_t k = 0; k < count; k += 4) {
+    most = wasm_f32x4_max(most, wasm_f32x4_abs(wasm_v128_load(from + k)));
   }
-  for (size_t chunk = 0; chunk < chunks; chunk++) {
-    const v128_t bytes = weight_bytes == 8 ? wasm_v128_load64_zero(weights) : wasm_v128_load(weights);
-    const v128_t low = wasm_v128_and(bytes, low_half), high = wasm_v128_and(wasm_u16x8_shr(bytes, 4), low_half);
-    weights += weight_bytes;
+  most = wasm_f32x4_max(most, wasm_i64x2_shuffle(most, most, 1, 0));
+  most = wasm_f32x4_max(most, wasm_i32x4_shuffle(most, most, 1, 0, 3, 2));
+  return wasm_f32x4_extract_lane(most, 0);
+}
+
+void block_round(const struct block_weights* weights, const float* from, size_t length, const struct block_row* row) {
+  const size_t piece = piece_of(weights), pieces = pieces_of(weights);
+  const float most = row->bits == 8 ? 127.0f : 32767.0f, least = 1e-30f; /* or the factor would be infinite */
+  for (size_t i = 0; i < pieces; i++) {
+    const size_t first = i * piece, left = length > first ? length - first : 0;
+    float rest[longest_piece] = {0};
+    const float* of_piece = from + first;
+    if (left < piece) {
+      memcpy(rest, from + (length - left), left * sizeof(float));
+      of_piece = rest;
+    }
+    const float high = greatest(of_piece, piece), factor = high < least ? 0.0f : most / high;
+    char* to = row->numbers + first * row->bits / 8;
+    const int32_t sum = row->bits == 8       ? round_piece(4, 8, piece, of_piece, factor, to)
+                        : weights->bits == 4 ? round_piece(4, 16, piece, of_piece, factor, to)
+                                             : round_piece(8, 16, piece, of_piece, factor, to);
+    const v128_t scale = wasm_f32x4_splat(high / most), total = wasm_f32x4_splat((float)-sum);
+    wasm_v128_store(row->pieces[i].scale, scale);
+    wasm_v128_store(row->pieces[i].sums, wasm_f32x4_mul(wasm_f32x4_mul(total, scale), zeros_factors(weights)));
+  }
+}
+
+/* Some masks, and sums of one half of the columns: of 4 bits, those of the second and third weights of 16 bits are apart. */
+struct masks {
+  v128_t first, second, third;
+};
+struct sums {
+  v128_t first, second, third;
+};
+
+INLINE v128_t add_dot(v128_t sum, v128_t a, v128_t b) {
+  return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(a, b));
+}
+
+/* Takes in a word of each column of a panel: as many weights as it has. */
+INLINE void add_word(size_t bits, size_t row_bits, const uint8_t* weights, const char* numbers, struct masks masks,
+                     struct sums* sums) {
+  const v128_t words[halves] = {wasm_v128_load(weights), wasm_v128_load(weights + 16)};
+#define NUMBERS(i) wasm_v128_load32_splat(numbers + 4 * (i))
 #pragma unroll
-    for (size_t digit = 0; digit < digits; digit++) {
-      const v128_t even = wasm_v128_load(numbers);
-      low_sums[digit] = wasm_i16x8_add(low_sums[digit], simd_dot_bytes(even, low));
-      if (bits == 4) {
-        low_sums[digit] = wasm_i16x8_add(low_sums[digit], simd_dot_bytes(wasm_v128_load(numbers + 16), high));
-      } else {
-        high_sums[digit] = wasm_i16x8_add(high_sums[digit], simd_dot_bytes(even, high));
+  for (size_t half = 0; half < halves; half++) {
+    const v128_t word = words[half];
+    struct sums* to = sums + half;
+    if (row_bits == 8) {
+      to->first = wasm_i16x8_add(to->first, simd_dot_bytes(NUMBERS(0), wasm_v128_and(word, masks.first)));
+      const v128_t high = wasm_v128_and(wasm_u16x8_shr(word, 4), masks.first);
+      to->second = wasm_i16x8_add(to->second, simd_dot_bytes(NUMBERS(1), high));
+    } else if (bits == 8) {
+      to->first = add_dot(to->first, wasm_v128_and(word, masks.first), NUMBERS(0));
+      to->first = add_dot(to->first, wasm_u16x8_shr(word, 8), NUMBERS(1));
+    } else {
+      to->first = add_dot(to->first, wasm_v128_and(word, masks.first), NUMBERS(0));
+      to->second = add_dot(to->second, wasm_v128_and(word, masks.second), NUMBERS(1));
+      to->third = add_dot(to->third, wasm_v128_and(word, masks.third), NUMBERS(2));
+      to->first = add_dot(to->first, wasm_u16x8_shr(word, 12), NUMBERS(3));
+    }
+  }
+#undef NUMBERS
+}
+
+/* A panel's products; all before `weights` are known when this is compiled. */
+INLINE void products(size_t bits, size_t row_bits, size_t piece, const struct block_weights* weights,
+                     const struct block_row* row, size_t panel, float* output) {
+  const size_t per_block = weights->block_size / piece, words = piece * bits / 32;
+  const size_t at_once = 2;                             /* more, and registers don't suffice */
+  const size_t numbers_step = 32 / bits * row_bits / 8; /* what a word is multiplied with */
+  const struct masks masks = {row_bits == 8 ? CONSTANT(nibbles)
+                              : bits == 8   ? CONSTANT(bytes)
+                                            : CONSTANT(lowest),
+                              CONSTANT(second), CONSTANT(third)};
+  const v128_t zero = wasm_i32x4_const_splat(0);
+  const uint8_t* from = weights->weights + panel * weights->blocks * panel_block(weights);
+  const char* numbers = row->numbers;
+  const size_t first = panel * weights->blocks;
+  v128_t totals[halves] = {zero, zero};
+  for (size_t block = 0, i = 0; block < weights->blocks; block++) {
+    for (const size_t end = i + per_block; i < end; i++) {
+      struct sums sums[halves] = {{zero, zero, zero}, {zero, zero, zero}};
+      const uint8_t* stop = from + words * word_step;
+#pragma clang loop unroll(disable)
+      while (from < stop) {
+#pragma unroll
+        for (size_t word = 0; word < at_once; word++) {
+          add_word(bits, row_bits, from + word * word_step, numbers + word * numbers_step, masks, sums);
+        }
+        from += at_once * word_step;
+        numbers += at_once * numbers_step;
       }
-      numbers += bits == 4 ? 32 : 16;
+      v128_t points[halves];
+      zero_points(bits, weights, first + block, points);
+#pragma unroll
+      for (size_t half = 0; half < halves; half++) {
+        v128_t sum = sums[half].first;
+        if (row_bits == 8) {
+          const v128_t high = wasm_i32x4_extadd_pairwise_i16x8(sums[half].second);
+          sum = wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(sum), high);
+        } else if (bits == 4) {
+          sum = wasm_i32x4_add(sum, wasm_i32x4_shr(sums[half].second, 4));
+          sum = wasm_i32x4_add(sum, wasm_i32x4_shr(sums[half].third, 8));
+        }
+        v128_t scaled = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum), wasm_v128_load(row->pieces[i].scale));
+        scaled = simd_madd(points[half], wasm_v128_load(row->pieces[i].sums), scaled);
+        const v128_t scale = wasm_v128_load(weights->scales + (first + block) * panel_columns + 4 * half);
+        totals[half] = simd_madd(scaled, scale, totals[half]);
+      }
     }
   }
-  v128_t sum = wasm_i32x4_dot_i16x8(low_sums[digits - 1], wasm_i16x8_const_splat(1));
-  if (digits == 2) {
-    sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(low_sums[0], wasm_i16x8_const_splat(128)));
-  }
-  if (bits == 8) {
-    sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(high_sums[digits - 1], wasm_i16x8_const_splat(16)));
-    if (digits == 2) {
-      sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(high_sums[0], wasm_i16x8_const_splat(16 * 128)));
-    }
-  }
-  return wasm_f32x4_convert_i32x4(sum);
-}
-
-/* Those of one block of a column. */
-INLINE v128_t block_sums(size_t bits, size_t digits, size_t weight_bytes, size_t chunks, const uint8_t* weights,
-                         const int8_t* numbers) {
-  const size_t most = bits == 4 ? most_vectors / 2 : most_vectors;
-  const size_t numbers_size = digits * (bits == 4 ? 32 : 16);
-  if (chunks <= most) {
-    return piece_sums(bits, digits, weight_bytes, chunks, weights, numbers);
-  }
-  v128_t total = wasm_f32x4_const_splat(0.0f);
-  for (size_t chunk = 0; chunk < chunks; chunk += most) {
-    const size_t count = chunks - chunk < most ? chunks - chunk : most;
-    total = wasm_f32x4_add(total, piece_sums(bits, digits, weight_bytes, count, weights + chunk * weight_bytes,
-                                             numbers + chunk * numbers_size));
-  }
-  return total;
-}
-
-/* One column; all before `weights` are known when this is compiled. */
-INLINE float product(size_t bits, size_t digits, size_t weight_bytes, size_t chunks,
-                     const struct block_weights* weights, const struct block_row* row, size_t column) {
-  const size_t bytes = chunks * weight_bytes, blocks = weights->blocks;
-  const size_t numbers_size = chunks * digits * (bits == 4 ? 32 : 16);
-  const uint8_t* from = weights->weights + column * blocks * bytes;
-  const float* scales = weights->scales + column * blocks;
-  const int8_t* numbers = row->numbers;
-  v128_t sums[blocks_at_once];
-#pragma unroll
-  for (size_t i = 0; i < blocks_at_once; i++) {
-    sums[i] = wasm_f32x4_const_splat(0.0f);
-  }
-  size_t block = 0;
-  for (; block + blocks_at_once <= blocks; block += blocks_at_once) {
-#pragma unroll
-    for (size_t i = 0; i < blocks_at_once; i++) {
-      const float scale = row->scales[block + i] * scales[block + i];
-      const v128_t total = block_sums(bits, digits, weight_bytes, chunks, from, numbers);
-      sums[i] = simd_madd(total, wasm_f32x4_splat(scale), sums[i]);
-      from += bytes;
-      numbers += numbers_size;
-    }
-  }
-  for (; block < blocks; block++) {
-    const float scale = row->scales[block] * scales[block];
-    const v128_t total = block_sums(bits, digits, weight_bytes, chunks, from, numbers);
-    sums[0] = simd_madd(total, wasm_f32x4_splat(scale), sums[0]);
-    from += bytes;
-    numbers += numbers_size;
-  }
-#pragma unroll
-  for (size_t i = 1; i < blocks_at_once; i++) {
-    sums[0] = wasm_f32x4_add(sums[0], sums[i]);
-  }
-  return sum_lanes(sums[0]) - zeros_product(weights, row, column);
+  wasm_v128_store(output, totals[0]);
+  wasm_v128_store(output + 4, totals[1]);
 }
 
 /* A function each, so that none has too many values alive. */
-typedef float (*product_function)(const struct block_weights*, const struct block_row*, size_t column);
-
-#define DEFINE_PRODUCT(name, bits, digits, weight_bytes, chunks)                                       \
-  static float name(const struct block_weights* weights, const struct block_row* row, size_t column) { \
-    return product(bits, digits, weight_bytes, chunks, weights, row, column);                          \
+#define DEFINE_PRODUCT(name, bits, row_bits, piece)                                                                 \
+  static void name(const struct block_weights* weights, const struct block_row* row, size_t panel, float* output) { \
+    products(bits, row_bits, piece, weights, row, panel, output);                                                   \
   }
-#define DEFINE_PRODUCTS(name, bits, weight_bytes, chunks) \
-  DEFINE_PRODUCT(name##_1, bits, 1, weight_bytes, chunks) \
-  DEFINE_PRODUCT(name##_2, bits, 2, weight_bytes, chunks)
+#define DEFINE_PRODUCTS(name, bits, row_bits)   \
+  DEFINE_PRODUCT(name##_16, bits, row_bits, 16) \
+  DEFINE_PRODUCT(name##_32, bits, row_bits, 32) \
+  DEFINE_PRODUCT(name##_64, bits, row_bits, 64)
+DEFINE_PRODUCTS(four_by_8, 4, 8)
+DEFINE_PRODUCTS(four_by_16, 4, 16)
+DEFINE_PRODUCTS(eight_by_16, 8, 16)
 
-DEFINE_PRODUCTS(four_by_8, 4, 8, 1)
-DEFINE_PRODUCTS(four_by_16, 4, 16, 1)
-DEFINE_PRODUCTS(four_by_32, 4, 16, 2)
-DEFINE_PRODUCTS(four_by_64, 4, 16, 4)
-DEFINE_PRODUCTS(four_halves, 4, 8, weights->block_size / 16)
-DEFINE_PRODUCTS(four, 4, 16, weights->block_size / 32)
-DEFINE_PRODUCTS(eight_by_16, 8, 16, 1)
-DEFINE_PRODUCTS(eight_by_32, 8, 16, 2)
-DEFINE_PRODUCTS(eight_by_64, 8, 16, 4)
-DEFINE_PRODUCTS(eight, 8, 16, weights->block_size / 16)
-
-static product_function function_of(const struct block_weights* weights, size_t digits) {
-#define PAIR(name) (digits == 1 ? name##_1 : name##_2)
-  const size_t bytes = block_bytes(weights);
-  if (weights->bits == 4) {
-    return bytes == 8        ? PAIR(four_by_8)
-           : bytes == 16     ? PAIR(four_by_16)
-           : bytes == 32     ? PAIR(four_by_32)
-           : bytes == 64     ? PAIR(four_by_64)
-           : bytes % 16 != 0 ? PAIR(four_halves)
-                             : PAIR(four);
+void block_products(const struct block_weights* weights, const struct block_row* row, size_t panel, float* output) {
+  const size_t piece = piece_of(weights);
+#define BY_PIECE(name) (piece == 16 ? name##_16 : piece == 32 ? name##_32 : name##_64)(weights, row, panel, output)
+  if (weights->bits == 8) {
+    BY_PIECE(eight_by_16);
+  } else if (row->bits == 8) {
+    BY_PIECE(four_by_8);
+  } else {
+    BY_PIECE(four_by_16);
   }
-  return bytes == 16   ? PAIR(eight_by_16)
-         : bytes == 32 ? PAIR(eight_by_32)
-         : bytes == 64 ? PAIR(eight_by_64)
-                       : PAIR(eight);
-#undef PAIR
+#undef BY_PIECE
 }
 
-void block_products(const struct block_weights* weights, const struct block_row* row, size_t first, size_t count,
-                    float* output) {
-  const product_function product_of = function_of(weights, row->digits);
-  for (size_t c = 0; c < count; c++) {
-    output[c] = product_of(weights, row, first + c);
-  }
-}
-
-INLINE void unpack_four(size_t bits, const struct block_weights* weights, const size_t* columns, size_t width,
-                        size_t length, float* panel) {
-  const size_t bytes = block_bytes(weights);
-  const v128_t parts = parts_of(bits);
+INLINE void unpack(size_t bits, const struct block_weights* weights, size_t panel, float* floats) {
+  const v128_t mask = bits == 8 ? CONSTANT(low_byte) : CONSTANT(low_nibble);
+  const v128_t factors = wasm_f32x4_neg(zeros_factors(weights));
+  const size_t words = weights->block_size * bits / 32;
+  const uint8_t* from = weights->weights + panel * weights->blocks * panel_block(weights);
   for (size_t block = 0; block < weights->blocks; block++) {
-    v128_t scales[4], offsets[4];
-    const uint8_t* from[4];
-    for (size_t c = 0; c < 4; c++) {
-      const size_t place = columns[c] * weights->blocks + block;
-      const v128_t scale = wasm_v128_load32_splat(weights->scales + place);
-      scales[c] = wasm_f32x4_mul(scale, parts);
-      offsets[c] = wasm_f32x4_mul(scale, wasm_f32x4_splat(-block_zero(weights, columns[c], block)));
-      from[c] = weights->weights + place * bytes;
+    const size_t place = panel * weights->blocks + block;
+    v128_t offsets[halves], scales[halves];
+    zero_points(bits, weights, place, offsets);
+#pragma unroll
+    for (size_t half = 0; half < halves; half++) {
+      scales[half] = wasm_v128_load(weights->scales + place * panel_columns + 4 * half);
+      offsets[half] = wasm_f32x4_mul(wasm_f32x4_mul(offsets[half], factors), scales[half]);
     }
-    const size_t first = block * weights->block_size;
-    const size_t count = length - first < weights->block_size ? length - first : weights->block_size;
-    float* to = panel + first * width;
-    for (size_t k = 0; k < count; k += 4) {
-      const v128_t a = simd_madd(four_weights(bits, from[0], k), scales[0], offsets[0]);
-      const v128_t b = simd_madd(four_weights(bits, from[1], k), scales[1], offsets[1]);
-      const v128_t c = simd_madd(four_weights(bits, from[2], k), scales[2], offsets[2]);
-      const v128_t d = simd_madd(four_weights(bits, from[3], k), scales[3], offsets[3]);
-      const v128_t ab_low = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), ab_high = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);
-      const v128_t cd_low = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5), cd_high = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
-      const v128_t rows[] = {
-          wasm_i64x2_shuffle(ab_low, cd_low, 0, 2),
-          wasm_i64x2_shuffle(ab_low, cd_low, 1, 3),
-          wasm_i64x2_shuffle(ab_high, cd_high, 0, 2),
-          wasm_i64x2_shuffle(ab_high, cd_high, 1, 3),
-      };
-      for (size_t i = 0; i < 4 && k + i < count; i++) {
-        wasm_v128_store(to + (k + i) * width, rows[i]);
+    for (size_t word = 0; word < words; word++) {
+#pragma unroll
+      for (size_t half = 0; half < halves; half++) {
+        const v128_t all = wasm_v128_load(from + 16 * half);
+#pragma unroll
+        for (size_t i = 0; i < 32 / bits; i++) {
+          const v128_t number = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_shr(all, i * bits), mask));
+          wasm_v128_store(floats + i * panel_columns + 4 * half, simd_madd(number, scales[half], offsets[half]));
+        }
       }
+      from += word_step;
+      floats += 32 / bits * panel_columns;
     }
   }
 }
 
-void block_unpack(const struct block_weights* weights, size_t first, size_t count, size_t width, size_t length,
-                  float* panel) {
-  for (size_t column = 0; column < width; column += 4) {
-    size_t columns[4];
-    for (size_t c = 0; c < 4; c++) {
-      columns[c] = first + (column + c < count ? column + c : count - 1);
-    }
-    if (weights->bits == 4) {
-      unpack_four(4, weights, columns, width, length, panel + column);
-    } else {
-      unpack_four(8, weights, columns, width, length, panel + column);
-    }
+void block_unpack(const struct block_weights* weights, size_t panel, float* floats) {
+  if (weights->bits == 4) {
+    unpack(4, weights, panel, floats);
+  } else {
+    unpack(8, weights, panel, floats);
   }
 }

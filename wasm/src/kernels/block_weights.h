@@ -1,6 +1,6 @@
 /*
- * Weights of 4 or 8 bits with a scale and a zero point for each block of a column: the column is [blocks, block bytes], of 4
- * bits the lower half of a byte first.
+ * Weights of 4 or 8 bits with a scale and a zero point for each block of a column. They lie in panels of columns, a word of 32
+ * bits after the other of each column in turn, so that a vector has as much of four columns.
  */
 #ifndef PYXNN_KERNELS_BLOCK_WEIGHTS_H
 #define PYXNN_KERNELS_BLOCK_WEIGHTS_H
@@ -8,61 +8,78 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { most_digits = 2 };
+/* Columns of a panel. Those of the last panel that aren't there have scales of 0. */
+enum { panel_columns = 8 };
 
-/* The weights that a vector has: half of it, of 4 bits, where blocks aren't made of whole ones. */
-static inline size_t chunk_of(size_t bits, size_t block_size) {
-  return bits == 8 || block_size % 32 != 0 ? 16 : 32;
-}
-
-/* Where the parts of one block lie. */
-struct block_weights {
-  size_t bits, block_size, blocks; /* of a column */
-  const uint8_t* weights;          /* [columns, blocks, block bytes] */
-  const float* scales;             /* [columns, blocks] */
-  const uint8_t* zeros;            /* [columns, bytes]: packed as the weights are; NULL for none */
-  const float* float_zeros;        /* [columns, blocks]; NULL for none. Without both, half of the range */
+enum block_zeros {
+  zeros_none,   /* half of the range */
+  zeros_packed, /* of as many bits as the weights */
+  zeros_floats,
 };
 
-/* The zero point of a block. */
-float block_zero(const struct block_weights* weights, size_t column, size_t block);
+/* Where the parts of all blocks lie. */
+struct block_weights {
+  size_t bits, block_size, blocks, columns; /* blocks of a column */
+  enum block_zeros has_zeros;
+  uint8_t* weights; /* [panels, blocks, words of a block, panel_columns, 4], of 4 bits the lower half of a byte first */
+  float* scales;    /* [panels, blocks, panel_columns] */
+  uint8_t* zeros;   /* [panels, blocks, bits]: of panel_columns, packed as the weights are */
+  float* float_zeros; /* [panels, blocks, panel_columns] */
+};
+
+/* Bytes that all parts take together. */
+size_t block_weights_size(const struct block_weights* weights);
 
 /*
- * A row of floats as numbers of `digits` digits to the base of 128, the first of them signed, by block. Four bits: of each
- * chunk of 32, the digits of those at even places lie before those at odd places.
+ * Lays out the parts and copies them.
+ * @param weights  knows its first five members; receives the others
+ * @param memory   for the parts, block_weights_size bytes, of a vector's alignment
+ * @param kernel   [columns, blocks, block bytes]
+ * @param scales   [columns, blocks]
+ * @param zeros    [columns, bytes], those of a column from a new byte on, or floats [columns, blocks]; NULL for none
+ */
+void block_weights_pack(struct block_weights* weights, char* memory, const uint8_t* kernel, const float* scales,
+                        const void* zeros);
+
+/* Of some of a block's numbers, in all lanes. */
+struct block_piece {
+  float scale[4];
+  float sums[4]; /* of the numbers, times their scale, negated; and times what makes zero points as large as they are */
+};
+
+/*
+ * A row of floats as integers of 8 or 16 bits, by pieces of a block: so many that no sum is too large for 32 bits. A piece's
+ * greatest number is the type's. They lie in the order in which the weights' products take them.
  */
 struct block_row {
-  size_t digits;   /* 1 to most_digits */
-  int8_t* numbers; /* [blocks, chunks, digits, 1 or 2 halves, 16] */
-  float* scales;   /* [blocks] */
-  float* sums;     /* [blocks]: of the numbers, times their scale */
+  size_t bits; /* 8, for weights of 4 bits only, or 16 */
+  char* numbers;
+  struct block_piece* pieces;
 };
 
-/* Bytes of the numbers of a block. */
-static inline size_t block_numbers(const struct block_weights* weights, size_t digits) {
-  const size_t chunks = weights->block_size / chunk_of(weights->bits, weights->block_size);
-  return chunks * digits * (weights->bits == 4 ? 32 : 16);
-}
+/* Bytes of a row, a multiple of a vector's. */
+size_t block_row_size(const struct block_weights* weights, size_t bits);
+
+/* The row of so many bits that lies at `memory`. */
+struct block_row block_row_at(const struct block_weights* weights, size_t bits, char* memory);
 
 /*
- * Splits a row into digits.
- * @param row    `length` floats, all of the blocks but maybe the end of the last
- * @param split  receives the digits
+ * Rounds a row.
+ * @param from    `length` floats, all of the blocks but maybe the end of the last
+ * @param row     receives the integers
  */
-void block_split(const struct block_weights* weights, const float* row, size_t length, const struct block_row* split);
-
-/* The products of a row with columns [first, first + count). */
-void block_products(const struct block_weights* weights, const struct block_row* row, size_t first, size_t count,
-                    float* output);
+void block_round(const struct block_weights* weights, const float* from, size_t length, const struct block_row* row);
 
 /*
- * Floats of a panel of columns.
- * @param first   the first of `width` columns, a multiple of 4
- * @param count   of them there are so many
- * @param length  of each column
- * @param panel   receives [length, width]; its columns beyond `count` are those of the last
+ * The products of a row with the columns of a panel.
+ * @param output  receives panel_columns sums
  */
-void block_unpack(const struct block_weights* weights, size_t first, size_t count, size_t width, size_t length,
-                  float* panel);
+void block_products(const struct block_weights* weights, const struct block_row* row, size_t panel, float* output);
+
+/*
+ * The floats of a panel.
+ * @param floats  receives [blocks * block_size, panel_columns]
+ */
+void block_unpack(const struct block_weights* weights, size_t panel, float* floats);
 
 #endif

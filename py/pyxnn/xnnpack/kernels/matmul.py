@@ -59,7 +59,7 @@ def matmul_nbits(
     bits: int,
     block_size: int,
     columns: int,
-    digits: int,
+    row_bits: int,
     bounds: Bounds,
 ) -> Value:
     """The product of `x` [..., k] with columns of 4 or 8 bits, packed by blocks, plus bias [columns].
@@ -68,7 +68,7 @@ def matmul_nbits(
         kernel: [columns, blocks, bytes of a block].
         scales: float32 [columns, blocks].
         zeros: uint8, packed as the kernel is, or floats [columns, blocks]; None for half of the range.
-        digits: of 7 bits, that a row alone is rounded to; 0 for none.
+        row_bits: of the integers that rows are rounded to by blocks: 16, where rows are few, 8, for a kernel of 4 bits, or 0 for none.
     """
     x = ctx.arrange(x, layout.axis_last(x.order, x.rank - 1))
     k = x.shape[-1]
@@ -79,7 +79,7 @@ def matmul_nbits(
         zeros_type = 1 if zeros.dtype == np.uint8 else 2
         packed = zeros if zeros_type == 1 else zeros.astype(np.float32)
         others.append(packed.reshape(-1).view(np.uint8))
-    params = [bits, block_size, k, columns, digits, zeros_type, int(bias is not None), *bounds]
+    params = [bits, block_size, k, columns, row_bits, zeros_type, int(bias is not None), *bounds]
     return ctx.step(
         Kind.MATMUL_NBITS,
         params,

@@ -11,11 +11,8 @@ from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
 
-_DIGITS = {1: 0, 4: 1}
-"""Of 7 bits, that a row alone is rounded to, by accuracy levels; 0 for floats as they are."""
-
-_ANY_LEVEL = 2
-"""At the other levels: 15 bits, where float16 has 11."""
+_FLOAT32, _INT8 = 1, 4
+"""Accuracy levels: the least that products are computed in. 2 is float16 and 3 bfloat16."""
 
 
 def supports_matmul_nbits(node: Node, graph: Graph) -> str | None:
@@ -53,11 +50,13 @@ def supports_matmul_nbits(node: Node, graph: Graph) -> str | None:
 def lower_matmul_nbits(node: Node, ctx: Lowering) -> None:
     """com.microsoft.MatMulNBits: A (..., K) and N columns of packed weights, their scales, zero points and bias, to (..., N).
 
-    Several rows are multiplied as floats with the weights unpacked a panel at a time; one row alone, with the weights as they are, is
-    first rounded to 15 bits by block at accuracy level 0, to 8 at level 4 and not at level 1.
+    At accuracy level 1 (float32) rows are multiplied as floats, with the weights unpacked a panel at a time. At level 4 (int8) they are
+    rounded to 8 bits of the greatest number of each 16 to 64 in a block, unless weights have 8 bits; at the others (0: unset,
+    2: float16, 3: bfloat16) and with weights of 8 bits, to 16 bits if rows are few, and are floats otherwise.
     """
     a = ctx.value(node.input(0))
     rows, columns = node.attributes["K"], node.attributes["N"]
+    bits, level = node.attribute("bits", 4), node.attribute("accuracy_level", 0)
     if a.shape[-1:] != (rows,):
         raise ValueError(f"{a.shape} can't be multiplied with {rows} rows")
     product = kernels.matmul_nbits(
@@ -68,10 +67,10 @@ def lower_matmul_nbits(node: Node, ctx: Lowering) -> None:
         ctx.constant(node.input(3)),
         ctx.constant(node.input(5)),
         ctx.weights_key(*filter(None, node.inputs[1:])),
-        bits=node.attribute("bits", 4),
+        bits=bits,
         block_size=node.attributes["block_size"],
         columns=columns,
-        digits=_DIGITS.get(node.attribute("accuracy_level", 0), _ANY_LEVEL),
+        row_bits=0 if level == _FLOAT32 else 8 if level == _INT8 and bits == 4 else 16,
         bounds=ctx.bounds,
     )
     ctx.define(node.output(0), ctx.reshape(product, (*a.shape[:-1], columns)))
