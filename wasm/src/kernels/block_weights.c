@@ -40,7 +40,7 @@ INLINE size_t panel_block(const struct block_weights* weights) {
 
 INLINE size_t piece_of(const struct block_weights* weights) {
   const size_t size = weights->block_size;
-  return size % longest_piece == 0 ? longest_piece : size % 32 == 0 ? 32 : 16;
+  return size % longest_piece == 0 ? longest_piece : size == 32 ? 32 : 16;
 }
 
 INLINE size_t pieces_of(const struct block_weights* weights) {
@@ -65,8 +65,7 @@ void block_weights_pack(struct block_weights* weights, char* memory, const uint8
   memset(memory, 0, block_weights_size(weights));
   weights->weights = (uint8_t*)memory;
   weights->scales = (float*)(memory + all * panel_block(weights));
-  weights->float_zeros = weights->scales + all * panel_columns;
-  weights->zeros = (uint8_t*)weights->float_zeros;
+  weights->zeros = (uint8_t*)(weights->scales + all * panel_columns);
   for (size_t column = 0; column < weights->columns; column++) {
     const size_t panel = column / panel_columns, c = column % panel_columns;
     uint8_t* to = weights->weights + panel * words * word_step + c * 4;
@@ -77,7 +76,7 @@ void block_weights_pack(struct block_weights* weights, char* memory, const uint8
       const size_t from = column * blocks + block, place = panel * blocks + block;
       weights->scales[place * panel_columns + c] = scales[from];
       if (weights->has_zeros == zeros_floats) {
-        weights->float_zeros[place * panel_columns + c] = ((const float*)zeros)[from];
+        ((float*)weights->zeros)[place * panel_columns + c] = ((const float*)zeros)[from];
       } else if (weights->has_zeros == zeros_packed) {
         const uint8_t* of_column = (const uint8_t*)zeros + column * zeros_bytes;
         if (bits == 8) {
@@ -91,19 +90,19 @@ void block_weights_pack(struct block_weights* weights, char* memory, const uint8
   }
 }
 
-/* The zero points of a block, those of all columns of a panel; packed ones of 4 bits are too large by zeros_factors. */
-INLINE void zero_points(size_t bits, const struct block_weights* weights, size_t place, v128_t* points) {
-  if (weights->has_zeros == zeros_none) {
+/* The zero points of a block, of all columns of a panel; packed ones of 4 bits are too large by zeros_factors. */
+INLINE void zero_points(size_t bits, enum block_zeros has_zeros, const uint8_t* zeros, v128_t* points) {
+  if (has_zeros == zeros_none) {
     points[0] = points[1] = CONSTANT(middle[bits / 8]);
-  } else if (weights->has_zeros == zeros_floats) {
-    points[0] = wasm_v128_load(weights->float_zeros + place * panel_columns);
-    points[1] = wasm_v128_load(weights->float_zeros + place * panel_columns + 4);
+  } else if (has_zeros == zeros_floats) {
+    points[0] = wasm_v128_load(zeros);
+    points[1] = wasm_v128_load(zeros + 16);
   } else if (bits == 8) {
-    const v128_t wide = wasm_i16x8_load8x8(weights->zeros + place * panel_columns), mask = CONSTANT(low_byte);
+    const v128_t wide = wasm_i16x8_load8x8(zeros), mask = CONSTANT(low_byte);
     points[0] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_extend_low_i16x8(wide), mask));
     points[1] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_extend_high_i16x8(wide), mask));
   } else {
-    const v128_t all = wasm_v128_load32_splat(weights->zeros + place * 4), mask = wasm_v128_load(block_constants.zeros);
+    const v128_t all = wasm_v128_load32_splat(zeros), mask = wasm_v128_load(block_constants.zeros);
     points[0] = wasm_f32x4_convert_i32x4(wasm_v128_and(all, mask));
     points[1] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_shr(all, 16), mask));
   }
@@ -225,81 +224,96 @@ INLINE void add_word(size_t bits, size_t row_bits, const uint8_t* weights, const
 #undef NUMBERS
 }
 
-/* A panel's products; all before `weights` are known when this is compiled. */
-INLINE void products(size_t bits, size_t row_bits, size_t piece, const struct block_weights* weights,
+/* The products of a piece of a panel and of a row; `weights` and `numbers` go on to the next. */
+INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, const uint8_t** weights, const char** numbers,
+                           struct masks masks, v128_t* products) {
+  const v128_t zero = wasm_i32x4_const_splat(0);
+  struct sums sums[halves] = {{zero, zero, zero}, {zero, zero, zero}};
+  const uint8_t *from = *weights, *end = from + piece * bits / 32 * word_step;
+  const char* of_row = *numbers;
+/* Unrolled here, it is added up in an order for which registers don't suffice; V8 unrolls it better. */
+#pragma clang loop unroll(disable)
+  for (; from < end; from += word_step) {
+    add_word(bits, row_bits, from, of_row, masks, sums);
+    of_row += 32 / bits * row_bits / 8;
+  }
+  *weights = from;
+  *numbers = of_row;
+#pragma unroll
+  for (size_t half = 0; half < halves; half++) {
+    v128_t sum = sums[half].first;
+    if (row_bits == 8) {
+      const v128_t high = wasm_i32x4_extadd_pairwise_i16x8(sums[half].second);
+      sum = wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(sum), high);
+    } else if (bits == 4) {
+      sum = wasm_i32x4_add(sum, wasm_i32x4_shr(sums[half].second, 4));
+      sum = wasm_i32x4_add(sum, wasm_i32x4_shr(sums[half].third, 8));
+    }
+    products[half] = wasm_f32x4_convert_i32x4(sum);
+  }
+}
+
+/* Those of a panel; the first three, and one piece a block, are known when this is compiled. */
+INLINE void products(size_t bits, size_t row_bits, size_t piece, size_t per_block, const struct block_weights* weights,
                      const struct block_row* row, size_t panel, float* output) {
-  const size_t per_block = weights->block_size / piece, words = piece * bits / 32;
-  const size_t at_once = 2;                             /* more, and registers don't suffice */
-  const size_t numbers_step = 32 / bits * row_bits / 8; /* what a word is multiplied with */
   const struct masks masks = {row_bits == 8 ? CONSTANT(nibbles)
                               : bits == 8   ? CONSTANT(bytes)
                                             : CONSTANT(lowest),
                               CONSTANT(second), CONSTANT(third)};
-  const v128_t zero = wasm_i32x4_const_splat(0);
-  const uint8_t* from = weights->weights + panel * weights->blocks * panel_block(weights);
+  const size_t blocks = weights->blocks, zeros_step = zeros_size(weights);
+  const enum block_zeros has_zeros = weights->has_zeros;
+  const uint8_t* from = weights->weights + panel * blocks * panel_block(weights);
+  const uint8_t* zeros = weights->zeros + panel * blocks * zeros_step;
+  const float* scales = weights->scales + panel * blocks * panel_columns;
+  const float* end = scales + blocks * panel_columns;
   const char* numbers = row->numbers;
-  const size_t first = panel * weights->blocks;
-  v128_t totals[halves] = {zero, zero};
-  for (size_t block = 0, i = 0; block < weights->blocks; block++) {
-    for (const size_t end = i + per_block; i < end; i++) {
-      struct sums sums[halves] = {{zero, zero, zero}, {zero, zero, zero}};
-      const uint8_t* stop = from + words * word_step;
-#pragma clang loop unroll(disable)
-      while (from < stop) {
-#pragma unroll
-        for (size_t word = 0; word < at_once; word++) {
-          add_word(bits, row_bits, from + word * word_step, numbers + word * numbers_step, masks, sums);
-        }
-        from += at_once * word_step;
-        numbers += at_once * numbers_step;
-      }
-      v128_t points[halves];
-      zero_points(bits, weights, first + block, points);
+  const struct block_piece* of_row = row->pieces;
+  v128_t totals[halves] = {wasm_f32x4_const_splat(0.0f), wasm_f32x4_const_splat(0.0f)};
+  for (; scales < end; scales += panel_columns) {
+    for (size_t i = 0; i < per_block; i++) {
+      v128_t sums[halves], points[halves];
+      piece_products(bits, row_bits, piece, &from, &numbers, masks, sums);
+      zero_points(bits, has_zeros, zeros, points);
 #pragma unroll
       for (size_t half = 0; half < halves; half++) {
-        v128_t sum = sums[half].first;
-        if (row_bits == 8) {
-          const v128_t high = wasm_i32x4_extadd_pairwise_i16x8(sums[half].second);
-          sum = wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(sum), high);
-        } else if (bits == 4) {
-          sum = wasm_i32x4_add(sum, wasm_i32x4_shr(sums[half].second, 4));
-          sum = wasm_i32x4_add(sum, wasm_i32x4_shr(sums[half].third, 8));
-        }
-        v128_t scaled = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum), wasm_v128_load(row->pieces[i].scale));
-        scaled = simd_madd(points[half], wasm_v128_load(row->pieces[i].sums), scaled);
-        const v128_t scale = wasm_v128_load(weights->scales + (first + block) * panel_columns + 4 * half);
-        totals[half] = simd_madd(scaled, scale, totals[half]);
+        const v128_t scaled = wasm_f32x4_mul(sums[half], wasm_v128_load(of_row->scale));
+        const v128_t moved = simd_madd(points[half], wasm_v128_load(of_row->sums), scaled);
+        totals[half] = simd_madd(moved, wasm_v128_load(scales + 4 * half), totals[half]);
       }
+      of_row++;
     }
+    zeros += zeros_step;
   }
   wasm_v128_store(output, totals[0]);
   wasm_v128_store(output + 4, totals[1]);
 }
 
 /* A function each, so that none has too many values alive. */
-#define DEFINE_PRODUCT(name, bits, row_bits, piece)                                                                 \
+typedef void (*products_function)(const struct block_weights*, const struct block_row*, size_t panel, float* output);
+
+#define DEFINE_PRODUCT(name, bits, row_bits, piece, per_block)                                                      \
   static void name(const struct block_weights* weights, const struct block_row* row, size_t panel, float* output) { \
-    products(bits, row_bits, piece, weights, row, panel, output);                                                   \
+    products(bits, row_bits, piece, per_block, weights, row, panel, output);                                        \
   }
-#define DEFINE_PRODUCTS(name, bits, row_bits)   \
-  DEFINE_PRODUCT(name##_16, bits, row_bits, 16) \
-  DEFINE_PRODUCT(name##_32, bits, row_bits, 32) \
-  DEFINE_PRODUCT(name##_64, bits, row_bits, 64)
+#define DEFINE_PRODUCTS(name, bits, row_bits)                              \
+  DEFINE_PRODUCT(name##_16, bits, row_bits, 16, 1)                         \
+  DEFINE_PRODUCT(name##_16s, bits, row_bits, 16, weights->block_size / 16) \
+  DEFINE_PRODUCT(name##_32, bits, row_bits, 32, 1)                         \
+  DEFINE_PRODUCT(name##_64, bits, row_bits, 64, 1)                         \
+  DEFINE_PRODUCT(name##_64s, bits, row_bits, 64, weights->block_size / 64)
 DEFINE_PRODUCTS(four_by_8, 4, 8)
 DEFINE_PRODUCTS(four_by_16, 4, 16)
 DEFINE_PRODUCTS(eight_by_16, 8, 16)
 
 void block_products(const struct block_weights* weights, const struct block_row* row, size_t panel, float* output) {
-  const size_t piece = piece_of(weights);
-#define BY_PIECE(name) (piece == 16 ? name##_16 : piece == 32 ? name##_32 : name##_64)(weights, row, panel, output)
-  if (weights->bits == 8) {
-    BY_PIECE(eight_by_16);
-  } else if (row->bits == 8) {
-    BY_PIECE(four_by_8);
-  } else {
-    BY_PIECE(four_by_16);
-  }
-#undef BY_PIECE
+  const size_t size = weights->block_size;
+#define BY_SIZE(name) \
+  (size == 16 ? name##_16 : size == 32 ? name##_32 : size == 64 ? name##_64 : size % 64 == 0 ? name##_64s : name##_16s)
+  const products_function function = weights->bits == 8 ? BY_SIZE(eight_by_16)
+                                     : row->bits == 8   ? BY_SIZE(four_by_8)
+                                                        : BY_SIZE(four_by_16);
+#undef BY_SIZE
+  function(weights, row, panel, output);
 }
 
 INLINE void unpack(size_t bits, const struct block_weights* weights, size_t panel, float* floats) {
@@ -310,7 +324,7 @@ INLINE void unpack(size_t bits, const struct block_weights* weights, size_t pane
   for (size_t block = 0; block < weights->blocks; block++) {
     const size_t place = panel * weights->blocks + block;
     v128_t offsets[halves], scales[halves];
-    zero_points(bits, weights, place, offsets);
+    zero_points(bits, weights->has_zeros, weights->zeros + place * zeros_size(weights), offsets);
 #pragma unroll
     for (size_t half = 0; half < halves; half++) {
       scales[half] = wasm_v128_load(weights->scales + place * panel_columns + 4 * half);

@@ -23,8 +23,7 @@ struct block_weights {
   enum block_zeros has_zeros;
   uint8_t* weights; /* [panels, blocks, words of a block, panel_columns, 4], of 4 bits the lower half of a byte first */
   float* scales;    /* [panels, blocks, panel_columns] */
-  uint8_t* zeros;   /* [panels, blocks, bits]: of panel_columns, packed as the weights are */
-  float* float_zeros; /* [panels, blocks, panel_columns] */
+  uint8_t* zeros;   /* [panels, blocks, bits]: of panel_columns, packed as the weights are; or floats */
 };
 
 /* Bytes that all parts take together. */
