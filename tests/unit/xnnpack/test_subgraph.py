@@ -161,6 +161,16 @@ PACKING = {
         (2, 7, 64),
         {"w": random(1, (64, 64)), "b": random(2, (64,))},
     ),
+    "integers": (
+        [
+            helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+            helper.make_node("MatMulInteger", ["q", "w", "zero"], ["h"]),
+            helper.make_node("Cast", ["h"], ["f"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Mul", ["f", "scale"], ["y"]),
+        ],
+        (7, 64),
+        {"w": np.random.default_rng(1).integers(-128, 128, (64, 64), np.int8)},
+    ),
     "recurrent": (
         [helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=20)],
         (5, 2, 16),

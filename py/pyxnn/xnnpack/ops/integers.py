@@ -9,7 +9,7 @@ import numpy as np
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels, layout
 from pyxnn.xnnpack.kernels import Scaling, Weights
-from pyxnn.xnnpack.layout import Shape
+from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions, windows
 from pyxnn.xnnpack.registry import register
@@ -66,8 +66,9 @@ def lower_matmul(node: Node, ctx: Lowering) -> None:
     if k == 0:
         product = Value.constant(np.zeros((*batch, m, n), np.int32))
     else:
-        columns = b.permuted((*range(b.rank - 2), b.rank - 1, b.rank - 2))
-        weights = _weights(node, ctx, columns, (math.prod(b.shape[:-2]), n, 1, k), b_zeros)
+        permutation = (*range(b.rank - 2), b.rank - 1, b.rank - 2)
+        shape = (math.prod(b.shape[:-2]), n, 1, k)
+        weights = _weights(node, ctx, b, permutation, shape, b_zeros)
         scaling = _scaling(node, ctx, n)
         product = kernels.matmul_integer(ctx, a, a_zeros, weights, (*batch, m, n), scaling)
     ctx.define(node.output(0), ctx.reshape(product, (*batch, *kept_rows, *kept_columns)))
@@ -100,7 +101,8 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
     weights = _weights(
         node,
         ctx,
-        w.permuted((0, *range(2, w.rank), 1)),
+        w,
+        (0, *range(2, w.rank), 1),
         (groups, channels // groups, *w.shape[2:], w.shape[1]),
         w_zeros,
     )
@@ -117,13 +119,17 @@ def _zeros(node: Node, ctx: Lowering, position: int, x: Value) -> Value:
     return ctx.row_major(ctx.value(node.input(position)))
 
 
-def _weights(node: Node, ctx: Lowering, kernel: Value, shape: Shape, zeros: Value) -> Weights:
-    """Those of a kernel whose input channels are its last axis."""
-    kernel = ctx.row_major(kernel).viewed(shape, layout.row_major(len(shape)))
-    key = ctx.weights_key(*filter(None, (*node.inputs[1:2], *node.inputs[3:4], *node.inputs[5:])))
-    if isinstance(kernel.source, np.ndarray) and isinstance(zeros.source, np.ndarray):
-        return Weights(kernel.source, zeros.source, key)
-    return Weights(kernel, zeros, key)
+def _weights(
+    node: Node, ctx: Lowering, kernel: Value, permutation: Order, shape: Shape, zeros: Value
+) -> Weights:
+    """Those of a kernel whose input channels a permutation makes its last axis."""
+    name = node.input(1)
+    key = ctx.weights_key(*filter(None, (name, *node.inputs[3:4], *node.inputs[5:])))
+    if kernel.is_constant and isinstance(zeros.source, np.ndarray):
+        array = ctx.weights(name).reshape(kernel.shape).transpose(permutation).reshape(shape)
+        return Weights(array, zeros.source, key)
+    kernel = ctx.row_major(kernel.permuted(permutation))
+    return Weights(kernel.viewed(shape, layout.row_major(len(shape))), zeros, key)
 
 
 def _scaling(node: Node, ctx: Lowering, channels: int) -> Scaling | None:
