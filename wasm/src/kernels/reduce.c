@@ -139,34 +139,58 @@ INLINE void set_sums(struct reduce_sums* sums, size_t i, struct sum_exp to) {
   wasm_v128_store(sums->maxima + i, to.maximum);
 }
 
+/* The greatest of a row, in all lanes. */
+INLINE v128_t greatest_of(const float* row, size_t length) {
+  v128_t maxima[simd_most];
+  const size_t count = simd_most;
+  SIMD_EACH(i) maxima[i] = wasm_f32x4_splat(-INFINITY);
+  size_t at = 0;
+  for (; at + 4 * simd_most <= length; at += 4 * simd_most) {
+    SIMD_EACH(i) maxima[i] = wasm_f32x4_pmax(maxima[i], wasm_v128_load(row + at + 4 * i));
+  }
+  for (; at < length; at += 4) {
+    maxima[0] = wasm_f32x4_pmax(maxima[0], load_of(row + at, length - at));
+  }
+  v128_t all = wasm_f32x4_pmax(wasm_f32x4_pmax(maxima[0], maxima[1]), wasm_f32x4_pmax(maxima[2], maxima[3]));
+  all = wasm_f32x4_pmax(all, wasm_i32x4_shuffle(all, all, 2, 3, 0, 1));
+  return wasm_f32x4_pmax(all, wasm_i32x4_shuffle(all, all, 1, 0, 3, 2));
+}
+
+/* The sum of a row's powers relative to `center`, in four parts. */
+INLINE v128_t powers_of(const float* row, size_t length, v128_t center) {
+  v128_t sums[simd_most], x[simd_most];
+  const size_t count = simd_most;
+  SIMD_EACH(i) sums[i] = wasm_f32x4_const_splat(0.0f);
+  size_t at = 0;
+  for (; at + 4 * simd_most <= length; at += 4 * simd_most) {
+    SIMD_EACH(i) x[i] = wasm_f32x4_sub(wasm_v128_load(row + at + 4 * i), center);
+    simd_exp_each(x, simd_most);
+    SIMD_EACH(i) sums[i] = wasm_f32x4_add(sums[i], x[i]);
+  }
+  for (; at < length; at += 4) {
+    sums[0] = wasm_f32x4_add(sums[0], simd_exp(wasm_f32x4_sub(load_of(row + at, length - at), center)));
+  }
+  return wasm_f32x4_add(wasm_f32x4_add(sums[0], sums[1]), wasm_f32x4_add(sums[2], sums[3]));
+}
+
 static void log_sum_exp_rows(const void* input, size_t length, size_t stride, size_t count, struct reduce_sums* sums) {
   enum { block = 1024 };
-  const v128_t lowest = wasm_f32x4_splat(-INFINITY);
   for (size_t i = 0; i < count; i++) {
     const float* row = (const float*)input + i * stride;
-    struct sum_exp total = {wasm_f32x4_const_splat(0.0f), lowest};
-    for (size_t from = 0; from < length; from += block) {
-      const size_t end = least(from + block, length);
-      v128_t maximum = lowest;
-      for (size_t j = from; j < end; j += 4) {
-        maximum = wasm_f32x4_pmax(maximum, load_of(row + j, end - j));
-      }
-      total = raised(total, maximum);
-      const v128_t center = bounded(total.maximum);
-      v128_t left = wasm_f32x4_const_splat(0.0f);
-      for (size_t j = from; j < end; j += 4) {
-        left = wasm_f32x4_add(left, simd_exp(wasm_f32x4_sub(load_of(row + j, end - j), center)));
-      }
-      total.sum = wasm_f32x4_add(total.sum, left);
-    }
-    total = joined(total, (struct sum_exp){wasm_i32x4_shuffle(total.sum, total.sum, 2, 3, 0, 1),
-                                           wasm_i32x4_shuffle(total.maximum, total.maximum, 2, 3, 0, 1)});
-    total = joined(total, (struct sum_exp){wasm_i32x4_shuffle(total.sum, total.sum, 1, 0, 3, 2),
-                                           wasm_i32x4_shuffle(total.maximum, total.maximum, 1, 0, 3, 2)});
     float* sum = (float*)sums->sums + i;
-    total = joined(total, (struct sum_exp){wasm_f32x4_splat(*sum), wasm_f32x4_splat(sums->maxima[i])});
-    *sum = wasm_f32x4_extract_lane(total.sum, 0);
-    sums->maxima[i] = wasm_f32x4_extract_lane(total.maximum, 0);
+    for (size_t from = 0; from < length; from += block) {
+      const size_t now = least(block, length - from);
+      const v128_t maximum = greatest_of(row + from, now);
+      struct sum_exp total = {wasm_f32x4_splat(*sum), wasm_f32x4_splat(sums->maxima[i])};
+      /* Of nothing so far, nothing has to be brought to the new maximum. */
+      total =
+          *sum == 0.0f ? (struct sum_exp){total.sum, wasm_f32x4_pmax(total.maximum, maximum)} : raised(total, maximum);
+      v128_t powers = powers_of(row + from, now, bounded(total.maximum));
+      powers = wasm_f32x4_add(powers, wasm_i32x4_shuffle(powers, powers, 2, 3, 0, 1));
+      powers = wasm_f32x4_add(powers, wasm_i32x4_shuffle(powers, powers, 1, 0, 3, 2));
+      *sum = wasm_f32x4_extract_lane(wasm_f32x4_add(total.sum, powers), 0);
+      sums->maxima[i] = wasm_f32x4_extract_lane(total.maximum, 0);
+    }
   }
 }
 
