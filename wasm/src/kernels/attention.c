@@ -73,6 +73,42 @@ INLINE void products(size_t count, const float* const* rows, const float* panel,
   }
 }
 
+/* One row with `panels` panels at a time: as many as it takes until sums needn't wait for each other. */
+INLINE void product_of_row(const float* row, const float* panel, size_t panel_stride, size_t stride, size_t length,
+                           float factor, float* output, size_t panels) {
+  v128_t sums[4][2];
+#pragma unroll
+  for (size_t p = 0; p < panels; p++) {
+    sums[p][0] = sums[p][1] = wasm_f32x4_const_splat(0.0f);
+  }
+  for (size_t i = 0; i < length; i++, panel += stride) {
+    const v128_t element = wasm_v128_load32_splat(row + i);
+#pragma unroll
+    for (size_t p = 0; p < panels; p++) {
+      const float* from = panel + p * panel_stride;
+      sums[p][0] = simd_madd(element, wasm_v128_load(from), sums[p][0]);
+      sums[p][1] = simd_madd(element, wasm_v128_load(from + 4), sums[p][1]);
+    }
+  }
+  const v128_t factors = wasm_f32x4_splat(factor);
+#pragma unroll
+  for (size_t p = 0; p < panels; p++) {
+    wasm_v128_store(output + p * attention_columns, wasm_f32x4_mul(sums[p][0], factors));
+    wasm_v128_store(output + p * attention_columns + 4, wasm_f32x4_mul(sums[p][1], factors));
+  }
+}
+
+static void products_of_row(const float* row, const float* panel, size_t panel_stride, size_t stride, size_t length,
+                            const float* factor, float* output, size_t columns) {
+  enum { panels = 4 };
+  for (; columns >= panels * attention_columns; columns -= panels * attention_columns) {
+    product_of_row(row, panel, panel_stride, stride, length, *factor, output, panels);
+    panel += panels * panel_stride;
+    output += panels * attention_columns;
+  }
+  products(1, &row, panel, panel_stride, stride, length, factor, &output, columns);
+}
+
 void attention_products(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
                         size_t length, const float* factors, float* const* outputs, size_t columns) {
 #define CASE(n)                                                                        \
@@ -80,10 +116,12 @@ void attention_products(size_t count, const float* const* rows, const float* pan
     products(n, rows, panel, panel_stride, stride, length, factors, outputs, columns); \
     break
   switch (count) {
-    CASE(1);
-    CASE(2);
-    CASE(3);
-    CASE(4);
+    case 1:
+      products_of_row(rows[0], panel, panel_stride, stride, length, factors, outputs[0], columns);
+      break;
+      CASE(2);
+      CASE(3);
+      CASE(4);
   }
 #undef CASE
 }
@@ -93,20 +131,29 @@ static inline float sum_lanes(v128_t a) {
   return wasm_f32x4_extract_lane(a, 0) + wasm_f32x4_extract_lane(a, 1);
 }
 
-/* Dot products with `count` rows, 1 or 4. */
+/* Dot products with `count` rows, 1 or dots_together. */
+enum { dots_together = 8 };
+
 INLINE void dots(size_t count, const float* row, const float* others, size_t stride, size_t length, float factor,
                  float* output) {
-  v128_t sums[4];
+  v128_t sums[dots_together];
 #pragma unroll
   for (size_t j = 0; j < count; j++) {
     sums[j] = wasm_f32x4_const_splat(0.0f);
   }
-  for (size_t i = 0; i < length; i += 4) {
-    const size_t left = length - i;
-    const v128_t a = simd_load(row + i, left);
+  size_t i = 0;
+  for (; i + 4 <= length; i += 4) {
+    const v128_t a = wasm_v128_load(row + i);
 #pragma unroll
     for (size_t j = 0; j < count; j++) {
-      sums[j] = simd_madd(a, simd_load(others + j * stride + i, left), sums[j]);
+      sums[j] = simd_madd(a, wasm_v128_load(others + j * stride + i), sums[j]);
+    }
+  }
+  if (i < length) {
+    const v128_t a = simd_load(row + i, length - i);
+#pragma unroll
+    for (size_t j = 0; j < count; j++) {
+      sums[j] = simd_madd(a, simd_load(others + j * stride + i, length - i), sums[j]);
     }
   }
 #pragma unroll
@@ -118,8 +165,8 @@ INLINE void dots(size_t count, const float* row, const float* others, size_t str
 void attention_dots(const float* row, const float* others, size_t stride, size_t count, size_t length, float factor,
                     float* output) {
   size_t j = 0;
-  for (; j + 4 <= count; j += 4) {
-    dots(4, row, others + j * stride, stride, length, factor, output + j);
+  for (; j + dots_together <= count; j += dots_together) {
+    dots(dots_together, row, others + j * stride, stride, length, factor, output + j);
   }
   for (; j < count; j++) {
     dots(1, row, others + j * stride, stride, length, factor, output + j);
