@@ -27,7 +27,8 @@ class Single(NamedTuple):
 
     Attributes:
         work: vector operations that a good implementation needs for four elements, of the first input or of the output,
-            whichever has more; the multiply-adds of products aside. A division is 6 and a root 10: that many go by meanwhile.
+            whichever has more; the multiply-adds of products aside. A division is 6 and a root 10: that many go by
+            meanwhile; 6, too, each level that an element sinks in a heap. What has to keep NaN takes three for a maximum.
         again: what must be read more than once: how many more times, and so many bytes.
     """
 
@@ -230,6 +231,8 @@ OPERATORS: dict[str, Single] = dict(
         single("Div", LARGE, Made(LARGE, scale=1), work=6),
         single("PRelu", LARGE_LAST, _weights(64, 1, 1), work=3),
         single("Greater", LARGE, LARGE, work=2),
+        single("Max", LARGE, LARGE, work=3),
+        single("And", Made(LARGE, BOOL), Made(LARGE, BOOL), work=0.25),
         single("Add", Made(TOKENS, INT64, 9), Made(TOKENS, INT64, 9), note="int64", work=2),
         single("Where", Made((1, 12, 128, 128), BOOL), (1, 12, 128, 128), _floats(-1), work=3),
         # Casts
@@ -245,12 +248,12 @@ OPERATORS: dict[str, Single] = dict(
         single("ReduceMean", LARGE_LAST, _ints(2, 3), note="pixels_last", work=1),
         single("ReduceMean", HIDDEN, _ints(2), note="rows", work=1),
         single("ReduceSum", HIDDEN, _ints(1), note="columns", work=1),
-        single("ReduceMax", LARGE, _ints(1), note="channels", work=1),
+        single("ReduceMax", LARGE, _ints(1), note="channels", work=3),
         single("ReduceL2", HIDDEN, _ints(2), work=1),
         single("ReduceLogSumExp", HIDDEN, _ints(2), work=14),
         single("ReduceLogSumExp", (8400, 80), _ints(1), note="short", work=14),
         single("ReduceProd", HIDDEN, _ints(2), work=1),
-        single("CumSum", TOKENS, _ints(2), note="rows", work=5),
+        single("CumSum", TOKENS, _ints(2), note="rows", work=7),
         single("CumSum", TOKENS, _ints(1), note="columns", work=1),
         # Softmax and orders
         single("Softmax", (1, 12, 128, 128), work=16),
@@ -261,8 +264,8 @@ OPERATORS: dict[str, Single] = dict(
         single("ArgMax", CLASSES, axis=1, note="middle", work=3),
         single("ArgMax", (8, 50257), axis=1, note="rows", work=3),
         single("ArgMax", (8400, 80), axis=1, note="short", work=3),
-        single("TopK", (1, 8400), _ints(300), outputs=2, note="300", work=2),
-        single("TopK", (64, 1000), _ints(5), outputs=2, note="5", work=2),
+        single("TopK", (1, 8400), _ints(300), outputs=2, note="300", work=32),
+        single("TopK", (64, 1000), _ints(5), outputs=2, note="5", work=4),
         # Copies
         single("Gather", _weights(30522, 384), Made((1, 128), INT64, 6000), note="embedding"),
         single("Transpose", (1, 128, 12, 32), perm=[0, 2, 1, 3], note="heads"),
@@ -296,6 +299,7 @@ OPERATORS: dict[str, Single] = dict(
         single("GroupNormalization", LARGE, _weights(64), _weights(64), num_groups=32, work=5),
         single("BatchNormalization", LARGE, *[_floats(*[1.5] * 64)] * 4, work=1),
         single("BatchNormalization", LARGE_LAST, *[_floats(*[1.5] * 64)] * 4, note="last", work=1),
+        single("MeanVarianceNormalization", LARGE, axes=[0, 2, 3], work=5),
         single("LpNormalization", HIDDEN, work=2),
         single("LRN", LARGE, size=5, work=30),
         # Images
@@ -310,6 +314,9 @@ OPERATORS: dict[str, Single] = dict(
         single("GlobalAveragePool", (1, 1280, 7, 7), work=1),
         single("GlobalMaxPool", (1, 1280, 7, 7), work=1),
         single("GridSample", (1, 32, 64, 64), (1, 64, 64, 2), work=6),
+        # Products of computed operands
+        single("MatMul", (1, 12, 128, 32), (1, 12, 32, 128)),
+        single("MatMul", (64, 16, 16), (64, 16, 16)),
         # Attention and recurrent layers
         _attention(heads=12, queries=128, keys=128, size=32),
         _attention(heads=6, queries=197, keys=197, size=64),

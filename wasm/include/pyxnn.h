@@ -73,10 +73,9 @@ enum pyxnn_kind {
    */
   pyxnn_batch_matmul = 3,
   /*
-   * Elementwise operation on two tensors. Along an axis where a tensor is broadcast, its stride is 0; on the innermost axis
-   * the others are 1.
-   * params: enum pyxnn_binary_type
-   * dims: num_dims (1 to 6), extents of the output, strides of a, strides of b, strides of the output
+   * Elementwise operation on two tensors of floats, by kernels of ours.
+   * params: enum pyxnn_binary_type up to pyxnn_prelu
+   * dims: num_dims, extents, strides of a, strides of b, strides of the output; signed, 0 repeats
    * refs: a, b, output
    */
   pyxnn_binary = 4,
@@ -424,7 +423,7 @@ enum pyxnn_kind {
    * and kept between min and max. Magnitudes before that are below 2^22.
    * params: pyxnn_add or pyxnn_multiply, a_zero b_zero (signed) a_multiplier(f) b_multiplier(f; ignored by products)
    *         out_zero min max (signed)
-   * dims: as pyxnn_typed_binary, but that rows of the output may lie apart; innermost strides are 0 or 1
+   * dims: as pyxnn_binary; innermost strides are 0 or 1
    * refs: a, b, output
    */
   pyxnn_binary_qs8 = 44,

@@ -43,6 +43,18 @@ static void surround(struct nest* nest) {
   nest->num_dims += 1;
 }
 
+bool nest_add_column(struct nest* nest) {
+  if (nest->num_dims == nest_max_dims) {
+    return false;
+  }
+  nest->extents[nest->num_dims] = 1;
+  for (uint32_t t = 0; t < nest->num_tensors; t++) {
+    nest->strides[t][nest->num_dims] = 1;
+  }
+  nest->num_dims += 1;
+  return true;
+}
+
 enum xnn_status nest_fold(uint32_t num_dims, const size_t* extents, uint32_t num_tensors,
                           const ptrdiff_t* const* strides, struct nest* nest) {
   nest->num_tensors = num_tensors;

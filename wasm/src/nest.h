@@ -49,6 +49,9 @@ enum xnn_status take_nest(struct words* words, uint32_t num_tensors, struct nest
 /* Makes a block's rows the dimension along which a tensor's stride is 1, if it has one beside the columns. */
 void nest_make_rows(struct nest* nest, uint32_t tensor);
 
+/* Makes rows of one element, for blocks that can't step from column to column; false when there are nest_max_dims. */
+bool nest_add_column(struct nest* nest);
+
 /* Does `block` for the whole of the nest, in blocks of about `elements_per_task`. */
 void nest_run(const struct nest* nest, nest_block block, const void* instance, size_t elements_per_task,
               pthreadpool_t pool);

@@ -102,10 +102,10 @@ def _words(kind: Kind, axes: list[Axis]) -> list[int] | None:
         return kernels.nest_words(axes) if is_dense or kind is Kind.COPY else None
     if kind is Kind.BINARY_QS8:
         return kernels.nest_words(axes) if all(stride <= 1 for stride in axes[-1][1:]) else None
+    if kind is Kind.BINARY:
+        return kernels.nest_words(axes)
     if any(stride > 1 for stride in axes[-1][1:]):
         axes = [*axes, (1,) * len(axes[-1])]
-    if kind is Kind.BINARY:
-        return kernels.nest_words(axes) if len(axes) <= kernels.MAX_DIMS else None
     if len(axes) > 2:
         return None
     (rows, *strides), (channels, *_) = [(1, *[axes[0][0]] * 2), *axes][-2:]

@@ -1,6 +1,7 @@
 #include "kernels/order.h"
 
 #include <string.h>
+#include <wasm_simd128.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -27,70 +28,102 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 #define LESS(a, b) ((a) < (b))
 #define LESS_OR_EQUAL(a, b) ((a) <= (b))
 
+/* Where a mask's bits are set a, elsewhere b. */
+#define CHOSEN(mask, a, b) (((mask) & (__typeof__(mask))(a)) | (~(mask) & (__typeof__(mask))(b)))
+
+/* Vectors of a row that go on side by side, as choices wait for each other; rows of columns that meet the best so far together. */
+enum { together = 4 };
+
 /*
- * The best element is the first, until one is `better`. In a row each lane of a vector has a best of its own; among equals the
+ * The best element is the first, until one is `better`. In a row each lane of some vectors has a best of its own; among equals the
  * place counts that is preferred.
  */
-#define EXTREME(name, element, vector, indices, lanes, better, strictly, prefers)                                    \
-                                                                                                                     \
-  static int64_t name##_row(const element* in, size_t length) {                                                      \
-    size_t best = 0, i = 1;                                                                                          \
-    if (length >= 2 * lanes) {                                                                                       \
-      vector bests = *(const vector*)in;                                                                             \
-      indices places = FROM_0_##lanes, now = FROM_0_##lanes;                                                         \
-      for (i = lanes; i + lanes <= length; i += lanes) {                                                             \
-        const vector next = *(const vector*)(in + i);                                                                \
-        const indices is_better = (indices)better(next, bests);                                                      \
-        now += lanes;                                                                                                \
-        bests = (vector)(((indices)next & is_better) | ((indices)bests & ~is_better));                               \
-        places = (now & is_better) | (places & ~is_better);                                                          \
-      }                                                                                                              \
-      best = (size_t)places[0];                                                                                      \
-      for (size_t lane = 1; lane < lanes; lane++) {                                                                  \
-        const size_t other = (size_t)places[lane];                                                                   \
-        if (strictly(in[other], in[best]) || (in[other] == in[best] && prefers(other, best))) {                      \
-          best = other;                                                                                              \
-        }                                                                                                            \
-      }                                                                                                              \
-    }                                                                                                                \
-    for (; i < length; i++) {                                                                                        \
-      best = better(in[i], in[best]) ? i : best;                                                                     \
-    }                                                                                                                \
-    return (int64_t)best;                                                                                            \
-  }                                                                                                                  \
-  static void name(const void* input, size_t length, size_t stride, size_t count, int64_t* output) {                 \
-    const element* in = input;                                                                                       \
-    if (stride == 1) {                                                                                               \
-      *output = name##_row(in, length);                                                                              \
-      return;                                                                                                        \
-    }                                                                                                                \
-    element bests[order_columns];                                                                                    \
-    __typeof__((indices){0}[0]) places[order_columns] = {0};                                                         \
-    memcpy(bests, in, count * sizeof(element));                                                                      \
-    for (size_t j = 1; j < length; j++) {                                                                            \
-      in += stride;                                                                                                  \
-      size_t i = 0;                                                                                                  \
-      for (; i + lanes <= count; i += lanes) {                                                                       \
-        vector* best = (vector*)(bests + i);                                                                         \
-        indices* place = (indices*)(places + i);                                                                     \
-        const vector next = *(const vector*)(in + i);                                                                \
-        const indices is_better = (indices)better(next, *best), now = (indices){0} + (__typeof__((indices){0}[0]))j; \
-        *best = (vector)(((indices)next & is_better) | ((indices) * best & ~is_better));                             \
-        *place = (now & is_better) | (*place & ~is_better);                                                          \
-      }                                                                                                              \
-      for (; i < count; i++) {                                                                                       \
-        const bool is_better = better(in[i], bests[i]);                                                              \
-        bests[i] = is_better ? in[i] : bests[i];                                                                     \
-        places[i] = is_better ? (__typeof__(places[0]))j : places[i];                                                \
-      }                                                                                                              \
-    }                                                                                                                \
-    for (size_t i = 0; i < count; i++) {                                                                             \
-      output[i] = places[i];                                                                                         \
-    }                                                                                                                \
+#define EXTREME(name, element, vector, indices, lanes, better, strictly, prefers)                                \
+                                                                                                                 \
+  static int64_t name##_row(const element* in, size_t length) {                                                  \
+    size_t best = 0, i = 1;                                                                                      \
+    if (length >= 2 * together * lanes) {                                                                        \
+      vector bests[together];                                                                                    \
+      indices places[together], now = FROM_0_##lanes;                                                            \
+      for (size_t t = 0; t < together; t++, now += lanes) {                                                      \
+        bests[t] = *(const vector*)(in + t * lanes);                                                             \
+        places[t] = now;                                                                                         \
+      }                                                                                                          \
+      for (i = together * lanes; i + together * lanes <= length; i += together * lanes) {                        \
+        _Pragma("unroll") for (size_t t = 0; t < together; t++, now += lanes) {                                  \
+          const vector next = *(const vector*)(in + i + t * lanes);                                              \
+          const indices is_better = (indices)better(next, bests[t]);                                             \
+          bests[t] = (vector)CHOSEN(is_better, next, bests[t]);                                                  \
+          places[t] = CHOSEN(is_better, now, places[t]);                                                         \
+        }                                                                                                        \
+      }                                                                                                          \
+      _Pragma("unroll") for (size_t t = 1; t < together; t++) {                                                  \
+        const indices equal = (indices)(bests[t] == bests[0]) & (indices)prefers(places[t], places[0]);          \
+        const indices is_better = (indices)strictly(bests[t], bests[0]) | equal;                                 \
+        bests[0] = (vector)CHOSEN(is_better, bests[t], bests[0]);                                                \
+        places[0] = CHOSEN(is_better, places[t], places[0]);                                                     \
+      }                                                                                                          \
+      best = (size_t)places[0][0];                                                                               \
+      for (size_t lane = 1; lane < lanes; lane++) {                                                              \
+        const size_t other = (size_t)places[0][lane];                                                            \
+        if (strictly(in[other], in[best]) || (in[other] == in[best] && prefers(other, best))) {                  \
+          best = other;                                                                                          \
+        }                                                                                                        \
+      }                                                                                                          \
+    }                                                                                                            \
+    for (; i < length; i++) {                                                                                    \
+      best = better(in[i], in[best]) ? i : best;                                                                 \
+    }                                                                                                            \
+    return (int64_t)best;                                                                                        \
+  }                                                                                                              \
+  /* Rows from the j-th on, `rows` of them, against the bests so far. */                                         \
+  INLINE void name##_turn(const element* in, size_t stride, size_t rows, size_t j, size_t count, element* bests, \
+                          __typeof__((indices){0}[0])* places) {                                                 \
+    size_t i = 0;                                                                                                \
+    for (; i + lanes <= count; i += lanes) {                                                                     \
+      vector best = *(const vector*)(bests + i);                                                                 \
+      indices place = *(const indices*)(places + i);                                                             \
+      _Pragma("unroll") for (size_t r = 0; r < rows; r++) {                                                      \
+        const vector next = *(const vector*)(in + r * stride + i);                                               \
+        const indices is_better = (indices)better(next, best);                                                   \
+        best = (vector)CHOSEN(is_better, next, best);                                                            \
+        place = CHOSEN(is_better, (indices){0} + (__typeof__((indices){0}[0]))(j + r), place);                   \
+      }                                                                                                          \
+      *(vector*)(bests + i) = best;                                                                              \
+      *(indices*)(places + i) = place;                                                                           \
+    }                                                                                                            \
+    for (; i < count; i++) {                                                                                     \
+      for (size_t r = 0; r < rows; r++) {                                                                        \
+        if (better(in[r * stride + i], bests[i])) {                                                              \
+          bests[i] = in[r * stride + i];                                                                         \
+          places[i] = (__typeof__(places[0]))(j + r);                                                            \
+        }                                                                                                        \
+      }                                                                                                          \
+    }                                                                                                            \
+  }                                                                                                              \
+  static void name(const void* input, size_t length, size_t stride, size_t count, int64_t* output) {             \
+    const element* in = input;                                                                                   \
+    if (stride == 1) {                                                                                           \
+      *output = name##_row(in, length);                                                                          \
+      return;                                                                                                    \
+    }                                                                                                            \
+    element bests[order_columns];                                                                                \
+    __typeof__((indices){0}[0]) places[order_columns] = {0};                                                     \
+    memcpy(bests, in, count * sizeof(element));                                                                  \
+    size_t j = 1;                                                                                                \
+    for (; j + together <= length; j += together) {                                                              \
+      name##_turn(in + j * stride, stride, together, j, count, bests, places);                                   \
+    }                                                                                                            \
+    for (; j < length; j++) {                                                                                    \
+      name##_turn(in + j * stride, stride, 1, j, count, bests, places);                                          \
+    }                                                                                                            \
+    for (size_t i = 0; i < count; i++) {                                                                         \
+      output[i] = places[i];                                                                                     \
+    }                                                                                                            \
   }
 
 /* The k best so far are a heap, whose root is the worst of them; in the end it is taken apart from the root on. */
-#define TOP(name, element, strictly)                                                                                  \
+#define TOP(name, element, vector, lanes, strictly)                                                                   \
                                                                                                                       \
   INLINE bool name##_before(element a, int64_t at_a, element b, int64_t at_b) {                                       \
     return strictly(a, b) || (a == b && at_a < at_b);                                                                 \
@@ -125,9 +158,24 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
     for (size_t root = k / 2; root-- > 0;) {                                                                          \
       name##_sink(values, places, k, root, values[root], places[root]);                                               \
     }                                                                                                                 \
-    for (size_t i = k; i < length; i++) {                                                                             \
-      if (strictly(in[i], values[0])) {                                                                               \
-        name##_sink(values, places, k, 0, in[i], (int64_t)i);                                                         \
+    size_t i = k;                                                                                                     \
+    while (i < length) {                                                                                              \
+      /* What isn't before the worst is passed over, some vectors at a time. */                                       \
+      const vector worst = (vector){0} + values[0];                                                                   \
+      for (; i + together * lanes <= length; i += together * lanes) {                                                 \
+        v128_t are_before = wasm_i32x4_const_splat(0);                                                                \
+        _Pragma("unroll") for (size_t t = 0; t < together; t++) {                                                     \
+          const vector next = *(const vector*)(in + i + t * lanes);                                                   \
+          are_before = wasm_v128_or(are_before, (v128_t)strictly(next, worst));                                       \
+        }                                                                                                             \
+        if (wasm_v128_any_true(are_before)) {                                                                         \
+          break;                                                                                                      \
+        }                                                                                                             \
+      }                                                                                                               \
+      for (size_t end = length - i < together * lanes ? length : i + together * lanes; i < end; i++) {                \
+        if (strictly(in[i], values[0])) {                                                                             \
+          name##_sink(values, places, k, 0, in[i], (int64_t)i);                                                       \
+        }                                                                                                             \
       }                                                                                                               \
     }                                                                                                                 \
     for (size_t size = k; size-- > 1;) {                                                                              \
@@ -182,8 +230,9 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
     }                                                                                                           \
     for (size_t j = 1; j < length; j++) {                                                                       \
       const element* next = exclusive ? in : in + step;                                                         \
-      for (size_t i = 0; i < count; i++) {                                                                      \
-        out[step + (ptrdiff_t)i] = out[i] + next[i];                                                            \
+      element* to = out + step;                                                                                 \
+      _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++) {                       \
+        to[i] = out[i] + next[i];                                                                               \
       }                                                                                                         \
       in += step;                                                                                               \
       out += step;                                                                                              \
@@ -196,8 +245,8 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
   EXTREME(name##_last_greatest, element, vector, indices, lanes, GREATER_OR_EQUAL, GREATER, GREATER)       \
   EXTREME(name##_first_least, element, vector, indices, lanes, LESS, LESS, LESS)                           \
   EXTREME(name##_last_least, element, vector, indices, lanes, LESS_OR_EQUAL, LESS, GREATER)                \
-  TOP(name##_greatest, element, GREATER)                                                                   \
-  TOP(name##_least, element, LESS)                                                                         \
+  TOP(name##_greatest, element, vector, lanes, GREATER)                                                    \
+  TOP(name##_least, element, vector, lanes, LESS)                                                          \
   RUNNING_SUM(name##_running_sum, element, vector, lanes)                                                  \
   static const struct order_kernel name = {                                                                \
       .element_size = sizeof(element),                                                                     \

@@ -70,9 +70,18 @@ static void log_softmax_row(const float* input, size_t length, float* output) {
   }
 }
 
+static void hardmax_row(const float* input, size_t length, float* output) {
+  int64_t place;
+  order_choose(pyxnn_float32)->extreme[0][0](input, length, 1, 1, &place);
+  memset(output, 0, length * sizeof(float));
+  output[place] = 1.0f;
+}
+
 void softmax_row(enum pyxnn_softmax_type type, const float* input, size_t length, float* output) {
   if (type == pyxnn_log_softmax) {
     log_softmax_row(input, length, output);
+  } else if (type == pyxnn_hardmax) {
+    hardmax_row(input, length, output);
   } else {
     softmax_columns(type, input, length, 1, 1, output);
   }

@@ -16,7 +16,7 @@ struct typed_binary_state {
 struct typed_binary_instance {
   const struct typed_binary_state* state;
   struct nest nest;
-  typed_row kernel;
+  typed_rows kernel;
   const uint8_t* a;
   const uint8_t* b;
   uint8_t* output;
@@ -35,12 +35,33 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   return own_state(&state, sizeof(state), out);
 }
 
+/* An operation on floats. */
+static enum xnn_status create_binary(struct words* params, const void* kernel, const void* bias, void** out) {
+  const uint32_t type = take(params);
+  if (type > pyxnn_prelu) {
+    return xnn_status_invalid_parameter;
+  }
+  const struct typed_binary_state state = {
+      .kernels = typed_binary_find(type, pyxnn_float32), .operand_size = sizeof(float), .result_size = sizeof(float)};
+  return own_state(&state, sizeof(state), out);
+}
+
+/* Whether a row's elements lie beside each other, but for those of one operand at most, which are one. */
+static bool have_columns(const struct nest* nest) {
+  const ptrdiff_t a = nest_column_stride(nest, 0), b = nest_column_stride(nest, 1),
+                  output = nest_column_stride(nest, 2);
+  return output == 1 && (a == 0 || a == 1) && (b == 0 || b == 1) && a + b > 0;
+}
+
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct typed_binary_instance* instance = opaque;
   const struct typed_binary* kernels = instance->state->kernels;
   const enum xnn_status status = take_nest(dims, 3, &instance->nest);
   if (status != xnn_status_success) {
     return status;
+  }
+  if (!have_columns(&instance->nest) && !nest_add_column(&instance->nest)) {
+    return xnn_status_unsupported_parameter;
   }
   const ptrdiff_t a = nest_column_stride(&instance->nest, 0), b = nest_column_stride(&instance->nest, 1);
   instance->kernel = a == b ? kernels->row_row : b == 0 ? kernels->row_one : kernels->one_row;
@@ -61,12 +82,9 @@ static void compute(const void* opaque, const ptrdiff_t* offsets, size_t rows, s
   const uint8_t* a = instance->a + offsets[0] * state->operand_size;
   const uint8_t* b = instance->b + offsets[1] * state->operand_size;
   uint8_t* output = instance->output + offsets[2] * state->result_size;
-  for (size_t row = 0; row < rows; row++) {
-    instance->kernel(a, b, output, columns);
-    a += nest_row_stride(&instance->nest, 0) * state->operand_size;
-    b += nest_row_stride(&instance->nest, 1) * state->operand_size;
-    output += nest_row_stride(&instance->nest, 2) * state->result_size;
-  }
+  const ptrdiff_t strides[] = {nest_row_stride(&instance->nest, 0), nest_row_stride(&instance->nest, 1),
+                               nest_row_stride(&instance->nest, 2)};
+  instance->kernel(a, b, output, rows, columns, strides);
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
@@ -74,6 +92,18 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   nest_run(&instance->nest, compute, instance, elements_per_task, pool);
   return xnn_status_success;
 }
+
+const struct operator_type binary_type = {
+    .name = "binary",
+    .num_params = 1,
+    .num_refs = 3,
+    .create = create_binary,
+    .destroy = pyxnn_release,
+    .instance_size = sizeof(struct typed_binary_instance),
+    .reshape = reshape,
+    .setup = setup,
+    .run = run,
+};
 
 const struct operator_type typed_binary_type = {
     .name = "typed binary",

@@ -33,7 +33,7 @@ from pyxnn.xnnpack.kernels.integers import (
 )
 from pyxnn.xnnpack.kernels.matmul import batch_matmul, fully_connected, matmul_nbits
 from pyxnn.xnnpack.kernels.movement import concat, cut, expand, pad, pad_pixels, repeat, transpose
-from pyxnn.xnnpack.kernels.nest import MAX_DIMS, nest_words
+from pyxnn.xnnpack.kernels.nest import nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize
 from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
 from pyxnn.xnnpack.kernels.pooling import pool, roi_align, roi_pool
@@ -53,7 +53,6 @@ from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, PIXEL, Slide, Window
 
 __all__ = [
     "EVERYTHING",
-    "MAX_DIMS",
     "MAX_SLIDES",
     "MOST_MINIMAL_CHANNELS",
     "PIXEL",

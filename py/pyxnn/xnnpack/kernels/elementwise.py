@@ -9,7 +9,7 @@ import numpy as np
 from pyxnn.engine import BinaryType, FunctionType, Kind, UnaryType
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.kernels.cast import cast, element, working_type
-from pyxnn.xnnpack.kernels.nest import MAX_DIMS, aligned, nest, nest_words, outermost
+from pyxnn.xnnpack.kernels.nest import aligned, nest, nest_words
 from pyxnn.xnnpack.values import FLOAT32, Value
 
 if TYPE_CHECKING:
@@ -50,17 +50,7 @@ def binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
         return _typed_binary(ctx, type, a, b)
     a, b = aligned(ctx, a, b)
     output = ctx.new(np.broadcast_shapes(a.shape, b.shape), a.order)
-    _binary(ctx, type, a, b, output)
-    return output
-
-
-def _binary(ctx: Lowering, type: BinaryType, a: Value, b: Value, output: Value) -> None:
-    axes = nest(a, b, output)
-    if len(axes) <= MAX_DIMS:
-        ctx.step(Kind.BINARY, [type], nest_words(axes), [a, b], output)
-        return
-    for index in range(output.physical[0]):
-        _binary(ctx, type, *(outermost(value, index) for value in (a, b, output)))
+    return ctx.step(Kind.BINARY, [type], nest_words(nest(a, b, output)), [a, b], output)
 
 
 def _typed_binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
