@@ -212,7 +212,7 @@ INLINE void store_bytes(const struct product_tile* tile, const struct requantize
 }
 
 INLINE void compute(const struct product_tile* tile, const struct product_result* result, size_t count) {
-  const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max);
+  const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max, result->is_far);
   for (size_t column = 0; column < tile->num_columns; column += product_columns) {
     struct eight sums[product_rows];
     begin(tile, count, column, sums);

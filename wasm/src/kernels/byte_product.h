@@ -55,6 +55,7 @@ struct product_result {
   enum product_type type;
   float low, high;             /* bounds of floats */
   int8_t zero_point, min, max; /* of int8 */
+  bool is_far;                 /* of int8: requantize_is_far */
 };
 
 /* One call: up to `product_rows` rows by any number of columns. Arrays by column are filled up to a block. */

@@ -1,7 +1,5 @@
 #include "kernels/depthwise_qs8.h"
 
-#include <stdbool.h>
-
 #include "kernels/requantize.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -107,7 +105,7 @@ INLINE void add_window(const struct depthwise_qs8_row* row, const int8_t* const*
 
 /* `pixels` at a time; `kernel_w` and `stride` are constants where those are several. */
 INLINE void compute(const struct depthwise_qs8_row* row, size_t pixels, size_t kernel_w, size_t stride) {
-  const struct requantizer to = requantizer_of(row->zero_point, row->min, row->max);
+  const struct requantizer to = requantizer_of(row->zero_point, row->min, row->max, row->is_far);
   const size_t group_size = depthwise_qs8_pairs(row->kernel_h, kernel_w) * pair_size;
   for (size_t first = 0; first < row->pixels; first += pixels) {
     const int8_t* const* inputs = row->inputs + first * stride;

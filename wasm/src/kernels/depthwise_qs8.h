@@ -8,6 +8,7 @@
 #ifndef PYXNN_KERNELS_DEPTHWISE_QS8_H
 #define PYXNN_KERNELS_DEPTHWISE_QS8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct depthwise_qs8_row {
   size_t output_stride;     /* between pixels */
   size_t pixels;
   int8_t zero_point, min, max; /* of the output */
+  bool is_far;                 /* requantize_is_far */
 };
 
 /* Pairs of taps. */

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "kernels/requantize.h"
 #include "memory.h"
 #include "window.h"
 
@@ -183,8 +184,8 @@ static void set_requantization(struct product_state* state, struct requantizatio
   state->in_is_signed = state->kernel_is_signed = true;
   state->in_zero_point = to.in_zero_point;
   state->kernel_zero_point = to.kernel_zero_point;
-  state->result =
-      (struct product_result){.type = product_int8, .zero_point = to.out_zero_point, .min = to.min, .max = to.max};
+  state->result = (struct product_result){
+      .type = product_int8, .zero_point = to.out_zero_point, .min = to.min, .max = to.max, .is_far = true};
 }
 
 /* Those of int8, with their int32 biases and float multipliers. */
@@ -194,12 +195,15 @@ static enum xnn_status create_qs8(struct product_state* state, const int8_t* ker
   if (kernel == NULL || bias == NULL) {
     return xnn_status_invalid_parameter;
   }
+  const size_t channels = extents->groups * extents->out_channels;
+  const float* multipliers = (const float*)bias + channels;
+  state->result.is_far = requantize_is_far(depth_of(extents), bias, multipliers, channels);
   return create_state(state,
                       &(struct weights){
                           .kernel = {(const uint8_t*)kernel, column_step, depth_step, true},
                           .group_step = extents->out_channels * depth_of(extents),
                           .offsets = bias,
-                          .multipliers = (const float*)bias + extents->groups * extents->out_channels,
+                          .multipliers = multipliers,
                       },
                       out);
 }

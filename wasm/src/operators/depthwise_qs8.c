@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "kernels/requantize.h"
 #include "memory.h"
 #include "operator.h"
 
@@ -21,6 +22,7 @@ struct depthwise_qs8_state {
   int32_t* bias;    /* less what the input's zero point adds to sums */
   float* multipliers;
   int8_t* zeros; /* a pixel of zero points */
+  bool is_far;   /* requantize_is_far */
 };
 
 struct depthwise_qs8_instance {
@@ -65,6 +67,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   memcpy(state.bias, bias, state.channels * sizeof(int32_t));
   memcpy(state.multipliers, (const float*)bias + state.channels, state.channels * sizeof(float));
   memset(state.zeros, zero, channels);
+  state.is_far = requantize_is_far(taps, bias, state.multipliers, state.channels);
   for (size_t c = 0; c < state.channels; c++) {
     for (size_t tap = 0; tap < taps; tap++) {
       state.bias[c] -= (((const int8_t*)kernel)[c * taps + tap] - kernel_zero) * zero;
@@ -158,6 +161,7 @@ static void compute(void* context, size_t thread, size_t row, size_t part) {
       .zero_point = state->requantization.out_zero_point,
       .min = state->requantization.min,
       .max = state->requantization.max,
+      .is_far = state->is_far,
   });
 }
 
