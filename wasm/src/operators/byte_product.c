@@ -298,7 +298,8 @@ static size_t shared_size(const struct product_instance* instance) {
   return round_up(extents->groups * packed_columns(extents) * sizeof(float), 64);
 }
 
-/* A thread's scratch: the numbers of rows, what goes with each row, and the bytes of one. */
+/* A thread's scratch: the numbers of rows, what goes with each row, and the bytes of those of a tile: of one alone, what has just
+ * been written piece by piece would be read in other pieces, for which processors wait. */
 struct scratch {
   int16_t* numbers;
   int32_t *offsets, *sums; /* the latter NULL where nobody wants them */
@@ -307,7 +308,7 @@ struct scratch {
 
 static size_t scratch_size(const struct product_instance* instance) {
   const size_t depth = packed_depth(&instance->extents);
-  return round_up(instance->rows_per_task * (depth * sizeof(int16_t) + 2 * sizeof(int32_t)) + depth, 64);
+  return round_up(instance->rows_per_task * (depth * sizeof(int16_t) + 2 * sizeof(int32_t)) + product_rows * depth, 64);
 }
 
 static struct scratch scratch_of(const struct product_instance* instance, size_t thread) {
@@ -538,14 +539,10 @@ static inline uint8_t* copy_bytes(const uint8_t* from, size_t count, uint8_t* to
 static uint8_t* copy_line(const struct product_instance* instance, const uint8_t* from, ptrdiff_t column, uint8_t zero,
                           uint8_t* to) {
   const struct slide* slide = &instance->slides[window_axes - 1];
-  const size_t channels = instance->extents.in_channels, step = instance->in_pixel_step;
-  const ptrdiff_t width = (ptrdiff_t)slide->extent, last = column + slide->dilation * ((ptrdiff_t)slide->kernel - 1);
-  if (from != NULL && column >= 0 && last < width && slide->dilation == 1 && step == channels) {
-    return copy_bytes(from + (size_t)column * step, slide->kernel * channels, to);
-  }
+  const size_t channels = instance->extents.in_channels;
   for (size_t tap = 0; tap < slide->kernel; tap++) {
-    if (from != NULL && column >= 0 && column < width) {
-      to = copy_bytes(from + (size_t)column * step, channels, to);
+    if (from != NULL && column >= 0 && column < (ptrdiff_t)slide->extent) {
+      to = copy_bytes(from + (size_t)column * instance->in_pixel_step, channels, to);
     } else {
       memset(to, zero, channels);
       to += channels;
@@ -555,10 +552,35 @@ static uint8_t* copy_line(const struct product_instance* instance, const uint8_t
   return to;
 }
 
+/* Whether a window lies in the image, and its rows are single runs of bytes. */
+static bool is_inside(const struct product_instance* instance, const struct window_place* place) {
+  bool inside = instance->in_pixel_step == instance->extents.in_channels && instance->slides[2].dilation == 1;
+  for (size_t axis = 0; axis < window_axes; axis++) {
+    const struct slide* slide = &instance->slides[axis];
+    const ptrdiff_t start = place->starts[axis];
+    inside &= start >= 0 && start + slide->dilation * ((ptrdiff_t)slide->kernel - 1) < (ptrdiff_t)slide->extent;
+  }
+  return inside;
+}
+
 /* Copies what lies under a window; zero points stand for what is outside of the image. */
 static void copy_window(const struct product_instance* instance, const uint8_t* input, const struct window_place* place,
                         uint8_t zero, uint8_t* to) {
   const struct slide* slides = instance->slides;
+  const size_t step = instance->in_pixel_step, line_size = slides[2].extent * step;
+  if (is_inside(instance, place)) {
+    const size_t plane = place->image * slides[0].extent + (size_t)place->starts[0];
+    const uint8_t* planes = input + (plane * slides[1].extent + (size_t)place->starts[1]) * line_size;
+    for (size_t first = 0; first < slides[0].kernel; first++) {
+      const uint8_t* from = planes + (size_t)place->starts[2] * step;
+      for (size_t second = 0; second < slides[1].kernel; second++) {
+        to = copy_bytes(from, slides[2].kernel * step, to);
+        from += (size_t)slides[1].dilation * line_size;
+      }
+      planes += (size_t)slides[0].dilation * slides[1].extent * line_size;
+    }
+    return;
+  }
   for (size_t first = 0; first < slides[0].kernel; first++) {
     const size_t plane = (size_t)(place->starts[0] + slides[0].dilation * (ptrdiff_t)first);
     for (size_t second = 0; second < slides[1].kernel; second++) {
@@ -566,7 +588,7 @@ static void copy_window(const struct product_instance* instance, const uint8_t* 
       const uint8_t* from = NULL;
       if (plane < slides[0].extent && line < slides[1].extent) {
         const size_t lines = (place->image * slides[0].extent + plane) * slides[1].extent + line;
-        from = input + lines * slides[2].extent * instance->in_pixel_step;
+        from = input + lines * line_size;
       }
       to = copy_line(instance, from, place->starts[2], zero, to);
     }
@@ -580,18 +602,22 @@ static void widen(const struct product_instance* instance, size_t group, size_t 
   const size_t depth = depth_of(&instance->extents), packed = packed_depth(&instance->extents), most = tile_of(count);
   const uint8_t* input = instance->input + group_offset(instance->in_group, instance->inner_groups, group);
   const uint8_t* zeros = instance->in_zeros + (group * instance->pixels + first) * instance->in_zero_step;
-  const size_t at_once = instance->is_pointwise && instance->in_zero_step == 0 ? most : 1;
+  const size_t at_once = instance->in_zero_step == 0 ? most : 1;
   struct window_place place = place_window(instance->slides, first);
   for (size_t i = 0; i < count; i += at_once) {
     const size_t in_tile = i % most, begin = i - in_tile, left = count - begin, tile = left < most ? left : most;
+    const size_t rows_at_once = at_once < tile ? at_once : tile;
     const uint8_t zero = zeros[i * instance->in_zero_step];
     struct product_source rows = {input + (first + i) * instance->in_pixel_step, instance->in_pixel_step, 1, is_signed};
     if (!instance->is_pointwise) {
-      copy_window(instance, input, &place, zero, scratch->bytes);
-      advance_window(instance->slides, &place);
+      for (size_t r = 0; r < rows_at_once; r++) {
+        copy_window(instance, input, &place, zero, scratch->bytes + r * packed);
+        advance_window(instance->slides, &place);
+      }
       rows.bytes = scratch->bytes;
+      rows.step = packed;
     }
-    product_widen(&rows, at_once < tile ? at_once : tile, depth, is_signed ? (int8_t)zero : zero, tile,
+    product_widen(&rows, rows_at_once, depth, is_signed ? (int8_t)zero : zero, tile,
                   scratch->numbers + begin * packed + in_tile * product_depths, scratch->offsets + i,
                   scratch->sums == NULL ? NULL : scratch->sums + i);
   }
