@@ -55,3 +55,21 @@ int32_t sum_row_qs8(const int8_t* input, size_t count) {
   }
   return sum;
 }
+
+/* Four means as int32s. */
+static inline v128_t mean_four(v128_t sums, const struct mean_scaling* scaling) {
+  const v128_t centered = wasm_f32x4_convert_i32x4(wasm_i32x4_sub(sums, wasm_i32x4_splat(scaling->offset)));
+  const v128_t rounded = wasm_f32x4_nearest(wasm_f32x4_mul(centered, wasm_f32x4_splat(scaling->factor)));
+  const v128_t mean = wasm_f32x4_add(rounded, wasm_f32x4_splat(scaling->zero));
+  const v128_t min = wasm_f32x4_splat(scaling->min), max = wasm_f32x4_splat(scaling->max);
+  return wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_pmin(max, wasm_f32x4_pmax(min, mean)));
+}
+
+void means_qs8(const int32_t* sums, size_t count, const struct mean_scaling* scaling, int8_t* means) {
+  for (size_t i = 0; i < count; i += 8) {
+    const v128_t low = mean_four(wasm_v128_load(sums + i), scaling);
+    const v128_t high = mean_four(wasm_v128_load(sums + i + 4), scaling);
+    const v128_t wide = wasm_i16x8_narrow_i32x4(low, high);
+    wasm_v128_store64_lane(means + i, wasm_i8x16_narrow_i16x8(wide, wide), 0);
+  }
+}

@@ -2,6 +2,7 @@
 #include "kernels/mean_qs8.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "operator.h"
 
@@ -73,6 +74,19 @@ static void compute_columns(void* context, size_t outer, size_t column, size_t c
   const struct mean_qs8_instance* instance = context;
   const size_t extent = instance->extent, inner = instance->inner;
   const int8_t* input = instance->input + outer * extent * inner + column;
+  if (extent <= elements_per_sum / 2) {
+    int32_t sums[columns_per_tile] = {0};
+    int8_t means[columns_per_tile];
+    sum_columns_qs8(input, extent, inner, columns, sums);
+    const struct mean_scaling scaling = {.offset = (int32_t)extent * instance->state->in_zero,
+                                         .factor = instance->state->factor / (float)extent,
+                                         .zero = instance->state->out_zero,
+                                         .min = instance->state->min,
+                                         .max = instance->state->max};
+    means_qs8(sums, columns_per_tile, &scaling, means);
+    memcpy(instance->output + outer * inner + column, means, columns);
+    return;
+  }
   int64_t sums[columns_per_tile] = {0};
   for (size_t first = 0; first < extent; first += elements_per_sum) {
     int32_t part[columns_per_tile];
