@@ -151,12 +151,16 @@ def test_softmax(engine):
     np.testing.assert_allclose(out, e / e.sum(1, keepdims=True), rtol=1e-5, atol=1e-7)
 
 
-@given(permutation=st.permutations(range(4)))
-def test_transpose(engine, permutation):
-    x = normal(2, 3, 4, 5)
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float32, np.float64])
+@given(data=st.data())
+def test_transpose(engine, dtype, data):
+    """Whole squares of each size of elements, and what is left of them."""
+    extents = data.draw(st.lists(st.sampled_from([2, 3, 4, 7, 8, 17, 40]), min_size=2, max_size=4))
+    permutation = data.draw(st.permutations(range(len(extents))))
+    x = (normal(*extents) * 50).astype(dtype)
     expected = np.transpose(x, permutation)
-    dims = [4, *x.shape, *permutation]
-    out = run_step(engine, Kind.TRANSPOSE, [4], dims, [x], expected.shape)
+    dims = [len(extents), *extents, *permutation]
+    out = run_step(engine, Kind.TRANSPOSE, [x.itemsize], dims, [x], expected.shape, dtype=dtype)
     np.testing.assert_array_equal(out, expected)
 
 

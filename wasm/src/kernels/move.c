@@ -10,10 +10,6 @@
         for (size_t i = 0; i < columns; i++) {                                                              \
           to[i] = value;                                                                                    \
         }                                                                                                   \
-      } else if (from_column == 2 && to_column == 1) {                                                      \
-        _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < columns; i++) {               \
-          to[i] = from[2 * i];                                                                              \
-        }                                                                                                   \
       } else {                                                                                              \
         for (size_t i = 0; i < columns; i++) {                                                              \
           to[(ptrdiff_t)i * to_column] = from[(ptrdiff_t)i * from_column];                                  \
@@ -203,6 +199,21 @@ static void transpose(const void* from, ptrdiff_t column, void* to, ptrdiff_t ro
   }
 }
 
+/* Every second element of rows. */
+static void second_32(const uint32_t* from, ptrdiff_t from_row, uint32_t* to, ptrdiff_t to_row, size_t rows,
+                      size_t columns) {
+  for (size_t row = 0; row < rows; row++, from += from_row, to += to_row) {
+    size_t i = 0;
+    for (; i + 4 < columns; i += 4) { /* the element behind the last may not be there */
+      const v128_t a = wasm_v128_load(from + 2 * i), b = wasm_v128_load(from + 2 * i + 4);
+      wasm_v128_store(to + i, wasm_i32x4_shuffle(a, b, 0, 2, 4, 6));
+    }
+    for (; i < columns; i++) {
+      to[i] = from[2 * i];
+    }
+  }
+}
+
 void move_block(const void* from, ptrdiff_t from_row, ptrdiff_t from_column, void* to, ptrdiff_t to_row,
                 ptrdiff_t to_column, size_t rows, size_t columns, size_t element_size) {
   if (from_column == 1 && to_column == 1) {
@@ -214,6 +225,8 @@ void move_block(const void* from, ptrdiff_t from_row, ptrdiff_t from_column, voi
     strided_8(from, from_row, from_column, to, to_row, to_column, rows, columns);
   } else if (element_size == 2) {
     strided_16(from, from_row, from_column, to, to_row, to_column, rows, columns);
+  } else if (element_size == 4 && from_column == 2 && to_column == 1) {
+    second_32(from, from_row, to, to_row, rows, columns);
   } else if (element_size == 4) {
     strided_32(from, from_row, from_column, to, to_row, to_column, rows, columns);
   } else {

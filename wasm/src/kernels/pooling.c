@@ -251,6 +251,72 @@ void pooling_add_columns(const struct pooling_constants* constants, const struct
   FOR_EACH_POOLING(ADD_COLUMNS)
 }
 
+/* Vectors of one window, of `taps` columns, from byte `at` of its pixels on. */
+INLINE void make_apart(enum pooling pooling, const struct pooling_apart* windows, const uint8_t* first, size_t planes,
+                       size_t height, size_t taps, const struct finish* with, size_t at, size_t vectors, uint8_t* to) {
+  v128_t totals[block];
+  for (size_t v = 0; v < vectors; v++) {
+    totals[v] = nothing(pooling);
+  }
+  const uint8_t* plane = first + at;
+  for (size_t z = 0; z < planes; z++, plane += windows->rows.strides[0]) {
+    const uint8_t* row = plane;
+    for (size_t y = 0; y < height; y++, row += windows->rows.strides[1]) {
+      const uint8_t* pixel = row;
+      for (size_t t = 0; t < taps; t++, pixel += windows->pixel_stride) {
+        for (size_t v = 0; v < vectors; v++) {
+          totals[v] = join(pooling, totals[v], wasm_v128_load(pixel + v * 16));
+        }
+      }
+    }
+  }
+  for (size_t v = 0; v < vectors; v++) {
+    wasm_v128_store(to + at + v * 16, finish(pooling, totals[v], with));
+  }
+}
+
+INLINE void make_window_apart(enum pooling pooling, const struct pooling_apart* windows, const uint8_t* first,
+                              size_t planes, size_t height, size_t taps, const struct finish* with, size_t bytes,
+                              uint8_t* to) {
+  size_t i = 0;
+  for (; i + block * 16 <= bytes; i += block * 16) {
+    make_apart(pooling, windows, first, planes, height, taps, with, i, block, to);
+  }
+  for (; i < bytes; i += 16) { /* the last vector ends with the pixel */
+    make_apart(pooling, windows, first, planes, height, taps, with, i + 16 <= bytes ? i : bytes - 16, 1, to);
+  }
+}
+
+INLINE void make_windows_apart(enum pooling pooling, const struct pooling_apart* windows, struct finish with,
+                               size_t bytes, uint8_t* to, size_t step) {
+  const size_t planes = windows->rows.counts[0], height = windows->rows.counts[1];
+  ptrdiff_t start = windows->start;
+  for (size_t x = 0; x < windows->count; x++, start += (ptrdiff_t)windows->stride, to += step) {
+    const ptrdiff_t rest = windows->width - start, taps = (ptrdiff_t)windows->taps;
+    const ptrdiff_t begin = start < 0 ? -start : 0, end = rest < taps ? rest : taps;
+    const size_t inside = end > begin ? (size_t)(end - begin) : 0;
+    const uint8_t* first = windows->rows.first + (start + begin) * windows->pixel_stride;
+    if (pooling == pooling_mean) {
+      with.factor = wasm_v128_load32_splat(windows->factors + x);
+    }
+    if (planes == 1 && height == 2 && inside == 2) {
+      make_window_apart(pooling, windows, first, 1, 2, 2, &with, bytes, to);
+    } else {
+      make_window_apart(pooling, windows, first, planes, height, inside, &with, bytes, to);
+    }
+  }
+}
+
+void pooling_windows_apart(const struct pooling_constants* constants, const struct pooling_apart* windows, size_t bytes,
+                           uint8_t* to, size_t step) {
+  const struct finish with = {.min = wasm_f32x4_splat(constants->min), .max = wasm_f32x4_splat(constants->max)};
+  if (constants->pooling == pooling_maximum) {
+    make_windows_apart(pooling_maximum, windows, with, bytes, to, step);
+  } else {
+    make_windows_apart(pooling_mean, windows, with, bytes, to, step);
+  }
+}
+
 void pooling_argmax(const struct pooling_taps* taps, int64_t place, const int32_t strides[3], int64_t step,
                     int64_t* output, size_t channels) {
   for (size_t channel = 0; channel < channels; channel += 4) {

@@ -62,6 +62,25 @@ struct pooling_windows {
 void pooling_add_columns(const struct pooling_constants* constants, const struct pooling_windows* windows, size_t bytes,
                          uint8_t* to, size_t step);
 
+/* Windows along a row that share no pixel, straight from the rows of the image that they lie on. */
+struct pooling_apart {
+  struct pooling_rows rows; /* from column 0 on; at least one */
+  ptrdiff_t pixel_stride;   /* between columns */
+  ptrdiff_t start, width;   /* the column of the first window's first tap; how many columns there are */
+  size_t taps, stride;      /* side by side; columns from window to window */
+  size_t count;
+  const float* factors; /* as above */
+};
+
+/*
+ * Makes pixels of such windows: maxima or means of floats.
+ * @param bytes  of a pixel, at least pooling_slack
+ * @param to     the first of them
+ * @param step   from pixel to pixel there
+ */
+void pooling_windows_apart(const struct pooling_constants* constants, const struct pooling_apart* windows, size_t bytes,
+                           uint8_t* to, size_t step);
+
 /* The taps of a window that are inside the image; strides count floats. */
 struct pooling_taps {
   const float* first;

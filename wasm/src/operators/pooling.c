@@ -3,7 +3,7 @@
  *
  * A tile is a row of windows, or a part of one, of some channels. The rows that its windows lie on become one row in the
  * thread's scratch memory, with pixels that change nothing where the windows hang over the image, so that the windows along
- * that row are all alike.
+ * that row are all alike. Windows that share no pixel are made straight of the image.
  */
 #include "kernels/pooling.h"
 
@@ -29,6 +29,7 @@ struct pooling_instance {
   size_t counted_before[window_axes], counted_after[window_axes];
   size_t rows;                                /* of windows */
   size_t whole_begin, whole_end;              /* the windows of a row whose taps all count */
+  bool are_apart;                             /* windows, of which there is a kernel for such */
   size_t tile_windows, tile_channels;         /* at most */
   size_t tiles_of_windows, tiles_of_channels; /* of a row */
   size_t tiles_per_task;
@@ -128,6 +129,9 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   const ptrdiff_t end = (ptrdiff_t)(last->extent + instance->counted_after[window_axes - 1]);
   instance->whole_begin = first_window(last, -(ptrdiff_t)instance->counted_before[window_axes - 1]);
   instance->whole_end = first_window(last, end - last->dilation * ((ptrdiff_t)last->kernel - 1));
+  const enum pooling pooling = instance->state->constants.pooling;
+  instance->are_apart = last->dilation == 1 && (ptrdiff_t)last->kernel <= last->stride &&
+                        (pooling == pooling_maximum || pooling == pooling_mean);
   if (!instance->state->is_argmax) {
     make_tiles(instance);
     *workspace = pthreadpool_get_threads_count(pool) * instance->scratch_size;
@@ -254,16 +258,50 @@ static void find_factors(const struct pooling_instance* instance, const struct t
   }
 }
 
+/* Makes a tile of windows that share no pixel. */
+static void pool_apart(const struct pooling_instance* instance, const struct tile* tile, const struct view* views,
+                       const float* factors, uint8_t* output) {
+  const struct slide* slides = instance->slides;
+  const size_t element_size = instance->state->element_size;
+  const ptrdiff_t pixel = (ptrdiff_t)(instance->in_stride * element_size);
+  const ptrdiff_t row = (ptrdiff_t)slides[2].extent * pixel, plane = (ptrdiff_t)slides[1].extent * row;
+  const ptrdiff_t depth = (ptrdiff_t)(tile->place.image * slides[0].extent) + views[0].position;
+  const struct pooling_apart windows = {
+      .rows = {.first = instance->input + depth * plane + views[1].position * row +
+                        (ptrdiff_t)(tile->channel * element_size),
+               .counts = {views[0].taps, views[1].taps},
+               .strides = {slides[0].dilation * plane, slides[1].dilation * row}},
+      .pixel_stride = pixel,
+      .start = slides[2].offset + slides[2].stride * (ptrdiff_t)tile->window,
+      .width = (ptrdiff_t)slides[2].extent,
+      .taps = slides[2].kernel,
+      .stride = (size_t)slides[2].stride,
+      .count = tile->windows,
+      .factors = factors,
+  };
+  pooling_windows_apart(&instance->state->constants, &windows, tile->channels * element_size, output,
+                        instance->out_stride * element_size);
+}
+
 static void pool_tile(const struct pooling_instance* instance, const struct tile* tile, uint8_t* scratch) {
   const struct pooling_state* state = instance->state;
   const struct slide* slide = &instance->slides[window_axes - 1];
   const struct view views[] = {view_of(instance, 0, tile->place.at[0]), view_of(instance, 1, tile->place.at[1])};
-  make_row(instance, tile, views, scratch);
   const size_t pixel = tile->channels * state->element_size;
   float* factors = (float*)(scratch + instance->scratch_row);
   if (state->constants.pooling == pooling_mean) {
     find_factors(instance, tile, views[0].counted * views[1].counted, factors);
   }
+  const size_t row =
+      (tile->place.image * instance->slides[0].out_extent + tile->place.at[0]) * instance->slides[1].out_extent +
+      tile->place.at[1];
+  const size_t at = (row * slide->out_extent + tile->window) * instance->out_stride + tile->channel;
+  uint8_t* output = (uint8_t*)instance->output + at * state->element_size;
+  if (instance->are_apart && pixel >= pooling_slack && views[0].taps * views[1].taps > 0) {
+    pool_apart(instance, tile, views, factors, output);
+    return;
+  }
+  make_row(instance, tile, views, scratch);
   const struct pooling_windows windows = {
       .first = scratch,
       .taps = slide->kernel,
@@ -272,12 +310,7 @@ static void pool_tile(const struct pooling_instance* instance, const struct tile
       .count = tile->windows,
       .factors = factors,
   };
-  const size_t row =
-      (tile->place.image * instance->slides[0].out_extent + tile->place.at[0]) * instance->slides[1].out_extent +
-      tile->place.at[1];
-  const size_t at = (row * slide->out_extent + tile->window) * instance->out_stride + tile->channel;
-  pooling_add_columns(&state->constants, &windows, pixel, (uint8_t*)instance->output + at * state->element_size,
-                      instance->out_stride * state->element_size);
+  pooling_add_columns(&state->constants, &windows, pixel, output, instance->out_stride * state->element_size);
 }
 
 static void compute(void* context, size_t thread, size_t task) {
