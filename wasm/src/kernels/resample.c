@@ -201,17 +201,27 @@ bool resample_find_fours(const int32_t* firsts, const float* weights, size_t tap
   return true;
 }
 
+INLINE v128_t make_four(const float* row, const uint8_t* record, size_t taps) {
+  const struct four* four = (const struct four*)record;
+  const v128_t places = four->places;
+  const v128_t* planes = (const v128_t*)(four + 1);
+  const float* pixel = row + four->from;
+  v128_t sum = wasm_f32x4_mul(simd_pick_bytes(wasm_v128_load(pixel), places), planes[0]);
+  for (size_t t = 1; t < taps; t++) {
+    sum = simd_madd(simd_pick_bytes(wasm_v128_load(pixel + t), places), planes[t], sum);
+  }
+  return sum;
+}
+
 INLINE void make_fours(const float* row, const uint8_t* record, size_t taps, float* output, size_t columns) {
-  for (size_t i = 0; i < count_fours(columns); i++, record += four_size(taps)) {
-    const struct four* four = (const struct four*)record;
-    const v128_t places = four->places;
-    const v128_t* planes = (const v128_t*)(four + 1);
-    const float* pixel = row + four->from;
-    v128_t sum = wasm_f32x4_mul(simd_pick_bytes(wasm_v128_load(pixel), places), planes[0]);
-    for (size_t t = 1; t < taps; t++) {
-      sum = simd_madd(simd_pick_bytes(wasm_v128_load(pixel + t), places), planes[t], sum);
-    }
-    wasm_v128_store(output + four_column(i, columns), sum);
+  const size_t size = four_size(taps);
+  size_t x = 0;
+  for (; x + 8 <= columns; x += 8, record += 2 * size) {
+    wasm_v128_store(output + x, make_four(row, record, taps));
+    wasm_v128_store(output + x + 4, make_four(row, record + size, taps));
+  }
+  for (; x < columns; x += 4, record += size) {
+    wasm_v128_store(output + (x + 4 <= columns ? x : columns - 4), make_four(row, record, taps));
   }
 }
 

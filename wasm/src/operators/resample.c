@@ -201,9 +201,9 @@ static void compute(void* context, size_t thread, size_t task) {
     memset(scratch + rows->taps * columns->out_extent * instance->inner * sizeof(float), 0xFF,
            rows->taps * sizeof(size_t));
   }
+  size_t image = begin / rows->out_extent * rows->extent, y = begin % rows->out_extent;
+  float* output = instance->output + begin * columns->out_extent * instance->out_stride;
   for (size_t row = begin; row < end; row++) {
-    float* output = instance->output + row * columns->out_extent * instance->out_stride;
-    const size_t image = row / rows->out_extent * rows->extent, y = row % rows->out_extent;
     if (rows->taps == 0) {
       compute_columns(instance, input_row(instance, image + y), instance->in_stride, output, instance->out_stride);
     } else if (columns->taps == 0) {
@@ -213,6 +213,11 @@ static void compute(void* context, size_t thread, size_t task) {
       compute_columns(instance, (const float*)scratch, instance->inner, output, instance->out_stride);
     } else {
       add_kept_rows(instance, image, y, scratch, output);
+    }
+    output += columns->out_extent * instance->out_stride;
+    if (++y == rows->out_extent) {
+      image += rows->extent;
+      y = 0;
     }
   }
 }
