@@ -87,14 +87,15 @@ void winograd_transform_pixels(const float* const pixels[winograd_points], size_
   }
 }
 
-INLINE void multiply(size_t tiles, size_t in_channels, const float* pixels, const float* weights, float* to) {
+/* One point of a strip. */
+INLINE void multiply_point(size_t tiles, const float* pixels, const float* end, const float* weights, float* to) {
   v128_t sums[winograd_tiles][2];
 #pragma unroll
   for (size_t t = 0; t < tiles; t++) {
     sums[t][0] = sums[t][1] = wasm_f32x4_const_splat(0.0f);
   }
 #pragma clang loop unroll(disable)
-  for (const float* end = pixels + winograd_strip_size(in_channels); pixels != end;) {
+  do {
 #pragma unroll
     for (size_t c = 0; c < 4; c++) {
       const v128_t low = wasm_v128_load(weights + c * winograd_columns);
@@ -108,7 +109,7 @@ INLINE void multiply(size_t tiles, size_t in_channels, const float* pixels, cons
     }
     pixels += winograd_tiles * 4;
     weights += winograd_columns * 4;
-  }
+  } while (pixels != end);
 #pragma unroll
   for (size_t t = 0; t < tiles; t++) {
     wasm_v128_store(to + t * winograd_columns, sums[t][0]);
@@ -116,9 +117,25 @@ INLINE void multiply(size_t tiles, size_t in_channels, const float* pixels, cons
   }
 }
 
+INLINE void multiply(size_t tiles, size_t in_channels, size_t strips, const float* pixels, const float* weights,
+                     float* sums) {
+  const size_t strip_size = winograd_strip_size(in_channels);
+  for (size_t point = 0; point < winograd_points; point++) {
+    const float* strip = pixels + point * winograd_point_step;
+    float* to = sums + point * (winograd_tiles * winograd_columns);
+    for (size_t s = 0; s < strips; s++) {
+      multiply_point(tiles, strip, strip + strip_size, weights, to);
+      strip += strip_size;
+      to += winograd_sums_size;
+    }
+    weights += strip_size / winograd_tiles * winograd_columns;
+  }
+}
+
 #define MULTIPLY(tiles)                                                                                      \
-  static void multiply_##tiles(size_t in_channels, const float* pixels, const float* weights, float* sums) { \
-    multiply(tiles, in_channels, pixels, weights, sums);                                                     \
+  static void multiply_##tiles(size_t in_channels, size_t strips, const float* pixels, const float* weights, \
+                               float* sums) {                                                                \
+    multiply(tiles, in_channels, strips, pixels, weights, sums);                                             \
   }
 
 MULTIPLY(1)

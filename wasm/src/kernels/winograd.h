@@ -39,12 +39,13 @@ void winograd_transform_weights(const float* taps, size_t tap_step, float* trans
 void winograd_transform_pixels(const float* const pixels[winograd_points], size_t in_channels, float* transformed);
 
 /*
- * Sums products for one point.
- * @param pixels   a point of a strip
- * @param weights  [input channels rounded up to four, columns]
- * @param sums     receives [tiles, columns]
+ * Sums products for all points of some strips, for eight output channels.
+ * @param pixels   the first strip
+ * @param weights  [points, input channels rounded up to four, columns]
+ * @param sums     receives [strips, points, tiles, columns]
  */
-typedef void (*winograd_multiply)(size_t in_channels, const float* pixels, const float* weights, float* sums);
+typedef void (*winograd_multiply)(size_t in_channels, size_t strips, const float* pixels, const float* weights,
+                                  float* sums);
 
 /* For strips of 1, 2 and so on up to all tiles. */
 extern const winograd_multiply winograd_multiply_tiles[winograd_tiles];

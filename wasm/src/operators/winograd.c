@@ -180,10 +180,23 @@ static struct place place_of(const struct winograd_instance* instance, size_t ti
   return (struct place){row / instance->tile_rows, row % instance->tile_rows * 2, tile % instance->tile_columns * 2};
 }
 
-static void transform_tile(const struct winograd_instance* instance, size_t group, size_t tile, float* to) {
+/* The place of the tile behind. */
+static void advance(const struct winograd_instance* instance, struct place* place) {
+  place->column += 2;
+  if (place->column < instance->out_width) {
+    return;
+  }
+  place->column = 0;
+  place->row += 2;
+  if (place->row >= instance->out_height) {
+    place->row = 0;
+    place->image += 1;
+  }
+}
+
+static void transform_tile(const struct winograd_instance* instance, size_t group, struct place place, float* to) {
   const struct winograd_state* state = instance->state;
   const struct images* images = &instance->images;
-  const struct place place = place_of(instance, tile);
   const float* input = instance->input + group * state->in_channels;
   const float* pixels[winograd_points];
   for (size_t y = 0; y < 4; y++) {
@@ -199,21 +212,6 @@ static void transform_tile(const struct winograd_instance* instance, size_t grou
   winograd_transform_pixels(pixels, state->in_channels, to);
 }
 
-static struct winograd_outputs outputs_of(const struct winograd_instance* instance, size_t tile) {
-  const struct place place = place_of(instance, tile);
-  const size_t pixel = (place.image * instance->out_height + place.row) * instance->out_width + place.column;
-  const size_t step = instance->images.out_pixel_stride;
-  return (struct winograd_outputs){
-      .output = instance->output + pixel * step,
-      .row_step = instance->out_width * step,
-      .pixel_step = step,
-      .rows = place.row + 1 < instance->out_height ? 2 : 1,
-      .pixels = place.column + 1 < instance->out_width ? 2 : 1,
-      .min = instance->state->min,
-      .max = instance->state->max,
-  };
-}
-
 static size_t smaller(size_t a, size_t b) {
   return a < b ? a : b;
 }
@@ -223,23 +221,34 @@ static void compute_columns(const struct winograd_instance* instance, size_t gro
                             size_t tiles, const float* pixels, float* sums) {
   const struct winograd_state* state = instance->state;
   const size_t strip_size = winograd_strip_size(state->in_channels);
+  const size_t whole = tiles / winograd_tiles, left = tiles % winograd_tiles;
   const float* weights = weights_at(state, group, column);
-  for (size_t point = 0; point < winograd_points; point++) {
-    for (size_t done = 0; done < tiles; done += winograd_tiles) {
-      const size_t strip = done / winograd_tiles;
-      winograd_multiply_tiles[smaller(tiles - done, winograd_tiles) - 1](
-          state->in_channels, pixels + point * winograd_point_step + strip * strip_size,
-          weights + point * point_size(state),
-          sums + strip * winograd_sums_size + point * (winograd_tiles * winograd_columns));
-    }
+  if (whole != 0) {
+    winograd_multiply_tiles[winograd_tiles - 1](state->in_channels, whole, pixels, weights, sums);
   }
+  if (left != 0) {
+    winograd_multiply_tiles[left - 1](state->in_channels, 1, pixels + whole * strip_size, weights,
+                                      sums + whole * winograd_sums_size);
+  }
+  const size_t step = instance->images.out_pixel_stride;
+  struct winograd_outputs outputs = {
+      .row_step = instance->out_width * step,
+      .pixel_step = step,
+      .columns = state->out_channels - column,
+      .bias = bias_at(state, group) + column,
+      .min = state->min,
+      .max = state->max,
+  };
+  float* output = instance->output + group * state->out_channels + column;
+  struct place place = place_of(instance, first);
   for (size_t tile = 0; tile < tiles; tile++) {
-    struct winograd_outputs outputs = outputs_of(instance, first + tile);
-    outputs.output += group * state->out_channels + column;
-    outputs.columns = state->out_channels - column;
-    outputs.bias = bias_at(state, group) + column;
+    const size_t pixel = (place.image * instance->out_height + place.row) * instance->out_width + place.column;
+    outputs.output = output + pixel * step;
+    outputs.rows = place.row + 1 < instance->out_height ? 2 : 1;
+    outputs.pixels = place.column + 1 < instance->out_width ? 2 : 1;
     winograd_transform_sums(
         sums + tile / winograd_tiles * winograd_sums_size + tile % winograd_tiles * winograd_columns, &outputs);
+    advance(instance, &place);
   }
 }
 
@@ -253,9 +262,11 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const size_t end = smaller(first_column + instance->columns_per_task, state->out_channels);
   const size_t strip_size = winograd_strip_size(state->in_channels);
   float* pixels = instance->workspace + thread * scratch_size;
+  struct place place = place_of(instance, first);
   for (size_t tile = 0; tile < tiles; tile++) {
     float* strip = pixels + tile / winograd_tiles * strip_size;
-    transform_tile(instance, group, first + tile, strip + tile % winograd_tiles * 4);
+    transform_tile(instance, group, place, strip + tile % winograd_tiles * 4);
+    advance(instance, &place);
   }
   for (size_t column = first_column; column < end; column += winograd_columns) {
     for (size_t done = 0; done < tiles; done += strips_at_once * winograd_tiles) {

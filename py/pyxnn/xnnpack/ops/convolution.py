@@ -14,7 +14,7 @@ from pyxnn.xnnpack.ops import conditions, windows
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
-LEAST_CHANNELS, LEAST_PIXELS = 16, 36
+LEAST_CHANNELS, LEAST_PIXELS = 16, 25
 """Of a group and of an image: fewer aren't worth the transforms of minimal filtering, or read its larger weights in vain."""
 
 
