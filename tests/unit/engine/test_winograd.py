@@ -11,10 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnn import errors
-from pyxnn.engine import Kind
+from pyxnn.engine import Engine, Kind
 from tests.support.steps import run_step
+from tests.support.wasmtime_host import BINARY, WasmtimeHost
 
 INFINITY = float("inf")
+
+
+@pytest.fixture(scope="module", params=["relaxed", "simd"])
+def engine(request):
+    """Of both instruction sets."""
+    return Engine(WasmtimeHost(BINARY.with_name(f"pyxnn-{request.param}-single.wasm")))
 
 
 def parameters(groups, ins, outs, limits=(-INFINITY, INFINITY)):
