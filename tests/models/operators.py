@@ -138,11 +138,11 @@ def _model(
         [],
         constants,
     )
-    opsets = [helper.make_opsetid("", OPSET)]
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     known = {value.name: value for value in shape_inference.infer_shapes(model).graph.value_info}
     model.graph.output.append(known[run_up])
-    for name in results:  # onnx has no type for those of functions, which are as their input is
+    for name in results:  # onnx has no type for those of some, which are as their input is
         same = helper.make_tensor_value_info(name, FLOAT, _shape(inputs[0]))
         model.graph.output.append(known.get(name, same))
     return model
@@ -174,6 +174,29 @@ def _recurrent(
 def _attention(heads: int, queries: int, keys: int, size: int) -> tuple[str, Single]:
     query, key = (1, heads, queries, size), (1, heads, keys, size)
     return single("Attention", query, key, key, note=f"{keys}", work=16 * keys / size)
+
+
+def _few_bits(rows: int, bits: int, note: str, level: int = 0) -> tuple[str, Single]:
+    """A product with 4096 columns of as many weights, in blocks of 32."""
+    size, block = 4096, 32
+    random = np.random.default_rng(0)
+    parts = [(size, size // block, block * bits // 8), (size * size // block * bits // 8,)]
+    weights, zeros = (random.integers(0, 256, shape, np.uint8) for shape in parts)
+    return single(
+        "MatMulNBits",
+        (rows, size),
+        weights,
+        _weights(size * size // block),
+        zeros,
+        note=note,
+        work=size / (2 if level else 1) if rows > 1 else 0,  # one row is bound by memory
+        domain="com.microsoft",
+        K=size,
+        N=size,
+        bits=bits,
+        block_size=block,
+        accuracy_level=level,
+    )
 
 
 def _weights(*shape: int) -> NDArray[np.float32]:
@@ -317,6 +340,12 @@ OPERATORS: dict[str, Single] = dict(
         # Products of computed operands
         single("MatMul", (1, 12, 128, 32), (1, 12, 32, 128)),
         single("MatMul", (64, 16, 16), (64, 16, 16)),
+        # Products with weights of few bits
+        _few_bits(1, bits=4, note="4"),
+        _few_bits(1, bits=4, note="4_by_int8", level=4),
+        _few_bits(1, bits=8, note="8"),
+        _few_bits(32, bits=4, note="4"),
+        _few_bits(32, bits=4, note="4_by_int8", level=4),
         # Attention and recurrent layers
         _attention(heads=12, queries=128, keys=128, size=32),
         _attention(heads=6, queries=197, keys=197, size=64),

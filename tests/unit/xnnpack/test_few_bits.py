@@ -7,6 +7,7 @@ what native rounds.
 """
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +139,61 @@ def test_without_xnnpack():
     session = InferenceSession(data, providers=["CPUExecutionProvider"])
     (result,) = session.run(None, feeds)
     np.testing.assert_allclose(result, native.run_native(data, feeds)[0], atol=1e-4)
+
+
+def dequantized(random, op_type, dtype, zeros, size=32, users=1, **attributes):
+    """A product of five rows with weights that a DequantizeLinear makes, of three blocks a column."""
+    k, n = 96, 20
+    low, high = {"INT4": (-8, 7), "UINT4": (0, 15), "INT8": (-128, 127), "UINT8": (0, 255)}[dtype]
+    transposed = attributes.get("transB", 0)
+
+    def constant(name, *shape):
+        shape = shape[::-1] if transposed else shape
+        numbers = random.integers(low, high + 1, shape)
+        return helper.make_tensor(
+            name, getattr(onnx.TensorProto, dtype), shape, numbers.reshape(-1)
+        )
+
+    scales = random.uniform(0.5, 1, (k // size, n)).astype(np.float32) * 8 / (high - low)
+    tensors = [constant("w", k, n)]
+    if zeros:
+        tensors.append(constant("z", k // size, n))
+    inputs = ["w", "scales", *(["z"] if zeros else [])]
+    nodes = [helper.make_node("DequantizeLinear", inputs, ["d"], axis=transposed, block_size=size)]
+    more = ["c"] if op_type == "Gemm" else []
+    for user in range(users):
+        nodes.append(helper.make_node(op_type, ["a", "d", *more], [f"y{user}"], **attributes))
+    constants = {"scales": scales.T.copy() if transposed else scales}
+    if more:
+        constants["c"] = random.standard_normal(n).astype(np.float32)
+    feeds = {"a": random.standard_normal((5, k)).astype(np.float32)}
+    outputs = [f"y{user}" for user in range(users)]
+    data = onnx.ModelProto.FromString(native.build(nodes, feeds, outputs, constants, opset=21))
+    data.graph.initializer.extend(tensors)
+    return data.SerializeToString(), feeds
+
+
+def operators(data):
+    return [node.op_type for node in native.graph_of(data).nodes]
+
+
+@pytest.mark.parametrize("op_type", ["MatMul", "Gemm", "Gemm of transposed"])
+@pytest.mark.parametrize("dtype", ["INT4", "UINT4", "INT8", "UINT8"])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_dequantized_weights_stay_packed(op_type, dtype, zeros):
+    attributes = {"transB": 1} if op_type.endswith("transposed") else {}
+    case = dequantized(np.random.default_rng(0), op_type.split()[0], dtype, zeros, **attributes)
+    native.compare(*case, rtol=1e-5, atol=2e-3)
+    assert operators(case[0]) == ["MatMulNBits"]
+
+
+@pytest.mark.parametrize(
+    "how", [{"users": 2}, {"size": 24}, {"alpha": 0.5}, {"size": 96, "beta": 2.0}]
+)
+def test_dequantized_weights_that_become_floats(how):
+    case = dequantized(np.random.default_rng(0), "Gemm", "INT4", True, **how)
+    native.compare(*case, rtol=1e-5, atol=1e-3)
+    assert "MatMulNBits" not in operators(case[0])
 
 
 def test_refusals():
