@@ -59,7 +59,7 @@ def products(draw):
     bits, size = draw(st.sampled_from([4, 8])), draw(st.sampled_from([16, 32, 64, 128, 256]))
     return model(
         random,
-        draw(st.sampled_from([(1,), (1, 1), (2,), (3, 5), (8,), (2, 3, 4)])),
+        draw(st.sampled_from([(1,), (1, 1), (2,), (3, 5), (2, 3, 4), (40,)])),
         draw(st.integers(1, 150)),
         draw(st.integers(1, 40)),
         bits,
