@@ -176,9 +176,9 @@ def _attention(heads: int, queries: int, keys: int, size: int) -> tuple[str, Sin
     return single("Attention", query, key, key, note=f"{keys}", work=16 * keys / size)
 
 
-def _few_bits(rows: int, bits: int, note: str, level: int = 0) -> tuple[str, Single]:
-    """A product with 4096 columns of as many weights, in blocks of 32."""
-    size, block = 4096, 32
+def _few_bits(rows: int, size: int, bits: int, note: str, level: int = 0) -> tuple[str, Single]:
+    """A product with `size` columns of as many weights, in blocks of 32. One row is bound by memory, if caches hold less."""
+    block = 32
     random = np.random.default_rng(0)
     parts = [(size, size // block, block * bits // 8), (size * size // block * bits // 8,)]
     weights, zeros = (random.integers(0, 256, shape, np.uint8) for shape in parts)
@@ -189,7 +189,7 @@ def _few_bits(rows: int, bits: int, note: str, level: int = 0) -> tuple[str, Sin
         _weights(size * size // block),
         zeros,
         note=note,
-        work=size / (2 if level else 1) if rows > 1 else 0,  # one row is bound by memory
+        work=size / (2 if level else 1) if rows > 1 else 0,
         domain="com.microsoft",
         K=size,
         N=size,
@@ -341,11 +341,11 @@ OPERATORS: dict[str, Single] = dict(
         single("MatMul", (1, 12, 128, 32), (1, 12, 32, 128)),
         single("MatMul", (64, 16, 16), (64, 16, 16)),
         # Products with weights of few bits
-        _few_bits(1, bits=4, note="4"),
-        _few_bits(1, bits=4, note="4_by_int8", level=4),
-        _few_bits(1, bits=8, note="8"),
-        _few_bits(32, bits=4, note="4"),
-        _few_bits(32, bits=4, note="4_by_int8", level=4),
+        _few_bits(1, 8192, bits=4, note="4"),
+        _few_bits(1, 8192, bits=4, note="4_by_int8", level=4),
+        _few_bits(1, 6144, bits=8, note="8"),
+        _few_bits(32, 2048, bits=4, note="4"),
+        _few_bits(32, 2048, bits=4, note="4_by_int8", level=4),
         # Attention and recurrent layers
         _attention(heads=12, queries=128, keys=128, size=32),
         _attention(heads=6, queries=197, keys=197, size=64),
