@@ -147,6 +147,7 @@ PACKING = {
     "convolution": packing(
         "Conv", (2, 8, 9, 9), (64, 8, 3, 3), auto_pad="SAME_UPPER", strides=[2, 2]
     ),
+    "minimal": packing("Conv", (2, 32, 9, 9), (64, 32, 3, 3), auto_pad="SAME_UPPER"),
     "pixels": packing("Conv", (2, 64, 9, 9), (64, 64, 1, 1)),
     "depthwise": packing("Conv", (2, 64, 9, 9), (64, 1, 3, 3), group=64, auto_pad="SAME_LOWER"),
     "volumes": packing("Conv", (2, 8, 5, 4, 6), (32, 8, 3, 3, 3), pads=[1] * 6),
