@@ -33,6 +33,7 @@ class Lowering:
         known: see `Evaluator`.
         bounds: what the node at hand must clamp its result to; see `Operator.clamps`.
         packed: how often each initializer was asked for by those who need no elements of it in later plans.
+        is_whole: whether no step was left out; what one would have packed isn't.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Lowering:
         self.known = evaluator.known
         self.bounds: Bounds = NO_BOUNDS
         self.packed: Counter[str] = Counter()
+        self.is_whole = True
         self._graph = graph
         self._evaluator = evaluator
         self._label = Label("", "")
@@ -269,6 +271,8 @@ class Lowering:
                     key,
                 )
             )
+        else:
+            self.is_whole = False
         return output
 
     def arrange(self, value: Value, order: Order) -> Value:

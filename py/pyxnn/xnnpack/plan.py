@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class Plan:
         lowering = Lowering(graph, shapes, evaluator)
         for work in works:
             lowering.lower(work)
-        self.packed = lowering.packed
+        self.packed = lowering.packed if lowering.is_whole else Counter()
         given = {name: lowering.result(name) for name in outputs}
         evaluator.end()
         steps, inputs, results = slabs.join(lowering.steps, lowering.inputs, given)

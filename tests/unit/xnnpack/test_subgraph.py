@@ -189,6 +189,19 @@ PACKING = {
 }
 
 
+def test_weights_stay_while_nothing_has_packed_them():
+    """A batch of none leaves its steps out; the next plan packs."""
+    nodes, shape, constants = packing("Conv", (1, 4, 9, 9), (8, 4, 3, 3))
+    x = random(0, shape)
+    data = native.build(nodes, {"x": x}, ["y"], constants, dynamic=True)
+    part = native.subgraph(data)
+    assert part.run({"x": x[:0]})["y"].shape == (0, 8, 7, 7)
+    np.testing.assert_allclose(
+        part.run({"x": x})["y"], native.run_native(data, {"x": x})[0], atol=1e-4
+    )
+    part.close()
+
+
 @pytest.mark.parametrize("name", PACKING)
 def test_weights_are_let_go_of_when_shapes_are_dynamic(name):
     """Plans for other shapes get on with what the engine has packed, and it is there once."""
