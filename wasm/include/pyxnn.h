@@ -484,6 +484,32 @@ enum pyxnn_kind {
    * refs: a, b, output
    */
   pyxnn_batch_matmul_qs8 = 50,
+  /*
+   * Softmax of int8 rows, or its logarithm, by a kernel of ours: the result times steps, rounded to nearest, ties to even, +
+   * out_zero, kept between min and max.
+   * params: enum pyxnn_softmax_type (not hardmax) in_scale(f) steps(f) out_zero min max (signed)
+   * dims: rows length
+   * refs: input, output
+   */
+  pyxnn_softmax_qs8 = 51,
+  /*
+   * int8 rows normalized by a kernel of ours: (x - center) / sqrt(mean of its squares + epsilon) * scale + bias, rounded to nearest,
+   * ties to even, + out_zero, kept between min and max. The center is the row's mean, or in_zero.
+   * params: length (of a row) centered (1: by the mean) in_zero (signed) epsilon(f) out_zero min max (signed)
+   * weights: scale (float [length]), bias (float [length])
+   * dims: rows
+   * refs: input, output
+   */
+  pyxnn_normalize_qs8 = 52,
+  /*
+   * Means of windows over up to three axes of int8 images, by a kernel of ours: factor * (the sum of the taps inside - as many
+   * in_zero) / how many taps count, rounded to nearest, ties to even, + out_zero, kept between min and max. A window has 256
+   * taps at most.
+   * params: in_zero (signed) factor(f) out_zero min max (signed)
+   * dims: batch channels, for each axis what pyxnn_pool has
+   * refs: input, output
+   */
+  pyxnn_mean_pool_qs8 = 53,
 };
 
 enum pyxnn_binary_type {

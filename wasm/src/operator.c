@@ -57,6 +57,9 @@ static const struct operator_type* const types[] = {
     [pyxnn_rotary] = &rotary_type,
     [pyxnn_winograd] = &winograd_type,
     [pyxnn_batch_matmul_qs8] = &batch_matmul_qs8_type,
+    [pyxnn_softmax_qs8] = &softmax_qs8_type,
+    [pyxnn_normalize_qs8] = &normalize_qs8_type,
+    [pyxnn_mean_pool_qs8] = &mean_pool_qs8_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -176,6 +176,9 @@ extern const struct operator_type mean_qs8_type;
 extern const struct operator_type rotary_type;
 extern const struct operator_type winograd_type;
 extern const struct operator_type batch_matmul_qs8_type;
+extern const struct operator_type softmax_qs8_type;
+extern const struct operator_type normalize_qs8_type;
+extern const struct operator_type mean_pool_qs8_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

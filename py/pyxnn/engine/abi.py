@@ -72,6 +72,9 @@ class Kind(IntEnum):
     ROTARY = 48
     WINOGRAD = 49
     BATCH_MATMUL_QS8 = 50
+    SOFTMAX_QS8 = 51
+    NORMALIZE_QS8 = 52
+    MEAN_POOL_QS8 = 53
 
 
 class BinaryType(IntEnum):

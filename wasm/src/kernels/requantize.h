@@ -43,13 +43,17 @@ static inline struct requantizer requantizer_of(int8_t zero_point, int8_t min, i
 }
 
 /*
- * Four sums as rounded int32s, zero point included. The rounder leaves numbers below 2^22 in magnitude rounded to integers,
+ * Four floats as rounded int32s, zero point included. The rounder leaves numbers below 2^22 in magnitude rounded to integers,
  * ties to even, in its low bits. Those beyond stay large, if inexact, as the bits of positive floats are in order.
  */
+static inline __attribute__((always_inline)) v128_t requantize_floats(const struct requantizer* to, v128_t scaled) {
+  return wasm_i32x4_sub(wasm_f32x4_add(scaled, to->rounder), to->magic);
+}
+
+/* The same of sums. */
 static inline __attribute__((always_inline)) v128_t requantize_four(const struct requantizer* to, v128_t sums,
                                                                     v128_t multipliers) {
-  const v128_t scaled = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sums), multipliers);
-  return wasm_i32x4_sub(wasm_f32x4_add(scaled, to->rounder), to->magic);
+  return requantize_floats(to, wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sums), multipliers));
 }
 
 /* The sums of eight columns, and their multipliers. */

@@ -34,9 +34,9 @@ from pyxnn.xnnpack.kernels.integers import (
 from pyxnn.xnnpack.kernels.matmul import batch_matmul, fully_connected, matmul_nbits
 from pyxnn.xnnpack.kernels.movement import concat, cut, expand, pad, pad_pixels, repeat, transpose
 from pyxnn.xnnpack.kernels.nest import nest_words
-from pyxnn.xnnpack.kernels.normalization import local_response, normalize
+from pyxnn.xnnpack.kernels.normalization import local_response, normalize, normalize_qs8
 from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
-from pyxnn.xnnpack.kernels.pooling import pool, roi_align, roi_pool
+from pyxnn.xnnpack.kernels.pooling import mean_pool_qs8, pool, roi_align, roi_pool
 from pyxnn.xnnpack.kernels.quantization import binary_qs8, dequantize, lookup, mean_qs8, quantize
 from pyxnn.xnnpack.kernels.quantized import (
     Requantization,
@@ -48,7 +48,7 @@ from pyxnn.xnnpack.kernels.quantized import (
 from pyxnn.xnnpack.kernels.recurrent import RECURRENT_UNITS, recurrent
 from pyxnn.xnnpack.kernels.reduction import reduce
 from pyxnn.xnnpack.kernels.resampling import Taps, grid_sample, resample
-from pyxnn.xnnpack.kernels.softmax import softmax
+from pyxnn.xnnpack.kernels.softmax import softmax, softmax_qs8
 from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, PIXEL, Slide, Window
 
 __all__ = [
@@ -94,10 +94,12 @@ __all__ = [
     "lookup",
     "matmul_integer",
     "matmul_nbits",
+    "mean_pool_qs8",
     "mean_qs8",
     "minimal_convolution",
     "nest_words",
     "normalize",
+    "normalize_qs8",
     "pad",
     "pad_pixels",
     "pick",
@@ -115,6 +117,7 @@ __all__ = [
     "scatter_slices",
     "select",
     "softmax",
+    "softmax_qs8",
     "tensor_scatter",
     "top_k",
     "transpose",

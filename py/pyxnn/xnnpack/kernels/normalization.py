@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pyxnn.engine import Kind, NormalizeType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import Quantized, Value
 
 if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
@@ -48,3 +51,41 @@ def local_response(
         sizes = [x.size // max(x.shape[1], 1), x.shape[1], 1]
     params = [*sides, alpha, beta, bias]
     return ctx.step(Kind.LOCAL_RESPONSE, params, sizes, [x], ctx.new(x.shape, x.order))
+
+
+def normalize_qs8(
+    ctx: Lowering,
+    x: Quantized,
+    axis: int,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    epsilon: float,
+    key: Hashable,
+    limits: tuple[int, int, int],
+    *,
+    is_centered: bool,
+) -> Value:
+    """An int8 tensor normalized over the axes from `axis` on, as int8.
+
+    Args:
+        scale, bias: of the extents of these axes; in steps of the result.
+        key: tells scale and bias apart from those of other steps.
+        limits: the zero point of the result, and bounds of its integers.
+        is_centered: whether the mean is taken off.
+    """
+    integers = ctx.row_major(x.integers)
+    in_scale, in_zero = x.quantization.scale, x.quantization.zero_point
+    signed = [number & 0xFFFFFFFF for number in limits]
+    squared = epsilon / float(in_scale) ** 2
+    params = [scale.size, int(is_centered), int(in_zero) & 0xFFFFFFFF, squared, *signed]
+    output = ctx.new(integers.shape, integers.order, integers.dtype)
+    return ctx.step(
+        Kind.NORMALIZE_QS8,
+        params,
+        [math.prod(integers.shape[:axis])],
+        [integers],
+        output,
+        kernel=scale,
+        bias=bias,
+        key=key,
+    )

@@ -12,7 +12,7 @@ from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds
 from pyxnn.xnnpack.kernels.cast import element
 from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, STILL, Slide
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import Quantized, Value
 
 if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
@@ -36,10 +36,7 @@ def pool(
     """
     x = ctx.arrange(x, layout.channels_last(x.rank))
     batch, channels = x.shape[:2]
-    missing = MAX_SLIDES - len(slides)
-    beyond = [(0, 0)] * missing + list(counted or [(0, 0)] * len(slides))
-    axes = zip([STILL] * missing + list(slides), beyond, strict=True)
-    words = [word for slide, pair in axes for word in (*slide.words, *pair)]
+    words = _slide_words(slides, counted)
     is_place = type in (PoolType.POOL_ARGMAX, PoolType.POOL_ARGMAX_COLUMN_MAJOR)
     shape = (batch, channels, *(slide.out_extent for slide in slides))
     output = ctx.new(shape, x.order, np.dtype(np.int64) if is_place else x.dtype)
@@ -47,6 +44,38 @@ def pool(
         bounds = bounds.then(Bounds(*map(float, (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max))))
     params = [type, element(x.dtype), float(power), *bounds]
     return ctx.step(Kind.POOL, params, [batch, *[channels] * 3, *words], [x], output)
+
+
+def mean_pool_qs8(
+    ctx: Lowering,
+    x: Quantized,
+    slides: Sequence[Slide],
+    factor: float,
+    limits: tuple[int, int, int],
+    counted: Sequence[tuple[int, int]] = (),
+) -> Value:
+    """The means of windows of 256 taps at most over the axes of int8 (N, C, ...), of which there may be three.
+
+    Args:
+        factor: the scale of the input over that of the result.
+        limits: the zero point of the result, and bounds of its integers.
+        counted: as `pool` has it.
+    """
+    integers = ctx.arrange(x.integers, layout.channels_last(x.integers.rank))
+    shape = (*integers.shape[:2], *(slide.out_extent for slide in slides))
+    signed = [number & 0xFFFFFFFF for number in limits]
+    params = [int(x.quantization.zero_point) & 0xFFFFFFFF, factor, *signed]
+    dims = [*shape[:2], *_slide_words(slides, counted)]
+    output = ctx.new(shape, integers.order, integers.dtype)
+    return ctx.step(Kind.MEAN_POOL_QS8, params, dims, [integers], output)
+
+
+def _slide_words(slides: Sequence[Slide], counted: Sequence[tuple[int, int]]) -> list[int]:
+    """For each of three axes how the window slides, and how many pixels beyond the image count."""
+    missing = MAX_SLIDES - len(slides)
+    beyond = [(0, 0)] * missing + list(counted or [(0, 0)] * len(slides))
+    axes = zip([STILL] * missing + list(slides), beyond, strict=True)
+    return [word for slide, pair in axes for word in (*slide.words, *pair)]
 
 
 def roi_align(

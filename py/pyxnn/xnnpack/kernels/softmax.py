@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyxnn.engine import Kind, SoftmaxType
+from pyxnn.quantization import Quantization
+from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.kernels.nest import along
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import Quantized, Value
 
 if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
@@ -19,3 +21,27 @@ def softmax(ctx: Lowering, type: SoftmaxType, x: Value, axis: int) -> Value:
     if type == SoftmaxType.SOFTMAX_ITSELF and inner == 1:
         return ctx.step(Kind.SOFTMAX, [], [outer, channels, channels, channels], [x], output)
     return ctx.step(Kind.AXIS_SOFTMAX, [type], [outer, channels, inner], [x], output)
+
+
+def softmax_qs8(
+    ctx: Lowering,
+    type: SoftmaxType,
+    x: Quantized,
+    axis: int,
+    target: Quantization,
+    limits: tuple[int, int, int],
+) -> Value:
+    """The softmax of an int8 tensor along an axis, or its logarithm, as int8.
+
+    Args:
+        type: not HARDMAX.
+        target: what the result's integers stand for.
+        limits: the zero point of the result, and bounds of its integers.
+    """
+    integers = ctx.arrange(x.integers, layout.axis_last(x.integers.order, axis))
+    signed = [number & 0xFFFFFFFF for number in limits]
+    params = [type, float(x.quantization.scale), 1 / float(target.scale), *signed]
+    length = integers.shape[axis]
+    dims = [integers.size // max(length, 1), length]
+    output = ctx.new(integers.shape, integers.order, integers.dtype)
+    return ctx.step(Kind.SOFTMAX_QS8, params, dims, [integers], output)

@@ -4,6 +4,24 @@ Activations are int8 of one scale and one zero point, weights int8 with a scale 
 has made int8 of uint8. What no lowering here takes runs on floats.
 """
 
-from pyxnn.xnnpack.ops.quantized import convolution, deconvolution, elementwise, matmul, reduction
+from pyxnn.xnnpack.ops.quantized import (
+    convolution,
+    deconvolution,
+    elementwise,
+    matmul,
+    normalization,
+    pooling,
+    reduction,
+    softmax,
+)
 
-__all__ = ["convolution", "deconvolution", "elementwise", "matmul", "reduction"]
+__all__ = [
+    "convolution",
+    "deconvolution",
+    "elementwise",
+    "matmul",
+    "normalization",
+    "pooling",
+    "reduction",
+    "softmax",
+]
