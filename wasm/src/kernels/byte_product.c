@@ -17,7 +17,30 @@ static void pack_together(const uint8_t* from, size_t step, size_t depth, v128_t
   }
 }
 
-INLINE void pack_column(const uint8_t* from, size_t step, size_t depth, uint8_t flip, int8_t* packed) {
+/* Eight whole columns whose depths lie side by side; returns how many depths it has packed. */
+static size_t pack_apart(const uint8_t* from, size_t step, size_t depth, v128_t flip, int8_t* packed) {
+  size_t i = 0;
+  for (; i + 8 <= depth; i += 8) {
+    v128_t halves[2][2]; /* of four columns each, their first and last two pairs */
+    for (size_t half = 0; half < 2; half++) {
+      const uint8_t* bytes = from + half * 4 * step + i;
+      const v128_t a = wasm_v128_load64_zero(bytes), b = wasm_v128_load64_zero(bytes + step);
+      const v128_t c = wasm_v128_load64_zero(bytes + 2 * step), d = wasm_v128_load64_zero(bytes + 3 * step);
+      const v128_t ab = wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+      const v128_t cd = wasm_i16x8_shuffle(c, d, 0, 8, 1, 9, 2, 10, 3, 11);
+      halves[half][0] = wasm_v128_xor(wasm_i32x4_shuffle(ab, cd, 0, 4, 1, 5), flip);
+      halves[half][1] = wasm_v128_xor(wasm_i32x4_shuffle(ab, cd, 2, 6, 3, 7), flip);
+    }
+    for (size_t pairs = 0; pairs < 2; pairs++) {
+      int8_t* to = packed + (i + 4 * pairs) * product_columns;
+      wasm_v128_store(to, wasm_i64x2_shuffle(halves[0][pairs], halves[1][pairs], 0, 2));
+      wasm_v128_store(to + 2 * product_columns, wasm_i64x2_shuffle(halves[0][pairs], halves[1][pairs], 1, 3));
+    }
+  }
+  return i;
+}
+
+static void pack_column(const uint8_t* from, size_t step, size_t depth, uint8_t flip, int8_t* packed) {
   for (size_t i = 0; i < depth; i++) {
     packed[i / 2 * 2 * product_columns + i % 2] = (int8_t)(from[i * step] ^ flip);
   }
@@ -30,13 +53,12 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
   if (columns == product_columns && from->step == 1 && depth % 2 == 0) {
     pack_together(from->bytes, from->depth_step, depth, wasm_u8x16_splat(flip), packed);
   } else {
+    const size_t done = columns == product_columns && from->depth_step == 1
+                            ? pack_apart(from->bytes, from->step, depth, wasm_u8x16_splat(flip), packed)
+                            : 0;
     for (size_t column = 0; column < columns; column++) {
-      const uint8_t* bytes = from->bytes + column * from->step;
-      if (from->depth_step == 1) {
-        pack_column(bytes, 1, depth, flip, packed + 2 * column);
-      } else {
-        pack_column(bytes, from->depth_step, depth, flip, packed + 2 * column);
-      }
+      pack_column(from->bytes + column * from->step + done * from->depth_step, from->depth_step, depth - done, flip,
+                  packed + done * product_columns + 2 * column);
     }
   }
   v128_t low = wasm_i32x4_const_splat(0), high = low;
