@@ -27,7 +27,7 @@ Case = tuple[bytes, dict[str, np.ndarray]]
 
 
 class Maker:
-    """A graph that grows; `values` are what there is so far, constants left out."""
+    """A graph that grows; `values` are the floats that there are so far, constants left out."""
 
     def __init__(self, draw: Any) -> None:
         self.draw = draw
@@ -36,6 +36,7 @@ class Maker:
         self.feeds: dict[str, np.ndarray] = {}
         self.constants: dict[str, np.ndarray] = {}
         self.values: dict[str, np.ndarray] = {}
+        self.booleans: dict[str, np.ndarray] = {}
         for name in ("a", "b")[: draw(st.integers(1, 2))]:
             rank = draw(st.sampled_from([4, 4, 3, 2]))
             shape = draw(st.tuples(st.integers(1, 2), *[st.integers(1, 6)] * (rank - 1)))
@@ -73,7 +74,7 @@ class Maker:
         """Adds a node, unless its results are too large, empty or no numbers; returns their names."""
         names = [f"v{len(self.nodes)}_{place}" for place in range(outputs)]
         node = helper.make_node(op_type, inputs, names, **attributes)
-        known = {**self.constants, **self.values}
+        known = {**self.constants, **self.values, **self.booleans}
         evaluator = ReferenceEvaluator(node, opsets={"": OPSET})
         results = evaluator.run(None, {name: known[name] for name in inputs if name})
         for result in results:
@@ -83,6 +84,17 @@ class Maker:
         self.nodes.append(node)
         self.values.update(zip(names, map(np.asarray, results), strict=True))
         return names
+
+    def boolean(self, op_type: str, inputs: list[str]) -> str:
+        """Adds a node that gives booleans, which nobody else picks; returns their name."""
+        name = f"v{len(self.nodes)}_0"
+        node = helper.make_node(op_type, inputs, [name])
+        known = {**self.constants, **self.values, **self.booleans}
+        evaluator = ReferenceEvaluator(node, opsets={"": OPSET})
+        (result,) = evaluator.run(None, {name: known[name] for name in inputs})
+        self.nodes.append(node)
+        self.booleans[name] = result
+        return name
 
 
 Draw = Callable[[Maker, str], object]
@@ -287,6 +299,138 @@ def _reduce(make: Maker, op_type: str) -> None:
         make.node(op_type, [x, axes], keepdims=make.any(0, 1))
 
 
+def _where(make: Maker, op_type: str) -> None:
+    x = make.pick()
+    shape = make.values[x].shape
+    y = make.alike(lambda other: _broadcast(shape, other))
+    chosen = make.random.random(shape[-2:]) > 0.5
+    make.node(op_type, [make.constant(chosen), *make.draw(st.permutations([x, y]))])
+
+
+def _compare(make: Maker, op_type: str) -> None:
+    """A comparison, whose result chooses or is a factor: of what is fed, since both sides have the same of it."""
+    x = make.any(*make.feeds)
+    y = make.any(*make.feeds)
+    if not _broadcast(make.values[x].shape, make.values[y].shape):
+        y = make.constant(np.float32(0))
+    test = make.boolean(make.any("Less", "GreaterOrEqual"), [x, y])
+    if make.any(True, False):
+        make.node("Where", [test, x, y])
+    else:
+        make.node("Cast", [test], to=onnx.TensorProto.FLOAT)
+
+
+def _prelu(make: Maker, op_type: str) -> None:
+    x = make.pick(2, 3, 4)
+    if x is not None:
+        shape = make.values[x].shape
+        slope = (
+            make.weights(shape[1], *[1] * (len(shape) - 2)) if len(shape) > 2 else make.weights(1)
+        )
+        make.node(op_type, [x, slope])
+
+
+def _instance_norm(make: Maker, op_type: str) -> None:
+    x = make.pick(3, 4)
+    if x is not None and np.prod(make.values[x].shape[2:]) > 1:
+        channels = make.values[x].shape[1]
+        make.node(op_type, [x, make.weights(channels), make.weights(channels)], epsilon=0.1)
+
+
+def _chain(make: Maker, x: str, *steps: tuple[str, list[int | str], dict[str, Any]]) -> None:
+    """Nodes whose inputs are names, or places in the sequence of `x` and their results."""
+    made = [x]
+    for op_type, inputs, attributes in steps:
+        names = [made[one] if isinstance(one, int) else one for one in inputs]
+        results = make.node(op_type, names, **attributes)
+        if not results:
+            return
+        made += results
+
+
+def _layer_norm_of_primitives(make: Maker, op_type: str) -> None:
+    x = make.pick(2, 3, 4)
+    if x is None:
+        return
+    row = make.values[x].shape[-1]
+    two, epsilon = (make.constant(np.float32(number)) for number in (2, 0.1))
+    axes = make.constant(np.array([-1]))
+    _chain(
+        make,
+        x,
+        ("ReduceMean", [0, axes], {}),
+        ("Sub", [0, 1], {}),
+        ("Pow", [2, two], {}),
+        ("ReduceMean", [3, axes], {}),
+        ("Add", [4, epsilon], {}),
+        ("Sqrt", [5], {}),
+        ("Div", [2, 6], {}),
+        ("Mul", [7, make.weights(row)], {}),
+        ("Add", [8, make.weights(row)], {}),
+    )
+
+
+def _gelu_of_primitives(make: Maker, op_type: str) -> None:
+    root, one, half = (make.constant(np.float32(number)) for number in (2**0.5, 1, 0.5))
+    steps = ("Div", [0, root]), ("Erf", [1]), ("Add", [2, one]), ("Mul", [0, 3]), ("Mul", [4, half])
+    _chain(make, make.pick(), *((op_type, inputs, {}) for op_type, inputs in steps))
+
+
+def _attention_of_primitives(make: Maker, op_type: str) -> None:
+    """Queries, keys and values are one value."""
+    x = make.pick(3, 4)
+    if x is None:
+        return
+    *outer, rows, size = make.values[x].shape
+    axes = [*range(len(outer)), len(outer) + 1, len(outer)]
+    scale = make.constant(np.float32(size**-0.5))
+    masked = make.any(True, False)
+    mask = make.constant(make.random.standard_normal(rows).astype(np.float32))
+    _chain(
+        make,
+        x,
+        ("Transpose", [0], {"perm": axes}),
+        ("MatMul", [0, 1], {}),
+        ("Mul", [2, scale], {}),
+        *([("Add", [3, mask], {})] if masked else []),
+        ("Softmax", [-1], {"axis": -1}),
+        ("MatMul", [-1, 0], {}),
+    )
+
+
+def _depth_to_space(make: Maker, op_type: str) -> None:
+    x = make.pick(4)
+    if x is None:
+        return
+    _, channels, height, width = make.values[x].shape
+    if op_type == "DepthToSpace" and channels % 4 == 0:
+        make.node(op_type, [x], blocksize=2, mode=make.any("DCR", "CRD"))
+    elif op_type == "SpaceToDepth" and height % 2 == width % 2 == 0:
+        make.node(op_type, [x], blocksize=2)
+
+
+def _tile(make: Maker, op_type: str) -> None:
+    x = make.pick(1, 2, 3)
+    if x is not None:
+        repeats = [make.any(1, 2) for _ in make.values[x].shape]
+        make.node(op_type, [x, make.constant(np.array(repeats, np.int64))])
+
+
+def _cum_sum(make: Maker, op_type: str) -> None:
+    x = make.pick(1, 2, 3, 4)
+    if x is not None:
+        axis = make.constant(np.array(make.axis(x)))
+        make.node(op_type, [x, axis], reverse=make.any(0, 1), exclusive=make.any(0, 1))
+
+
+def _lstm(make: Maker, op_type: str) -> None:
+    """A layer over rows, whose hidden states are used, and the last ones."""
+    x = make.pick(3)
+    if x is not None:
+        weights = [make.weights(1, 12, make.values[x].shape[2]), make.weights(1, 12, 3)]
+        make.node(op_type, [x, *weights], 3, hidden_size=3)
+
+
 def _softmax(make: Maker, op_type: str) -> None:
     x = make.pick(1, 2, 3, 4)
     if x is not None:
@@ -326,10 +470,14 @@ def _scatter(make: Maker, op_type: str) -> None:
 OPERATORS: dict[str, Draw] = {
     **dict.fromkeys(("Abs", "Exp", "Neg", "Relu", "Sigmoid", "Softplus", "Tanh"), _unary()),
     **dict.fromkeys(("Elu", "HardSwish", "Identity", "LeakyRelu", "Mish"), _unary()),
+    **dict.fromkeys(("Cos", "Erf", "Selu", "Sin", "Softsign"), _unary()),
     "HardSigmoid": _unary(alpha=1 / 6),
     "Cast": _unary(to=onnx.TensorProto.FLOAT),
     **dict.fromkeys(("Add", "Add", "Max", "Min", "Mul", "Sub"), _binary),
     "Clip": _clip,
+    "PRelu": _prelu,
+    "Where": _where,
+    "comparison": _compare,
     "x * sigmoid(x)": _swish,
     "x * relu6(x + 3) / 6": _hard_swish,
     **dict.fromkeys(("Conv", "ConvTranspose"), _conv),
@@ -337,6 +485,11 @@ OPERATORS: dict[str, Draw] = {
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
+    "InstanceNormalization": _instance_norm,
+    "layer normalization": _layer_norm_of_primitives,
+    "gelu": _gelu_of_primitives,
+    "attention": _attention_of_primitives,
+    "LSTM": _lstm,
     "MatMul": _matmul,
     "Gemm": _gemm,
     "Einsum": _einsum,
@@ -351,7 +504,11 @@ OPERATORS: dict[str, Draw] = {
     "Pad": _pad,
     "Resize": _resize,
     "Expand": _expand,
+    "Tile": _tile,
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _depth_to_space),
+    "CumSum": _cum_sum,
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceSum"), _reduce),
+    **dict.fromkeys(("ReduceL2", "ReduceLogSumExp", "ReduceMin", "ReduceSumSquare"), _reduce),
     **dict.fromkeys(("LogSoftmax", "Softmax"), _softmax),
 }
 
@@ -373,6 +530,12 @@ def graphs(draw: Any, most: int = 30) -> Case:
     feeds = {name: array for name, array in make.feeds.items() if name in used}
     constants = {name: array for name, array in make.constants.items() if name in used}
     data = native.build(
-        make.nodes, feeds, outputs, constants, opset=OPSET, dynamic=draw(st.booleans())
+        make.nodes,
+        feeds,
+        outputs,
+        constants,
+        opset=OPSET,
+        dynamic=draw(st.booleans()),
+        dtype=tuple(np.bool_ if name in make.booleans else np.float32 for name in outputs),
     )
     return data, feeds

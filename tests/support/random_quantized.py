@@ -56,7 +56,8 @@ class _Quantizer:
             node.input.extend(inputs)
             self._nodes.append(node)
             for name in filter(None, node.output):
-                if name not in outputs and self._random.random() < 0.85:
+                is_float = self._values[name].dtype == np.float32
+                if is_float and name not in outputs and self._random.random() < 0.85:
                     names[name] = self._through(name)
         del graph.node[:]
         graph.node.extend(self._nodes)

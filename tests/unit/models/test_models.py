@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.models.flops import flops
 from tests.models.mobilenet_v2 import mobilenet_v2
 from tests.models.resnet50 import resnet50
 from tests.models.zoo import ZOO
+from tests.support import native
 
 
 def outputs(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
@@ -74,6 +76,26 @@ def test_outputs_depend_on_inputs(name: str) -> None:
         assert value.shape != other.shape or np.abs(value - other).max() > 0.01
         if value.dtype == np.float32:
             assert 0.05 < value.std() < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "norms"),
+    [
+        ("bert_base", 2, 5),
+        ("minilm_fp16", 6, 13),
+        ("gpt2", 2, 5),
+        ("vit_small", 4, 9),
+        ("whisper_encoder", 2, 5),
+    ],
+)
+def test_transformers_fuse(name: str, layers: int, norms: int) -> None:
+    """Attention, Gelu and normalizations are found in what PyTorch exports."""
+    entry = ZOO[name]
+    nodes = native.graph_of(entry.make(**entry.small).SerializeToString()).nodes
+    counts = Counter(node.op_type for node in nodes)
+    assert counts["Attention"] == layers <= counts["Gelu"]
+    assert counts["LayerNormalization"] == norms
+    assert not counts.keys() & {"Softmax", "Erf", "Pow", "Sqrt", "ReduceMean", "Div"}
 
 
 def test_flops_by_hand() -> None:

@@ -238,7 +238,7 @@ def test_relu_before_a_quantization_of_no_negative_numbers_goes() -> None:
     )
 
 
-@pytest.mark.parametrize("case", ["zero point", "another user"])
+@pytest.mark.parametrize("case", ["zero point", "another user", "output"])
 def test_relu_stays(case: str) -> None:
     zero = "u3" if case == "zero point" else "u0"
     nodes = [
@@ -246,5 +246,7 @@ def test_relu_stays(case: str) -> None:
         quantize("r", "q", zero=zero),
         dequantize("q", "y", zero=zero),
     ]
-    outputs = ["y", "r"] if case == "another user" else ["y"]
+    if case == "another user":
+        nodes.append(node("Neg", ["r"], ["z"]))
+    outputs = ["y", *{"another user": ["z"], "output": ["r"]}.get(case, [])]
     assert "Relu" in ops(after(nodes, outputs))

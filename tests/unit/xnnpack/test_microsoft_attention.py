@@ -377,3 +377,33 @@ def test_group_query_attention_with_norms():
     node = helper.make_node("GroupQueryAttention", inputs, ["y"], domain=DOMAIN, **attributes)
     data = native.build([node], feeds, ["y"], domains={DOMAIN: 1})
     np.testing.assert_allclose(got, native.run_native(data, feeds)[0], **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("rows", "past", "lengths", "ids"),
+    [
+        (5, 0, [5, 5], [[0, 1, 2, 3, 4]] * 2),
+        (1, 6, [7, 7], [[6], [6]]),
+        (1, 12, [9, 3], [[9], [1]]),
+    ],
+)
+def test_group_query_attention_with_places(rows, past, lengths, ids):
+    grouped(2, rows, past, lengths, {9: ("ids", np.array(ids))}, do_rotary=1)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_group_query_attention_with_a_bias_of_any_place(rows):
+    """A prompt that goes on, of one batch."""
+    feeds = {
+        "q": random(0, (1, rows, 64)),
+        "k": random(1, (1, rows, 32)),
+        "v": random(2, (1, rows, 32)),
+        "pk": random(3, (1, 2, 6, 16)),
+        "pv": random(4, (1, 2, 6, 16)),
+        "last": np.array([5 + rows], np.int32),
+        "total": np.array([6 + rows], np.int32),
+        "bias": random(5, (1, 4, rows, 6 + rows)),
+    }
+    inputs = [*list(feeds)[:-1], "", "", "", "bias"]
+    outputs = ["y", "tk", "tv"]
+    compare("GroupQueryAttention", inputs, outputs, feeds, num_heads=4, kv_num_heads=2)
