@@ -75,7 +75,9 @@ class Lowering:
         is_dequantized = node.is_op("DequantizeLinear")
         if not (is_dequantized or only_shapes_matter(node)) and self._is_current(node):
             return
-        table = tables.of(work, self._graph, self)
+        table = None
+        if is_dequantized or self._tables:
+            table = tables.of(work, self._graph, self)
         if table is None and not is_dequantized:
             self._lower(work)
             return

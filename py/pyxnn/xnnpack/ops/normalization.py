@@ -133,6 +133,8 @@ def _row_of(ctx: Lowering, name: str, row: Shape, default: float) -> Value:
     if not name:
         return Value.constant(np.full(row, default, np.float32))
     value = ctx.value(name)
+    if value.shape == row:
+        return ctx.row_major(value)
     missing = max(value.rank - len(row), 0)
     if any(extent != 1 for extent in value.shape[:missing]):
         raise ValueError(f"'{name}' of shape {value.shape} differs between rows {row}")
