@@ -148,6 +148,14 @@ def test_stays_where_a_value_between_is_needed(extra: str) -> None:
     assert ("Attention" in result) == (extra == "t")
 
 
+@pytest.mark.parametrize("extra", ["qs", "ts"])
+def test_scaled_operands_that_are_needed_stay(extra: str) -> None:
+    nodes = [*BOTH_SCALED, *END]
+    for others, outputs in (([], ("y", extra)), ([node("Neg", [extra], ["z"])], ("y", "z"))):
+        result = ops(after([*nodes, *others], outputs))
+        assert result.count("Attention") == result.count("Mul") == 1
+
+
 @pytest.mark.parametrize(
     "nodes",
     [

@@ -223,6 +223,11 @@ def test_floats_with_other_users_stay() -> None:
     ]
 
 
+def test_a_moved_value_that_leaves_stays_a_float() -> None:
+    nodes = [node("Flatten", ["x"], ["m"]), quantize("m", "q"), dequantize("q", "y")]
+    assert ops(after(nodes, ["y", "m"])) == ["Flatten", "QuantizeLinear", "DequantizeLinear"]
+
+
 # --- fold_clips_into_quantization
 
 
