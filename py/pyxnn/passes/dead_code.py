@@ -1,6 +1,7 @@
 """Removes nodes of whose results none is used, and constants that nothing uses.
 
-Must not fire on what a body captures or the graph gives.
+Must not fire on what a body captures or the graph gives. A constant that goes is no change: no pass has more to do for it, and some
+leave constants behind when they come to nothing.
 """
 
 from __future__ import annotations
@@ -17,5 +18,4 @@ def run(graph: Graph) -> bool:
     for name in list(graph.initializers):
         if not graph.consumers(name) and not graph.is_output(name):
             del graph.initializers[name]
-            changed = True
     return changed

@@ -139,6 +139,13 @@ def test_three_dimensions() -> None:
     ]
 
 
+def test_three_dimensions_stay_where_a_value_between_is_needed() -> None:
+    """What was made for the Attention doesn't keep the passes busy for ever."""
+    result = graph([*PLAIN[1:]], {"q": [6, 5, 8], "t": [6, 8, 7], "v": [6, 7, 4]}, ("y", "s"))
+    passes.run(result)
+    assert ops(result) == ["MatMul", "Softmax", "MatMul"] and not result.initializers
+
+
 @pytest.mark.parametrize("extra", ["t", "p", "s", "w"])
 def test_stays_where_a_value_between_is_needed(extra: str) -> None:
     nodes = [*PRODUCT, node("Mul", ["p", "scale"], ["s"]), *END]
