@@ -24,7 +24,8 @@ input in an array of the caller's and ends with the output in one. Native onnxru
 wider vectors (AVX). NumPy in Pyodide is pyxnn's CPU provider, for the fun of it. What takes more than 2 s is timed once.
 
 *best* is the best burst's median, the figure to quote; *median* and *minimum* are over all runs. All are milliseconds. *of peak* is the
-share of what that many threads could do in multiply-adds, measured in the same browser. *x fastest* says how many times as
+share of what that many threads could do in multiply-adds, measured in the same browser; FLOPs are those of the model, of which
+minimal filtering and products of bytes leave some out, so it may be more than all. *x fastest* says how many times as
 fast as the fastest other library of the browser a row is, *x ort-web* the same of onnxruntime-web. *error* is the greatest difference of an
 output's element from native onnxruntime's; 8-bit models of other libraries are quantized by their own tools. On other machines
 other figures will come out, and on this one the speed drifts: what differs by less than 15 % is the same.
