@@ -23,6 +23,16 @@ _ERROR_CLASSES = {
 }
 _SCRATCH_SIZE = 4096
 _MESSAGE_SIZE = 512
+_WORD = 0xFFFFFFFF
+
+
+def _packed(words: Sequence[int]) -> bytes:
+    """Integers as the engine takes them, negative ones in two's complement."""
+    return struct.pack(f"<{len(words)}I", *[word & _WORD for word in words])
+
+
+def _float_bits(number: float) -> int:
+    return int.from_bytes(struct.pack("<f", number), "little")
 
 
 class InvalidInput(Exception):  # noqa: N818
@@ -64,8 +74,7 @@ class EnginePlan(_Handle):
 
     def add(self, op: EngineOperator, dims: Sequence[int], refs: Sequence[Ref]) -> None:
         """Append a step of ``op``; ``dims`` and ``refs`` as ``pyxnn.h`` lists them for its kind."""
-        words = [*dims, *(word for ref in refs for word in ref)]
-        scratch = self._engine.stage(struct.pack(f"<{len(words)}I", *words))
+        scratch = self._engine.stage(_packed([*dims, *(word for ref in refs for word in ref)]))
         self._engine.check(
             "pyxnn_plan_add",
             self.address,
@@ -143,7 +152,7 @@ class Engine:
 
         Args:
             kind: the operator's kind.
-            params: its parameter words; a Python float becomes the bits of a float32, anything else a uint32.
+            params: its parameter words; a Python float becomes the bits of a float32.
             kernel: weights of the type and in the layout that ``pyxnn.h`` names for the kind.
             bias: likewise.
 
@@ -152,12 +161,12 @@ class Engine:
             Fail: a parameter is out of range.
             RuntimeException: out of memory.
         """
-        formats = "".join("f" if isinstance(word, float) else "I" for word in params)
+        bits = [_float_bits(word) if isinstance(word, float) else word for word in params]
         kernel_address = self._copy_in(kernel)
         bias_address = 0
         try:
             bias_address = self._copy_in(bias)
-            words = self.stage(struct.pack("<" + formats, *params))
+            words = self.stage(_packed(bits))
             out = words + 4 * len(params)
             self.check(
                 "pyxnn_operator_create",
@@ -215,7 +224,7 @@ class Engine:
 
     def call(self, function: str, *args: int) -> int:
         """Call an export that returns no status; return its result, unsigned."""
-        return self.host.call(function, *args) & 0xFFFFFFFF
+        return self.host.call(function, *args) & _WORD
 
     def check(self, function: str, *args: int) -> None:
         """Call an export that returns a status; raise onnxruntime's class for a failure."""

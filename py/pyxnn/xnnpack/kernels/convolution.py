@@ -138,7 +138,7 @@ def convolution_nd(
     missing = MAX_SLIDES - len(slides)
     out_steps = [0] * missing + list(steps[1:])
     axes = zip([STILL] * missing + list(slides), out_steps, strict=True)
-    words = [word for slide, step in axes for word in (*slide.words, step)]
+    words = [word for slide, step in axes for word in (*slide, step)]
     shape = kernel.shape
     params = [math.prod(shape[2:-1]), groups, shape[-1], shape[1], *bounds]
     dims = [x.shape[0], steps[0], *words]

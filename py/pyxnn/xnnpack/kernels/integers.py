@@ -126,7 +126,7 @@ def _step(
     params = [math.prod(taps), groups, in_channels, out_channels, *signs, is_scaled, *bounds]
     scale_step = 0 if scaling is None else int(scaling.scales.size > 1)
     zero_steps = [int(part.size > 1) for part in (x_zeros, zeros)]
-    words = [word for slide in all_slides for word in slide.words]
+    words = [word for slide in all_slides for word in slide]
     dims = [batch, *steps, *zero_steps, scale_step, *words]
     if isinstance(kernel, Value):
         assert isinstance(zeros, Value) and scaling is None

@@ -42,7 +42,7 @@ def _broadcast_strides(value: Value) -> list[int]:
 def nest_words(axes: Sequence[Axis]) -> list[int]:
     """The dims words of kinds that go through their tensors by any strides."""
     columns = zip(*axes, strict=True)
-    return [len(axes), *(word & 0xFFFFFFFF for column in columns for word in column)]
+    return [len(axes), *(word for column in columns for word in column)]
 
 
 def outermost(value: Value, index: int) -> Value:

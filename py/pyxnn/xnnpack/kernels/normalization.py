@@ -75,9 +75,8 @@ def normalize_qs8(
     """
     integers = ctx.row_major(x.integers)
     in_scale, in_zero = x.quantization.scale, x.quantization.zero_point
-    signed = [number & 0xFFFFFFFF for number in limits]
     squared = epsilon / float(in_scale) ** 2
-    params = [scale.size, int(is_centered), int(in_zero) & 0xFFFFFFFF, squared, *signed]
+    params = [scale.size, int(is_centered), int(in_zero), squared, *limits]
     output = ctx.new(integers.shape, integers.order, integers.dtype)
     return ctx.step(
         Kind.NORMALIZE_QS8,

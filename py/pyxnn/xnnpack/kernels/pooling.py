@@ -63,8 +63,7 @@ def mean_pool_qs8(
     """
     integers = ctx.arrange(x.integers, layout.channels_last(x.integers.rank))
     shape = (*integers.shape[:2], *(slide.out_extent for slide in slides))
-    signed = [number & 0xFFFFFFFF for number in limits]
-    params = [int(x.quantization.zero_point) & 0xFFFFFFFF, factor, *signed]
+    params = [int(x.quantization.zero_point), factor, *limits]
     dims = [*shape[:2], *_slide_words(slides, counted)]
     output = ctx.new(shape, integers.order, integers.dtype)
     return ctx.step(Kind.MEAN_POOL_QS8, params, dims, [integers], output)
@@ -75,7 +74,7 @@ def _slide_words(slides: Sequence[Slide], counted: Sequence[tuple[int, int]]) ->
     missing = MAX_SLIDES - len(slides)
     beyond = [(0, 0)] * missing + list(counted or [(0, 0)] * len(slides))
     axes = zip([STILL] * missing + list(slides), beyond, strict=True)
-    return [word for slide, pair in axes for word in (*slide.words, *pair)]
+    return [word for slide, pair in axes for word in (*slide, *pair)]
 
 
 def roi_align(

@@ -37,7 +37,7 @@ def quantize(
     """
     if limits is None:
         limits = (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    params = [element(dtype), *(limit & 0xFFFFFFFF for limit in limits)]
+    params = [element(dtype), *limits]
     return _convert(ctx, Kind.QUANTIZE, params, x, scale, zero, dtype)
 
 
@@ -90,8 +90,7 @@ def binary_qs8(
     """
     x, y = aligned(ctx, a.integers, b.integers)
     zeros = [int(operand.quantization.zero_point) for operand in (a, b)]
-    signed = [number & 0xFFFFFFFF for number in (*zeros, out_zero, low, high)]
-    params = [type, *signed[:2], *map(float, factors), *signed[2:]]
+    params = [type, *zeros, *map(float, factors), out_zero, low, high]
     output = ctx.new(np.broadcast_shapes(x.shape, y.shape), x.order, _INT8)
     return ctx.step(Kind.BINARY_QS8, params, nest_words(nest(x, y, output)), [x, y], output)
 
@@ -120,8 +119,7 @@ def mean_qs8(
     extents, reduced = layout.fold_reduce(integers.physical, places)
     place = reduced[0] if reduced else len(extents)
     dims = [math.prod(extents[:place]), *(extents[place : place + 1] or [1])]
-    signed = [number & 0xFFFFFFFF for number in (out_zero, low, high)]
-    params = [int(x.quantization.zero_point) & 0xFFFFFFFF, factor, *signed]
+    params = [int(x.quantization.zero_point), factor, out_zero, low, high]
     output = ctx.new(shape, integers.order, _INT8)
     return ctx.step(
         Kind.MEAN_QS8, params, [*dims, math.prod(extents[place + 1 :])], [integers], output

@@ -37,10 +37,6 @@ class Requantization(NamedTuple):
     min: int = -128
     max: int = 127
 
-    @property
-    def words(self) -> list[int]:
-        return [number & 0xFFFFFFFF for number in self]
-
 
 def convolution_qs8(
     ctx: Lowering,
@@ -68,7 +64,7 @@ def convolution_qs8(
         x = ctx.arrange(x, layout.channels_last(x.rank))
         return ctx.step(
             Kind.DEPTHWISE_QS8,
-            [*window.words, groups, *requantization.words],
+            [*window.words, groups, *requantization],
             [*image_words(x, window), groups, groups],
             [x],
             ctx.new(shape, x.order, INT8),
@@ -136,7 +132,7 @@ def _convolution(
     x = ctx.arrange(x, layout.channels_last(x.rank))
     group_channels = kernel.shape[4], kernel.shape[1]
     channels = groups * group_channels[0], groups * group_channels[1]
-    params = [*window.words, groups, *group_channels, int(window.may_pad), *requantization.words]
+    params = [*window.words, groups, *group_channels, int(window.may_pad), *requantization]
     dims = [*image_words(x, window), *channels]
     output = ctx.new(shape, x.order, INT8)
     return ctx.step(kind, params, dims, [x], output, kernel=kernel, bias=per_channel, key=key)
@@ -164,7 +160,7 @@ def fully_connected_qs8(
     output = ctx.new((*x.shape[:-1], n), x.order, INT8)
     return ctx.step(
         Kind.FULLY_CONNECTED_QS8,
-        [k, n, *requantization.words, int(transposed)],
+        [k, n, *requantization, int(transposed)],
         [math.prod(x.shape[:-1]), k, n],
         [x],
         output,
@@ -211,7 +207,7 @@ def batch_matmul_qs8(
     )
     return ctx.step(
         Kind.BATCH_MATMUL_QS8,
-        [*requantization.words, float(multiplier)],
+        [*requantization, float(multiplier)],
         [*extents, m, k, n, *a_steps, a_row, *b_steps, b_row, b_column, *steps, row],
         [a, b],
         output,

@@ -39,8 +39,7 @@ def softmax_qs8(
         limits: the zero point of the result, and bounds of its integers.
     """
     integers = ctx.arrange(x.integers, layout.axis_last(x.integers.order, axis))
-    signed = [number & 0xFFFFFFFF for number in limits]
-    params = [type, float(x.quantization.scale), 1 / float(target.scale), *signed]
+    params = [type, float(x.quantization.scale), 1 / float(target.scale), *limits]
     length = integers.shape[axis]
     dims = [integers.size // max(length, 1), length]
     output = ctx.new(integers.shape, integers.order, integers.dtype)

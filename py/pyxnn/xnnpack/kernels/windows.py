@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.values import Value
@@ -74,9 +75,8 @@ PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
 """The window of one pixel at each place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slide:
-    """How a window slides along one axis.
+class Slide(NamedTuple):
+    """How a window slides along one axis: the words of it that kinds take.
 
     Attributes:
         extent: of the image.
@@ -91,11 +91,6 @@ class Slide:
     stride: int = 1
     dilation: int = 1
     offset: int = 0
-
-    @property
-    def words(self) -> list[int]:
-        words = (self.extent, self.out_extent, self.kernel, self.stride, self.dilation, self.offset)
-        return [word & 0xFFFFFFFF for word in words]
 
 
 STILL = Slide(1, 1, 1)

@@ -35,7 +35,7 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
     if x.rank != weights.rank or x.shape[1] != weights.shape[1] * groups:
         raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")
     if is_constant(node, ctx) and x.rank < 5:
-        ctx.define(node.output(0), _by_xnnpack(node, ctx, x))
+        ctx.define(node.output(0), _over_image(node, ctx, x))
         return
     slides, _ = windows.slides(node, x.shape[2:], weights.shape[2:])
     extents = (slide.out_extent for slide in slides)
@@ -79,7 +79,8 @@ def bias_of(node: Node, ctx: Lowering, channels: int) -> np.ndarray | Value | No
     return Value.constant(np.zeros(channels, np.float32))
 
 
-def _by_xnnpack(node: Node, ctx: Lowering, x: Value) -> Value:
+def _over_image(node: Node, ctx: Lowering, x: Value) -> Value:
+    """The convolution over one axis or two, with constant weights."""
     weights = ctx.weights(node.input(1))
     groups = node.attribute("group", 1)
     window = windows.place(node, x.shape[2:], weights.shape[2:])
