@@ -215,8 +215,10 @@ enum pyxnn_kind {
   pyxnn_pick = 21,
   /*
    * Images resampled along both axes, by a kernel of ours: a row of the output is the weighted sum of `taps` neighbouring rows
-   * of the input, likewise a column. An axis whose taps are 0 stays as it is.
-   * params: none
+   * of the input, likewise a column. An axis whose taps are 0 stays as it is. Of int8 numbers, scale * (x - zero) is resampled;
+   * to int8 numbers the result is divided by the scale, rounded to nearest, ties to even, + zero, kept between min and max.
+   * params: of the input enum pyxnn_element (float32 or int8) scale(f) zero (signed), of the output the same, and min max (signed);
+   *         all but the element is ignored of floats
    * dims: outer inner in_pixel_stride out_pixel_stride, for rows and for columns: extent out_extent taps
    * refs: input [outer, rows, columns, inner]; for rows and for columns a table: the first neighbour of each (int32
    *       [out_extent]), the weights (float [out_extent, taps]); output

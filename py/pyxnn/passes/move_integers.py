@@ -6,7 +6,7 @@ them goes before.
     * QuantizeLinear(M(x, ...)) becomes M(QuantizeLinear(x), ...), where nobody else uses what M makes, and M isn't one that leaves
       elements out.
 Must not fire where parameters are computed or not the same for all elements, where XNNPACK would not run M on integers, nor on
-a Pad whose value no integer stands for.
+a Pad or a cropping Resize whose value no integer stands for.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def run(graph: Graph) -> bool:
 
 
 def _dequantize_later(node: Node, graph: Graph) -> Sequence[Node] | None:
-    if not node.is_op(*_ALL_ELEMENTS, *_FEWER_ELEMENTS, *_MORE_ELEMENTS):
+    if not moves(node):
         return None
     before = [made_by(graph, name, "DequantizeLinear") for name in _data(node)]
     first = before[0]
     common = None if first is None else quantization.of(first, graph)
-    if first is None or common is None or not common.is_per_tensor or not _moves(node):
+    if first is None or common is None or not common.is_per_tensor:
         return None
     for maker in before[1:]:
         other = None if maker is None else quantization.of(maker, graph)
@@ -86,7 +86,7 @@ def _on_integers(
 
 
 def _quantize_earlier(node: Node, graph: Graph) -> Sequence[Node] | None:
-    if not node.is_op(*_ALL_ELEMENTS) or len(node.outputs) != 1 or not _moves(node):
+    if not node.is_op(*_ALL_ELEMENTS) or len(node.outputs) != 1 or not moves(node):
         return None
     quantize = graph.sole_consumer(node.output(0))
     if quantize is None or not quantize.is_op("QuantizeLinear"):
@@ -114,8 +114,10 @@ def _data(node: Node) -> list[str]:
     return node.inputs if node.is_op("Concat") else node.inputs[:1]
 
 
-def _moves(node: Node) -> bool:
-    """Whether it is a form of its operator that only moves elements."""
+def moves(node: Node) -> bool:
+    """Whether a node only moves elements."""
+    if not node.is_op(*_ALL_ELEMENTS, *_FEWER_ELEMENTS, *_MORE_ELEMENTS):
+        return False
     if node.is_op("Resize"):
         return node.attribute("mode", "nearest") == "nearest" and not node.attribute("antialias", 0)
     return not node.is_op("MaxPool") or not node.output(1)
@@ -127,15 +129,25 @@ def _is_quantized(node: Node, graph: Graph) -> bool:
 
 
 def _with_fill(node: Node, graph: Graph, common: Quantization) -> Node | None:
-    """A Pad with the integer that stands for its value; other nodes as they are."""
+    """A node that fills in a number with the integer that stands for it, None when there is none; other nodes as they are."""
+    if node.attribute("coordinate_transformation_mode", "") == "tf_crop_and_resize":
+        integer = _standing_for(node.attribute("extrapolation_value", 0.0), common)
+        attributes = {**node.attributes, "extrapolation_value": float(integer or 0)}
+        return None if integer is None else replace(node, attributes=attributes)
     if not node.is_op("Pad") or node.attribute("mode", "constant") != "constant":
         return node
     value = graph.constant(node.input(2))
     if value is None and node.input(2):
         return None
-    number = 0.0 if value is None else float(value.reshape(-1)[0])
-    integer = common.integer(number)
-    if (integer - common.zero_point) * common.scale != np.float32(number):
+    integer = _standing_for(0.0 if value is None else float(value.reshape(-1)[0]), common)
+    if integer is None:
         return None
     fill = graph.add_constant(np.array(integer, common.dtype), "fill")
     return replace(node, inputs=[*node.inputs[:2], fill, *node.inputs[3:]])
+
+
+def _standing_for(number: float, common: Quantization) -> int | None:
+    """The integer that stands for just this number."""
+    integer = common.integer(number)
+    is_exact = (integer - common.zero_point) * common.scale == np.float32(number)
+    return integer if is_exact else None

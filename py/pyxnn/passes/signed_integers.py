@@ -16,6 +16,7 @@ import numpy as np
 
 from pyxnn import quantization, xnnpack
 from pyxnn.graph import Graph, Node
+from pyxnn.passes import move_integers
 from pyxnn.passes.rewrite import each_node
 
 _UINT8, _INT8 = np.dtype(np.uint8), np.dtype(np.int8)
@@ -51,7 +52,7 @@ def _quantize(node: Node, graph: Graph) -> Sequence[Node] | None:
             graph.replace(user, _signed(user, graph, name))
         return (_signed(node, graph, node.input(0)),)
     maker = graph.producer(node.input(0))
-    if maker is None or not xnnpack.runs_on_integers(maker):
+    if maker is None or not _is_group(maker):
         return None
     integers = graph.add_value(f"{name}_int8", replace(graph.type(name), dtype=_INT8))
     numbers = graph.add_value(f"{name}_float", graph.type(node.input(0)))
@@ -74,7 +75,7 @@ def _of_constant(node: Node, graph: Graph) -> Node:
 def _of_border(node: Node, graph: Graph) -> Sequence[Node] | None:
     """A DequantizeLinear of what isn't from QuantizeLinear."""
     name = node.output(0)
-    if not any(map(xnnpack.runs_on_integers, graph.consumers(name))):
+    if not any(map(_is_group, graph.consumers(name))):
         return None
     numbers = graph.add_value(f"{name}_uint8", graph.type(name))
     integers = graph.add_value(f"{name}_int8", replace(graph.type(name), dtype=_INT8))
@@ -84,6 +85,11 @@ def _of_border(node: Node, graph: Graph) -> Sequence[Node] | None:
         _signed(to_signed, graph, numbers),
         _signed(node, graph, integers),
     )
+
+
+def _is_group(node: Node) -> bool:
+    """Whether a node runs on int8 between conversions, so isn't one that moves integers of any type."""
+    return xnnpack.runs_on_integers(node) and not move_integers.moves(node)
 
 
 def _signed(node: Node, graph: Graph, x: str, output: str | None = None) -> Node:

@@ -3,12 +3,15 @@
  *
  * Where rows become fewer, a row of the output is made of one in scratch memory, the sum of `taps` rows of the input. Else it
  * is made of `taps` rows whose columns have been resampled; each thread keeps as many of these in scratch memory, row r in
- * place r % taps, so that the next row of the output finds most of them there.
+ * place r % taps, so that the next row of the output finds most of them there. Rows of bytes become floats on the way in, which
+ * are kept likewise, and bytes again on the way out.
  */
 #include "kernels/resample.h"
 
 #include <string.h>
 
+#include "kernels/cast.h"
+#include "kernels/quantize.h"
 #include "operator.h"
 
 /* Rows of about so many elements are one task, and no fewer rows: each task begins with nothing in scratch memory. */
@@ -21,22 +24,61 @@ struct axis {
   const float* weights;
 };
 
+/* The elements of a tensor, and what int8 numbers stand for. */
+struct elements {
+  struct quantized_type type;
+  float scale;
+  int32_t zero;
+};
+
+struct resample_state {
+  struct elements in, out;
+};
+
 struct resample_instance {
-  const void* state;
+  const struct resample_state* state;
   size_t outer, inner, in_stride, out_stride;
   struct axis rows, columns;
   size_t rows_per_task;
-  const float* input;
+  const char* input;
   void* fours; /* the table of columns of one float */
   bool has_fours;
   char* scratch;
-  float* output;
+  char* output;
 };
 
-/* It has nothing that doesn't depend on shapes. */
-static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
-  *state = NULL;
-  return xnn_status_success;
+/* What a thread has in scratch memory. */
+struct scratch {
+  float* kept;     /* rows that the next row of the output may need */
+  float* line;     /* what is between input and columns: the sum of rows, or a row of bytes as floats */
+  float* made;     /* a row of the output, before it becomes bytes */
+  float* weights;  /* of the rows kept */
+  size_t* numbers; /* theirs */
+};
+
+static struct elements take_elements(struct words* params) {
+  struct elements elements = {.type.element = take(params)};
+  elements.scale = take_float(params);
+  elements.zero = (int32_t)take(params);
+  return elements;
+}
+
+static bool are_bytes(const struct elements* elements) {
+  return elements->type.element == pyxnn_int8;
+}
+
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  struct resample_state state = {.in = take_elements(params)};
+  state.out = take_elements(params);
+  state.out.type.least = (int32_t)take(params);
+  state.out.type.greatest = (int32_t)take(params);
+  const struct elements* ends[] = {&state.in, &state.out};
+  for (size_t i = 0; i < 2; i++) {
+    if (!are_bytes(ends[i]) && ends[i]->type.element != pyxnn_float32) {
+      return xnn_status_invalid_parameter;
+    }
+  }
+  return own_state(&state, sizeof(state), out);
 }
 
 static struct axis take_axis(struct words* dims) {
@@ -60,13 +102,43 @@ static bool has_columns_first(const struct resample_instance* instance) {
   return instance->rows.taps > 0 && instance->columns.taps > 0 && !has_rows_first(instance);
 }
 
-/* What a thread keeps: a row; or rows, the number of each, weights in their order. */
+/* Whether rows are kept: those whose columns were made, or were bytes. */
+static bool keeps_rows(const struct resample_instance* instance) {
+  return has_columns_first(instance) || (instance->rows.taps > 0 && are_bytes(&instance->state->in));
+}
+
+/* Floats of a row that is kept. */
+static size_t kept_row(const struct resample_instance* instance) {
+  const struct axis* columns = &instance->columns;
+  return (has_columns_first(instance) ? columns->out_extent : columns->extent) * instance->inner;
+}
+
+/* Floats of what lies between input and columns. */
+static size_t line_size(const struct resample_instance* instance) {
+  const bool is_there = has_rows_first(instance) || (instance->columns.taps > 0 && are_bytes(&instance->state->in));
+  return is_there ? instance->columns.extent * instance->inner : 0;
+}
+
+static size_t made_size(const struct resample_instance* instance) {
+  return are_bytes(&instance->state->out) ? instance->columns.out_extent * instance->inner : 0;
+}
+
 static size_t scratch_size(const struct resample_instance* instance) {
-  if (has_rows_first(instance)) {
-    return instance->columns.extent * instance->inner * sizeof(float);
-  }
-  const size_t row = instance->columns.out_extent * instance->inner;
-  return instance->rows.taps * (row * sizeof(float) + sizeof(size_t) + sizeof(float));
+  const size_t rows = keeps_rows(instance) ? instance->rows.taps : 0;
+  const size_t floats = rows * (kept_row(instance) + 1) + line_size(instance) + made_size(instance);
+  return floats * sizeof(float) + rows * sizeof(size_t);
+}
+
+/* That of a thread, with no row kept. */
+static struct scratch begin_scratch(const struct resample_instance* instance, size_t thread) {
+  const size_t rows = keeps_rows(instance) ? instance->rows.taps : 0;
+  struct scratch scratch = {.kept = (float*)(instance->scratch + thread * scratch_size(instance))};
+  scratch.line = scratch.kept + rows * kept_row(instance);
+  scratch.made = scratch.line + line_size(instance);
+  scratch.weights = scratch.made + made_size(instance);
+  scratch.numbers = (size_t*)(scratch.weights + rows);
+  memset(scratch.numbers, 0xFF, rows * sizeof(size_t));
+  return scratch;
 }
 
 static size_t fours_size(const struct resample_instance* instance) {
@@ -87,10 +159,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   const size_t row = instance->columns.out_extent * instance->inner;
   instance->rows_per_task = elements_per_task / (row + 1) + (has_columns_first(instance) ? least_rows_per_task : 1);
-  *workspace = fours_size(instance);
-  if (instance->rows.taps > 0 && instance->columns.taps > 0) {
-    *workspace += pthreadpool_get_threads_count(pool) * scratch_size(instance);
-  }
+  *workspace = fours_size(instance) + pthreadpool_get_threads_count(pool) * scratch_size(instance);
   return xnn_status_success;
 }
 
@@ -128,9 +197,49 @@ static void compute_columns(const struct resample_instance* instance, const floa
                    columns->out_extent);
 }
 
-/* Row `number` of the input, of all images. */
-static const float* input_row(const struct resample_instance* instance, size_t number) {
-  return instance->input + number * instance->columns.extent * instance->in_stride;
+/* Row `number` of the input, of all images; it is of bytes or floats. */
+static const void* input_row(const struct resample_instance* instance, size_t number) {
+  const size_t size = element_size(instance->state->in.type.element);
+  return instance->input + number * instance->columns.extent * instance->in_stride * size;
+}
+
+/*
+ * Makes dense floats of a row of bytes.
+ * @param output  a row of the input's extent
+ */
+static void widen_row(const struct resample_instance* instance, size_t number, float* output) {
+  const struct elements* in = &instance->state->in;
+  const struct quantization by = {.scale = &in->scale, .zero = &in->zero, .step = 0};
+  const size_t inner = instance->inner, pixels = instance->columns.extent;
+  const bool is_dense = instance->in_stride == inner;
+  const size_t pieces = is_dense ? 1 : pixels, length = is_dense ? pixels * inner : inner;
+  const int8_t* input = input_row(instance, number);
+  for (size_t i = 0; i < pieces; i++) {
+    dequantize_row(input + i * instance->in_stride, in->type.element, &by, output + i * inner, length);
+  }
+}
+
+/* Makes bytes of a dense row of floats. */
+static void narrow_row(const struct resample_instance* instance, const float* made, int8_t* output) {
+  const struct elements* out = &instance->state->out;
+  const struct quantization by = {.scale = &out->scale, .zero = &out->zero, .step = 0};
+  const size_t inner = instance->inner, pixels = instance->columns.out_extent;
+  const bool is_dense = instance->out_stride == inner;
+  const size_t pieces = is_dense ? 1 : pixels, length = is_dense ? pixels * inner : inner;
+  for (size_t i = 0; i < pieces; i++) {
+    quantize_row(made + i * inner, &by, output + i * instance->out_stride, length, &out->type);
+  }
+}
+
+/* Resamples the columns of a row of the input; arguments as of compute_columns. */
+static void compute_input_columns(const struct resample_instance* instance, size_t number, float* line, float* output,
+                                  size_t stride) {
+  if (are_bytes(&instance->state->in)) {
+    widen_row(instance, number, line);
+    compute_columns(instance, line, instance->inner, output, stride);
+  } else {
+    compute_columns(instance, input_row(instance, number), instance->in_stride, output, stride);
+  }
 }
 
 /*
@@ -152,11 +261,7 @@ static void compute_rows(const struct resample_instance* instance, const float* 
   }
 }
 
-/*
- * Makes row `y` of the output of rows of the input.
- * @param image  the number of its first row
- * @param to     floats between pixels of the output
- */
+/* Makes row `y` of the output of rows of floats; arguments as of add_kept_rows. */
 static void add_input_rows(const struct resample_instance* instance, size_t image, size_t y, float* output, size_t to) {
   const struct axis* rows = &instance->rows;
   const size_t row = instance->columns.extent * instance->in_stride;
@@ -166,55 +271,72 @@ static void add_input_rows(const struct resample_instance* instance, size_t imag
 
 /*
  * Makes row `y` of the output of rows that are kept.
- * @param image    the number of its first row
- * @param scratch  the thread's
+ * @param image  the number of its first row
+ * @param to     floats between pixels of the output
  */
-static void add_kept_rows(const struct resample_instance* instance, size_t image, size_t y, char* scratch,
-                          float* output) {
+static void add_kept_rows(const struct resample_instance* instance, size_t image, size_t y,
+                          const struct scratch* scratch, float* output, size_t to) {
   const struct axis* rows = &instance->rows;
-  const size_t taps = rows->taps, row_size = instance->columns.out_extent * instance->inner;
-  float* kept = (float*)scratch;
-  size_t* numbers = (size_t*)(kept + taps * row_size);
-  float* weights = (float*)(numbers + taps);
+  const size_t taps = rows->taps, row = kept_row(instance), inner = instance->inner;
   const size_t first = image + (size_t)rows->firsts[y];
   size_t place = first % taps;
   for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
     const size_t number = first + t;
-    weights[place] = rows->weights[y * taps + t];
-    if (numbers[place] != number) {
-      numbers[place] = number;
-      compute_columns(instance, input_row(instance, number), instance->in_stride, kept + place * row_size,
-                      instance->inner);
+    scratch->weights[place] = rows->weights[y * taps + t];
+    if (scratch->numbers[place] == number) {
+      continue;
+    }
+    scratch->numbers[place] = number;
+    if (has_columns_first(instance)) {
+      compute_input_columns(instance, number, scratch->line, scratch->kept + place * row, inner);
+    } else {
+      widen_row(instance, number, scratch->kept + place * row);
     }
   }
-  compute_rows(instance, kept, row_size, instance->inner, weights, output, instance->out_stride,
-               instance->columns.out_extent);
+  compute_rows(instance, scratch->kept, row, inner, scratch->weights, output, to, row / inner);
+}
+
+/*
+ * Makes row `y` of the output.
+ * @param image  the number of its first row of the input
+ * @param to     floats between its pixels
+ */
+static void compute_row(const struct resample_instance* instance, size_t image, size_t y, const struct scratch* scratch,
+                        float* output, size_t to) {
+  if (instance->rows.taps == 0) {
+    compute_input_columns(instance, image + y, scratch->line, output, to);
+    return;
+  }
+  const bool has_line = has_rows_first(instance);
+  float* sum = has_line ? scratch->line : output;
+  const size_t stride = has_line ? instance->inner : to;
+  if (keeps_rows(instance)) {
+    add_kept_rows(instance, image, y, scratch, sum, stride);
+  } else {
+    add_input_rows(instance, image, y, sum, stride);
+  }
+  if (has_line) {
+    compute_columns(instance, sum, stride, output, to);
+  }
 }
 
 static void compute(void* context, size_t thread, size_t task) {
   const struct resample_instance* instance = context;
-  const struct axis *rows = &instance->rows, *columns = &instance->columns;
+  const struct axis* rows = &instance->rows;
   const size_t begin = task * instance->rows_per_task, all = instance->outer * rows->out_extent;
   const size_t end = begin + instance->rows_per_task < all ? begin + instance->rows_per_task : all;
-  char* scratch = instance->scratch + thread * scratch_size(instance);
-  if (has_columns_first(instance)) {
-    memset(scratch + rows->taps * columns->out_extent * instance->inner * sizeof(float), 0xFF,
-           rows->taps * sizeof(size_t));
-  }
+  const struct scratch scratch = begin_scratch(instance, thread);
+  const struct elements* out = &instance->state->out;
+  const size_t row_size = instance->columns.out_extent * instance->out_stride * element_size(out->type.element);
   size_t image = begin / rows->out_extent * rows->extent, y = begin % rows->out_extent;
-  float* output = instance->output + begin * columns->out_extent * instance->out_stride;
-  for (size_t row = begin; row < end; row++) {
-    if (rows->taps == 0) {
-      compute_columns(instance, input_row(instance, image + y), instance->in_stride, output, instance->out_stride);
-    } else if (columns->taps == 0) {
-      add_input_rows(instance, image, y, output, instance->out_stride);
-    } else if (has_rows_first(instance)) {
-      add_input_rows(instance, image, y, (float*)scratch, instance->inner);
-      compute_columns(instance, (const float*)scratch, instance->inner, output, instance->out_stride);
+  char* output = instance->output + begin * row_size;
+  for (size_t row = begin; row < end; row++, output += row_size) {
+    if (are_bytes(out)) {
+      compute_row(instance, image, y, &scratch, scratch.made, instance->inner);
+      narrow_row(instance, scratch.made, (int8_t*)output);
     } else {
-      add_kept_rows(instance, image, y, scratch, output);
+      compute_row(instance, image, y, &scratch, (float*)output, instance->out_stride);
     }
-    output += columns->out_extent * instance->out_stride;
     if (++y == rows->out_extent) {
       image += rows->extent;
       y = 0;
@@ -236,7 +358,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
 
 const struct operator_type resample_type = {
     .name = "resampling",
-    .num_params = 0,
+    .num_params = 8,
     .num_refs = 4,
     .create = create,
     .destroy = pyxnn_release,

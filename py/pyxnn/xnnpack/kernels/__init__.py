@@ -47,7 +47,7 @@ from pyxnn.xnnpack.kernels.quantized import (
 )
 from pyxnn.xnnpack.kernels.recurrent import RECURRENT_UNITS, recurrent
 from pyxnn.xnnpack.kernels.reduction import reduce
-from pyxnn.xnnpack.kernels.resampling import Taps, grid_sample, resample
+from pyxnn.xnnpack.kernels.resampling import Taps, grid_sample, resample, resample_qs8
 from pyxnn.xnnpack.kernels.softmax import softmax, softmax_qs8
 from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, PIXEL, Slide, Window
 
@@ -109,6 +109,7 @@ __all__ = [
     "reduce",
     "repeat",
     "resample",
+    "resample_qs8",
     "roi_align",
     "roi_pool",
     "rotary",

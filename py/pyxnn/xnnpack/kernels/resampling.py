@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pyxnn.engine import CoordinateType, Kind, PaddingType, SampleType
+from pyxnn.engine import CoordinateType, Element, Kind, PaddingType, SampleType
 from pyxnn.xnnpack import layout
 from pyxnn.xnnpack.kernels.windows import MAX_SLIDES
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import FLOAT32, Quantized, Value
 
 if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
+
+INT8 = np.dtype(np.int8)
 
 
 class Taps(NamedTuple):
@@ -35,18 +37,67 @@ class Taps(NamedTuple):
         return Value.constant(np.concatenate([part.reshape(-1) for part in words]))
 
 
+_FLOATS = (Element.FLOAT32, 1.0, 0)
+
+
 def resample(ctx: Lowering, x: Value, taps: Mapping[int, Taps]) -> Value:
     """`x` with weighted sums of neighbours along some axes, two at a time where they lie side by side."""
-    places = [place for place, axis in enumerate(x.order) if axis in taps]
-    while places:
-        place = places.pop(0)
-        last = places.pop(0) if places and places[0] == place + 1 else place
-        x = _resample(ctx, x, taps, place, last)
+    for first, last in _pairs(x, taps):
+        x = _resample(ctx, x, taps, first, last, _FLOATS, (*_FLOATS, 0, 0), FLOAT32)
     return x
 
 
-def _resample(ctx: Lowering, x: Value, taps: Mapping[int, Taps], first: int, last: int) -> Value:
-    """The axes at two places in memory, which may be the same, resampled."""
+def resample_qs8(
+    ctx: Lowering,
+    x: Quantized,
+    taps: Mapping[int, Taps],
+    scale: float,
+    limits: tuple[int, int, int],
+) -> Value:
+    """The same of int8 `x`, to int8.
+
+    Args:
+        scale: of the result.
+        limits: the zero point of the result, and bounds of its integers.
+    """
+    value, (_, in_scale, in_zero, _) = x
+    source = (Element.INT8, float(in_scale), int(in_zero) & 0xFFFFFFFF)
+    target = (Element.INT8, scale, *(number & 0xFFFFFFFF for number in limits))
+    pairs = _pairs(value, taps)
+    for number, (first, last) in enumerate(pairs):
+        is_done = number + 1 == len(pairs)
+        words, dtype = (target, INT8) if is_done else ((*_FLOATS, 0, 0), FLOAT32)
+        value = _resample(ctx, value, taps, first, last, source, words, dtype)
+        source = _FLOATS
+    return value
+
+
+def _pairs(x: Value, taps: Mapping[int, Taps]) -> list[tuple[int, int]]:
+    """The places in memory of axes that are resampled together; of one by itself, its place twice."""
+    pairs = []
+    places = [place for place, axis in enumerate(x.order) if axis in taps]
+    while places:
+        place = places.pop(0)
+        pairs.append((place, places.pop(0) if places and places[0] == place + 1 else place))
+    return pairs
+
+
+def _resample(
+    ctx: Lowering,
+    x: Value,
+    taps: Mapping[int, Taps],
+    first: int,
+    last: int,
+    source: Sequence[int | float],
+    target: Sequence[int | float],
+    dtype: np.dtype,
+) -> Value:
+    """The axes at two places in memory, which may be the same, resampled.
+
+    Args:
+        source, target: the params words of both ends.
+        dtype: of the result.
+    """
     extents = list(x.shape)
     tables, dims = [], []
     for axis in x.order[first : last + 1]:
@@ -62,9 +113,9 @@ def _resample(ctx: Lowering, x: Value, taps: Mapping[int, Taps], first: int, las
         else:
             dims.append([inner, inner, 0])
             inner = 1
-    output = ctx.new(tuple(extents), x.order)
+    output = ctx.new(tuple(extents), x.order, dtype)
     words = [math.prod(x.physical[:first]), inner, inner, inner, *dims[0], *dims[1]]
-    return ctx.step(Kind.RESAMPLE, [], words, [x, *tables], output)
+    return ctx.step(Kind.RESAMPLE, [*source, *target], words, [x, *tables], output)
 
 
 def grid_sample(

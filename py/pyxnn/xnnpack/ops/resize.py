@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels, sampling
+from pyxnn.xnnpack.kernels import Taps
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
@@ -41,37 +42,58 @@ def lower_resize(node: Node, ctx: Lowering) -> None:
     Along each axis an element is one of X, or the weighted sum of neighbours in X. Which they are follows from the extents
     alone; where `tf_crop_and_resize` looks outside X there is `extrapolation_value` instead.
     """
-    x = ctx.value(node.input(0))
+
+    def resample(x: Value, taps: Mapping[int, Taps]) -> Value:
+        return kernels.resample(ctx, x, taps)
+
+    fill = node.attribute("extrapolation_value", 0.0)
+    ctx.define(node.output(0), resized(node, ctx, ctx.value(node.input(0)), resample, fill))
+
+
+def resized(
+    node: Node,
+    ctx: Lowering,
+    x: Value,
+    resample: Callable[[Value, Mapping[int, Taps]], Value],
+    fill: float,
+) -> Value:
+    """What a Resize makes.
+
+    Args:
+        node: the Resize.
+        x: what it resizes.
+        resample: gives the weighted sums of neighbours along axes.
+        fill: stands where it looks outside.
+    """
     place = node.attribute("coordinate_transformation_mode", "half_pixel")
-    resized = {
+    axes = {
         number: axis
         for number, axis in _axes(node, ctx, x).items()
         if place == _CROP or axis.extent != axis.out_extent or axis.scale != 1
     }
     shape = tuple(
-        resized[number].out_extent if number in resized else extent
+        axes[number].out_extent if number in axes else extent
         for number, extent in enumerate(x.shape)
     )
     if 0 in shape:
-        ctx.define(node.output(0), ctx.new(shape, x.order, x.dtype))
-        return
+        return ctx.new(shape, x.order, x.dtype)
     if x.size == 0:
         raise ValueError(f"there is nothing to make {shape} of")
-    at = {number: sampling.places(place, axis) for number, axis in resized.items()}
+    at = {number: sampling.places(place, axis) for number, axis in axes.items()}
     inside = {
         number: (at[number] >= 0) & (at[number] <= axis.extent - 1) | (place != _CROP)
-        for number, axis in resized.items()
+        for number, axis in axes.items()
     }
     if node.attribute("mode", "nearest") == "nearest":
         rounding = node.attribute("nearest_mode", "round_prefer_floor")
         indices = {
             number: sampling.nearest(rounding, at[number], axis.extent)
-            for number, axis in resized.items()
+            for number, axis in axes.items()
         }
     else:
         seen = {number: places[inside[number]] for number, places in at.items()}
         if all(map(len, seen.values())):
-            x = _resampled(node, ctx, x, resized, seen)
+            x = resample(x, _taps(node, axes, seen))
         indices = {number: np.cumsum(within) - 1 for number, within in inside.items()}
     picked = {
         number: np.where(inside[number], numbers, -1)
@@ -80,21 +102,14 @@ def lower_resize(node: Node, ctx: Lowering) -> None:
         or (numbers != np.arange(len(numbers))).any()
         or not inside[number].all()
     }
-    fill = node.attribute("extrapolation_value", 0.0)
-    ctx.define(node.output(0), kernels.pick(ctx, x, picked, fill))
+    return kernels.pick(ctx, x, picked, fill)
 
 
-def _resampled(
-    node: Node,
-    ctx: Lowering,
-    x: Value,
-    axes: Mapping[int, Axis],
-    at: Mapping[int, np.ndarray],
-) -> Value:
-    """The weighted sums for places along axes."""
+def _taps(node: Node, axes: Mapping[int, Axis], at: Mapping[int, np.ndarray]) -> dict[int, Taps]:
+    """The neighbours of places along axes, and their weights."""
     is_cubic = node.attributes["mode"] == "cubic"
     weight = sampling.cubic(node.attribute("cubic_coeff_a", -0.75)) if is_cubic else sampling.linear
-    taps = {
+    return {
         number: sampling.taps(
             weight,
             2 if is_cubic else 1,
@@ -105,7 +120,6 @@ def _resampled(
         )
         for number, axis in axes.items()
     }
-    return kernels.resample(ctx, x, taps)
 
 
 def _axes(node: Node, ctx: Lowering, x: Value) -> dict[int, Axis]:

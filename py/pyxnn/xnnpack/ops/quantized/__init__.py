@@ -12,6 +12,7 @@ from pyxnn.xnnpack.ops.quantized import (
     normalization,
     pooling,
     reduction,
+    resize,
     softmax,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "normalization",
     "pooling",
     "reduction",
+    "resize",
     "softmax",
 ]
