@@ -11,7 +11,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import onnx
 
@@ -36,6 +36,8 @@ Published architectures with seeded weights, built by `tests/models/` the way Py
 - **subgraphs**: of the XNNPACK provider.
 - **conversions**: of models on 8-bit integers, the steps that make integers of real numbers or the other way round; one at each
   input and output is the least. What lies between two that aren't at the border runs on real numbers.
+- **on integers**: of the operators that the model quantizes, how many run on integers: of those between DequantizeLinear and
+  QuantizeLinear, and those that multiply integers or make them of 8 bits.
 - **error**: the greatest difference from native onnxruntime, as a part of the greatest output, and what the tests allow.
 - **peak**: what the engine held at most: packed weights, constants, arena.
 - **arena**: what lies between the steps, beside the largest sum of tensors that live at one time, below which it can't be.
@@ -49,6 +51,7 @@ HEADER = (
     "on XNNPACK",
     "subgraphs",
     "conversions",
+    "on integers",
     "error",
     "tolerance",
     "peak, MiB",
@@ -60,10 +63,11 @@ HEADER = (
 
 
 class Row(NamedTuple):
-    """A model's line of the table, and its operators that are on the CPU provider, by reason."""
+    """A model's line of the table, and its operators that are on the CPU provider or on real numbers though quantized, by reason."""
 
     cells: tuple[str, ...]
     elsewhere: Counter[tuple[str, str]]
+    real: Counter[tuple[str, str]]
 
 
 def main() -> None:
@@ -78,7 +82,7 @@ def main() -> None:
                 threads = page.run("import pyxnn\nawait pyxnn.ready()")
                 rows[name] = row(name, ZOO[name], browser_zoo.trial(page, ZOO[name]))
             say(" | ".join(rows[name].cells))
-            for (op_type, reason), count in rows[name].elsewhere.items():
+            for (op_type, reason), count in (rows[name].elsewhere + rows[name].real).items():
                 say(f"    {count} {op_type}: {reason}")
     introduction = INTRODUCTION.format(browser=chromium.version(), threads=threads)
     if not names:
@@ -91,6 +95,8 @@ def row(name: str, entry: Entry, trial: Trial) -> Row:
     found = trial.found
     nodes = found["nodes"]
     mine = [node for node in nodes if node["provider"] == XNNPACK]
+    quantized = [node for node in nodes if node["quantized"]]
+    real = [node for node in quantized if node["real"]]
     total, elsewhere = flops(trial)
     size, bound = found["arena"]
     cells = (
@@ -101,6 +107,7 @@ def row(name: str, entry: Entry, trial: Trial) -> Row:
         percent(1 - elsewhere / total),
         str(len({node["segment"] for node in mine})),
         str(found["conversions"] or ""),
+        percent(1 - len(real) / len(quantized)) if quantized else "",
         f"{max(trial.errors.values()):.0e}",
         f"{entry.tolerance:.0e}",
         f"{found['peak'] / 2**20:.0f}",
@@ -109,7 +116,11 @@ def row(name: str, entry: Entry, trial: Trial) -> Row:
         f"{found['creation']:.1f}",
         f"{found['run']:.3f}",
     )
-    return Row(cells, Counter((node["op_type"], told(node)) for node in nodes if node["reason"]))
+    return Row(
+        cells,
+        Counter((node["op_type"], told(node["reason"])) for node in nodes if node["reason"]),
+        Counter((node["op_type"], told(node["real"])) for node in real),
+    )
 
 
 def flops(trial: Trial) -> tuple[int, int]:
@@ -144,9 +155,9 @@ def _between(
     return names
 
 
-def told(node: Mapping[str, Any]) -> str:
-    """Why a node is on the CPU provider, without the names of its values."""
-    return re.sub(r" '[^']*'(?= is )", "", node["reason"])
+def told(reason: str) -> str:
+    """Why a node is where it is, without the names of its values."""
+    return re.sub(r" '[^']*'(?= is )", "", reason)
 
 
 def percent(share: float) -> str:
@@ -160,14 +171,20 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def list_of_others(rows: Mapping[str, Row]) -> str:
-    """What isn't on XNNPACK, and why."""
-    lines = ["## Nodes on the CPU provider", ""]
-    for name, row in rows.items():
-        lines += [
+    """What isn't on XNNPACK, and what is on real numbers though quantized; and why."""
+    lists = {
+        "Nodes on the CPU provider": {name: row.elsewhere for name, row in rows.items()},
+        "Quantized operators on real numbers": {name: row.real for name, row in rows.items()},
+    }
+    lines = []
+    for title, nodes in lists.items():
+        entries = [
             f"- {name}: {count} {op_type}: {reason}"
-            for (op_type, reason), count in row.elsewhere.items()
+            for name, counts in nodes.items()
+            for (op_type, reason), count in counts.items()
         ]
-    return "\n".join([*lines, ""]) if len(lines) > 2 else ""
+        lines += [f"## {title}", "", *entries, ""] if entries else []
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from pyxnn import xnnpack
 from pyxnn.cpu import control_flow
 from pyxnn.partition import XNNPACK
 from pyxnn.program import Program
@@ -25,6 +26,8 @@ class NodePlacement:
         segment: number of its segment, in execution order; those of bodies follow the one of the node that has them.
         planned: whether XNNPACK evaluates it once per plan, not at each run.
         reason: why it is not on XNNPACK; None if it is.
+        quantized: whether the model quantizes it, and XNNPACK has it.
+        real: why it runs on real numbers all the same; None if it doesn't.
     """
 
     name: str
@@ -35,6 +38,8 @@ class NodePlacement:
     segment: int
     planned: bool
     reason: str | None
+    quantized: bool
+    real: str | None
 
 
 class Placement:
@@ -92,10 +97,17 @@ class Placement:
                 if node.name and not node.name.endswith("/")
                 else f"{node.name}-> {next(filter(None, node.outputs), '')}",
                 node.provider.removesuffix("ExecutionProvider"),
-                node.reason or ("evaluated while planning" if node.planned else ""),
+                node.reason or _remark(node),
             )
             for node in self.nodes
         ]
+
+
+def _remark(node: NodePlacement) -> str:
+    """What there is to say of a node on XNNPACK."""
+    if node.real:
+        return f"on real numbers: {node.real}"
+    return "evaluated while planning" if node.planned else ""
 
 
 _HEADER = ("subgraph", "operator", "node", "provider", "why")
@@ -106,6 +118,9 @@ def _placed(program: Program, prefix: str, numbers: Iterator[int]) -> Iterator[N
     split = program.split
     for segment in split.segments:
         number = next(numbers)
+        quantized = (
+            xnnpack.on_integers(segment, program.graph) if segment.provider == XNNPACK else {}
+        )
         for node in segment.nodes:
             yield NodePlacement(
                 prefix + node.name,
@@ -116,6 +131,8 @@ def _placed(program: Program, prefix: str, numbers: Iterator[int]) -> Iterator[N
                 number,
                 segment.provider == XNNPACK and node in split.planned,
                 split.reasons.get(node),
+                node in quantized,
+                quantized.get(node),
             )
             for attribute, body in program.bodies.get(node, {}).items():
                 inner = control_flow.path(node, attribute, "")

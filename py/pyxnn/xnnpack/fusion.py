@@ -45,19 +45,26 @@ class Work:
             MatMulInteger or ConvInteger may have a fifth, what its results are multiplied with as floats, and a sixth, what is
             then added.
         bounds: what its result is clamped to.
-        operators: of the node and of those that were fused into it, such as "Conv+Relu".
+        nodes: those of the graph that it does, in execution order.
         quantization: of the result, when the node is done on integers.
+        reason: why a QuantizeLinear that follows was not fused into it; None where none follows or it was.
     """
 
     node: Node
     bounds: Bounds
-    operators: str
+    nodes: tuple[Node, ...]
     quantization: Quantization | None = None
+    reason: str | None = None
+
+    @property
+    def operators(self) -> str:
+        """Those of its nodes, such as "Conv+Relu"."""
+        return "+".join(node.op_type for node in self.nodes)
 
     @property
     def is_fused(self) -> bool:
         """Whether it is more than its node."""
-        return self.operators != self.node.op_type
+        return len(self.nodes) > 1
 
 
 def clip_bounds(node: Node, constant: Callable[[str], np.ndarray | None]) -> Bounds | None:
@@ -95,26 +102,30 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
     made_by: dict[str, int] = {}
     works: list[Work | None] = []
     for node in nodes:
-        place, work = len(works), Work(node, NO_BOUNDS, node.op_type)
-        for name in node.uses():
-            if name in made_by and uses[name] == 1:
+        place, work = len(works), Work(node, NO_BOUNDS, (node,))
+        if node.is_op("QuantizeLinear"):
+            name = node.input(0)
+            if name in made_by:
                 before = works[made_by[name]]
                 assert before is not None
-                scaled = _scaled(before, name, node, graph)
-                if scaled is not None:  # here, where its factor is known
-                    works[made_by[name]], work = None, scaled
-                    break
-                if node.is_op("QuantizeLinear"):
-                    joined = (
-                        _quantized(before, node, graph)
-                        if _is_whole(before, graph, made_by)
-                        else None
-                    )
+                reason = _refusal(before, node, graph, made_by, is_alone=uses[name] == 1)
+                if reason is None:
+                    place, work = made_by[name], _quantized(before, node, graph)
                 else:
+                    works[made_by[name]] = replace(before, reason=reason)
+        else:
+            for name in node.uses():
+                if name in made_by and uses[name] == 1:
+                    before = works[made_by[name]]
+                    assert before is not None
+                    scaled = _scaled(before, name, node, graph)
+                    if scaled is not None:  # here, where its factor is known
+                        works[made_by[name]], work = None, scaled
+                        break
                     joined = _joined(before, name, node, graph)
-                if joined is not None:
-                    place, work = made_by[name], joined
-                    break
+                    if joined is not None:
+                        place, work = made_by[name], joined
+                        break
         works[place : place + 1] = [work]
         made_by.update((name, place) for name in node.defines())
     return [work for work in works if work is not None]
@@ -122,7 +133,7 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
 
 def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
     """What does both `before` and the node after it, which uses its result `value`; None when nothing can."""
-    operators = f"{before.operators}+{node.op_type}"
+    nodes = (*before.nodes, node)
     if node.is_op("Relu", "Clip") and node.input(0) == value:
         operator = registry.find(before.node)
         bounds = clip_bounds(node, graph.constant)
@@ -134,14 +145,14 @@ def _joined(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
         if before.node.is_op(*_INTEGER_PRODUCTS) and len(before.node.inputs) < 5:
             return None
         fused = replace(before.node, outputs=[*node.outputs, *before.node.outputs[1:]])
-        return Work(fused, before.bounds.then(bounds), operators)
+        return Work(fused, before.bounds.then(bounds), nodes)
     if node.is_op("Add") and before.node.is_op("MatMul") and not before.is_fused:
         addend = node.inputs[1 - node.inputs.index(value)]
         if not _is_row(graph.constant(addend), graph.constant(before.node.input(1))):
             return None
         inputs = [*before.node.inputs, addend]
         return Work(
-            replace(before.node, inputs=inputs, outputs=list(node.outputs)), NO_BOUNDS, operators
+            replace(before.node, inputs=inputs, outputs=list(node.outputs)), NO_BOUNDS, nodes
         )
     return None
 
@@ -178,7 +189,7 @@ def _scaled(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
     return Work(
         replace(product, inputs=inputs, outputs=list(node.outputs)),
         NO_BOUNDS,
-        f"{before.operators}+{node.op_type}",
+        (*before.nodes, node),
     )
 
 
@@ -204,23 +215,39 @@ def _is_whole(work: Work, graph: Graph, made: Collection[str]) -> bool:
     )
 
 
-def _quantized(before: Work, node: Node, graph: Graph) -> Work | None:
-    """What does `before` and the QuantizeLinear after it on integers; None when nothing can."""
+def _refusal(
+    before: Work, node: Node, graph: Graph, made: Collection[str], *, is_alone: bool
+) -> str | None:
+    """Why `before` and the QuantizeLinear after it aren't done on integers; None when they are.
+
+    Args:
+        before: a node, and what was fused into it.
+        node: the QuantizeLinear.
+        graph: of both.
+        made: what nodes of the subgraph have made so far.
+        is_alone: whether nobody else uses the result of `before`.
+    """
     operator, target = registry.find_quantized(before.node), quantization.of(node, graph)
-    if (
-        operator is None
-        or target is None
-        or target.dtype != INT8
-        or not target.is_per_tensor
-        or len(list(before.node.defines())) != 1
-        or operator.supports(before.node, graph, target)
-    ):
-        return None
+    if operator is None:
+        return f"no kernel computes {before.node.op_type} on integers"
+    if not is_alone:
+        return "others use its real numbers, too"
+    if target is None or target.dtype != INT8 or not target.is_per_tensor:
+        return "its result is not quantized to int8 by one constant scale and zero point"
+    if len(list(before.node.defines())) != 1:
+        return "it has several results"
+    if not _is_whole(before, graph, made):
+        return "its integers are made in another subgraph"
+    return operator.supports(before.node, graph, target)
+
+
+def _quantized(before: Work, node: Node, graph: Graph) -> Work:
+    """What does `before` and the QuantizeLinear after it on integers."""
     return replace(
         before,
         node=replace(before.node, outputs=list(node.outputs)),
-        operators=f"{before.operators}+QuantizeLinear",
-        quantization=target,
+        nodes=(*before.nodes, node),
+        quantization=quantization.of(node, graph),
     )
 
 

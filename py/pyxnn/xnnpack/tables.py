@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -95,6 +96,29 @@ class Table(NamedTuple):
     origin: str
     values: np.ndarray
     operators: str
+
+
+def origin_of(work: Work, graph: Graph, origins: Mapping[str, str]) -> str | None:
+    """The tensor of bytes that the table of a node would begin with, None where it has none; as `of` tells, but without a plan.
+
+    Args:
+        work: the node.
+        graph: that it is from.
+        origins: those of earlier nodes, by the names of their results.
+    """
+    node = work.node
+    name = node.input(0)
+    if node.is_op("DequantizeLinear", "QuantizeLinear"):
+        if _of_bytes(work, graph) is None or graph.constant(name) is not None:
+            return None
+        return origins.get(name, name if node.op_type == "DequantizeLinear" else None)
+    found = {origins[name] for name in node.uses() if name in origins}
+    if node.domain or node.op_type not in ELEMENTWISE or len(found) != 1:
+        return None
+    (origin,) = found
+    others = [graph.constant(name) for name in node.uses() if name not in origins]
+    is_function = all(number is not None and number.size == 1 for number in others)
+    return origin if is_function else None
 
 
 def of(work: Work, graph: Graph, ctx: Lowering) -> Table | None:
