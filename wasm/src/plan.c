@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "kernels/micro.h"
 #include "memory.h"
 #include "operator.h"
 #include "pool.h"
@@ -27,7 +28,11 @@ struct pyxnn_plan {
 };
 
 enum pyxnn_status pyxnn_initialize(void) {
-  return pyxnn_error_from_xnn(xnn_initialize(&pyxnn_xnn_allocator), "starting", "XNNPACK");
+  const enum xnn_status status = xnn_initialize(&pyxnn_xnn_allocator);
+  if (status == xnn_status_success) {
+    micro_install();
+  }
+  return pyxnn_error_from_xnn(status, "starting", "XNNPACK");
 }
 
 enum pyxnn_status pyxnn_plan_create(pyxnn_plan** out) {

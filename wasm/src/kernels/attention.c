@@ -102,7 +102,11 @@ static void products_of_row(const float* row, const float* panel, size_t panel_s
                             const float* factor, float* output, size_t columns) {
   enum { panels = 4 };
   for (; columns >= panels * attention_columns; columns -= panels * attention_columns) {
-    product_of_row(row, panel, panel_stride, stride, length, *factor, output, panels);
+    if (panel_stride == attention_columns) { /* a constant distance: one pointer is enough */
+      product_of_row(row, panel, attention_columns, stride, length, *factor, output, panels);
+    } else {
+      product_of_row(row, panel, panel_stride, stride, length, *factor, output, panels);
+    }
     panel += panels * panel_stride;
     output += panels * attention_columns;
   }
@@ -131,45 +135,64 @@ static inline float sum_lanes(v128_t a) {
   return wasm_f32x4_extract_lane(a, 0) + wasm_f32x4_extract_lane(a, 1);
 }
 
-/* Dot products with `count` rows, 1 or dots_together. */
-enum { dots_together = 8 };
+/* The sums of the lanes of four vectors. */
+INLINE v128_t sum_lanes_of_four(v128_t a, v128_t b, v128_t c, v128_t d) {
+  const v128_t ab = wasm_f32x4_add(wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), wasm_i32x4_shuffle(a, b, 2, 6, 3, 7));
+  const v128_t cd = wasm_f32x4_add(wasm_i32x4_shuffle(c, d, 0, 4, 1, 5), wasm_i32x4_shuffle(c, d, 2, 6, 3, 7));
+  return wasm_f32x4_add(wasm_i64x2_shuffle(ab, cd, 0, 2), wasm_i64x2_shuffle(ab, cd, 1, 3));
+}
 
-INLINE void dots(size_t count, const float* row, const float* others, size_t stride, size_t length, float factor,
-                 float* output) {
-  v128_t sums[dots_together];
+/* Dot products with four rows; each has two sums, so that none waits for itself. */
+static void dots_of_four(const float* row, const float* others, size_t stride, size_t length, float factor,
+                         float* output) {
+  enum { together = 4 };
+  v128_t sums[together][2];
 #pragma unroll
-  for (size_t j = 0; j < count; j++) {
-    sums[j] = wasm_f32x4_const_splat(0.0f);
+  for (size_t j = 0; j < together; j++) {
+    sums[j][0] = sums[j][1] = wasm_f32x4_const_splat(0.0f);
   }
   size_t i = 0;
-  for (; i + 4 <= length; i += 4) {
-    const v128_t a = wasm_v128_load(row + i);
+  for (; i + 16 <= length; i += 16) {
 #pragma unroll
-    for (size_t j = 0; j < count; j++) {
-      sums[j] = simd_madd(a, wasm_v128_load(others + j * stride + i), sums[j]);
+    for (size_t v = 0; v < 4; v++) {
+      const v128_t a = wasm_v128_load(row + i + v * 4);
+#pragma unroll
+      for (size_t j = 0; j < together; j++) {
+        sums[j][v % 2] = simd_madd(a, wasm_v128_load(others + j * stride + i + v * 4), sums[j][v % 2]);
+      }
     }
   }
-  if (i < length) {
+  for (; i < length; i += 4) {
     const v128_t a = simd_load(row + i, length - i);
 #pragma unroll
-    for (size_t j = 0; j < count; j++) {
-      sums[j] = simd_madd(a, simd_load(others + j * stride + i, length - i), sums[j]);
+    for (size_t j = 0; j < together; j++) {
+      sums[j][0] = simd_madd(a, simd_load(others + j * stride + i, length - i), sums[j][0]);
     }
   }
 #pragma unroll
-  for (size_t j = 0; j < count; j++) {
-    output[j] = sum_lanes(sums[j]) * factor;
+  for (size_t j = 0; j < together; j++) {
+    sums[j][0] = wasm_f32x4_add(sums[j][0], sums[j][1]);
   }
+  const v128_t products = sum_lanes_of_four(sums[0][0], sums[1][0], sums[2][0], sums[3][0]);
+  wasm_v128_store(output, wasm_f32x4_mul(products, wasm_f32x4_splat(factor)));
+}
+
+static float dot(const float* a, const float* b, size_t length) {
+  v128_t sum = wasm_f32x4_const_splat(0.0f);
+  for (size_t i = 0; i < length; i += 4) {
+    sum = simd_madd(simd_load(a + i, length - i), simd_load(b + i, length - i), sum);
+  }
+  return sum_lanes(sum);
 }
 
 void attention_dots(const float* row, const float* others, size_t stride, size_t count, size_t length, float factor,
                     float* output) {
   size_t j = 0;
-  for (; j + dots_together <= count; j += dots_together) {
-    dots(dots_together, row, others + j * stride, stride, length, factor, output + j);
+  for (; j + 4 <= count; j += 4) {
+    dots_of_four(row, others + j * stride, stride, length, factor, output + j);
   }
   for (; j < count; j++) {
-    dots(1, row, others + j * stride, stride, length, factor, output + j);
+    output[j] = dot(row, others + j * stride, length) * factor;
   }
 }
 
@@ -246,15 +269,22 @@ float attention_weights(float* scores, size_t count, float softcap, const float*
     memset(scores, 0, (count + 3) / 4 * 4 * sizeof(*scores));
     return 0.0f;
   }
-  v128_t sums[2] = {wasm_f32x4_splat(0.0f), wasm_f32x4_splat(0.0f)};
+  v128_t sums[simd_most], x[simd_most];
+  enum { together = simd_most };
+  for (size_t j = 0; j < together; j++) {
+    sums[j] = wasm_f32x4_const_splat(0.0f);
+  }
   size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
+  for (; i + 4 * together <= count; i += 4 * together) {
 #pragma unroll
-    for (size_t j = 0; j < 2; j++) {
-      float* place = scores + i + 4 * j;
-      const v128_t weight = simd_exp(wasm_f32x4_sub(wasm_v128_load(place), greatest));
-      wasm_v128_store(place, weight);
-      sums[j] = wasm_f32x4_add(sums[j], weight);
+    for (size_t j = 0; j < together; j++) {
+      x[j] = wasm_f32x4_sub(wasm_v128_load(scores + i + 4 * j), greatest);
+    }
+    simd_exp_each(x, together);
+#pragma unroll
+    for (size_t j = 0; j < together; j++) {
+      wasm_v128_store(scores + i + 4 * j, x[j]);
+      sums[j] = wasm_f32x4_add(sums[j], x[j]);
     }
   }
   for (; i < count; i += 4) {
@@ -263,5 +293,5 @@ float attention_weights(float* scores, size_t count, float softcap, const float*
     wasm_v128_store(scores + i, counting);
     sums[0] = wasm_f32x4_add(sums[0], counting);
   }
-  return 1.0f / sum_lanes(wasm_f32x4_add(sums[0], sums[1]));
+  return 1.0f / sum_lanes(wasm_f32x4_add(wasm_f32x4_add(sums[0], sums[1]), wasm_f32x4_add(sums[2], sums[3])));
 }

@@ -11,7 +11,7 @@
 enum { piece = 4096 };
 
 /* Additions wait for each other: so many sums at a time keep the adders busy. */
-enum { num_sums = 4, values_per_turn = num_sums * 4 };
+enum { num_sums = 8, values_per_turn = num_sums * 4 };
 
 static inline float sum_of_lanes(v128_t value) {
   return (wasm_f32x4_extract_lane(value, 0) + wasm_f32x4_extract_lane(value, 1)) +
@@ -116,55 +116,85 @@ static bool is_bounded(const struct bounds* bounds) {
   return bounds->min > -INFINITY || bounds->max < INFINITY;
 }
 
-INLINE v128_t clamp4(v128_t value, const struct bounds* bounds, bool bounded) {
-  return bounded ? simd_clamp(value, wasm_f32x4_splat(bounds->min), wasm_f32x4_splat(bounds->max)) : value;
+/* What all values of a run have in common; `each` has a scale and a bias of its own in the place of `bias`. */
+struct run {
+  v128_t center, factor, bias, min, max;
+  bool each, bounded;
+};
+
+INLINE v128_t clamp4(v128_t value, const struct run* run) {
+  return run->bounded ? simd_clamp(value, run->min, run->max) : value;
 }
 
-/* Up to four values; each has a scale and a bias of its own, unless `scale` is NULL: then all have `same_bias`. */
-INLINE void normalize4(const float* input, float* output, size_t count, v128_t center, v128_t factor,
-                       const float* scale, const float* bias, v128_t same_bias, const struct bounds* bounds,
-                       bool bounded) {
-  v128_t value = wasm_f32x4_sub(simd_load(input, count), center);
-  if (scale != NULL) {
-    value = simd_madd(wasm_f32x4_mul(value, factor), simd_load(scale, count), simd_load(bias, count));
+/* Up to four values. */
+INLINE void normalize4(const struct run* run, const float* input, float* output, size_t count, const float* scale,
+                       const float* bias) {
+  v128_t value = wasm_f32x4_sub(simd_load(input, count), run->center);
+  if (run->each) {
+    value = simd_madd(wasm_f32x4_mul(value, run->factor), simd_load(scale, count), simd_load(bias, count));
   } else {
-    value = simd_madd(value, factor, same_bias);
+    value = simd_madd(value, run->factor, run->bias);
   }
-  simd_store(output, clamp4(value, bounds, bounded), count);
+  simd_store(output, clamp4(value, run), count);
 }
 
-INLINE void normalize_run(const float* input, float* output, size_t count, v128_t center, v128_t factor,
-                          const float* scale, const float* bias, v128_t same_bias, const struct bounds* bounds,
-                          bool bounded) {
-  const bool each = scale != NULL;
-  size_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    normalize4(input + i, output + i, 4, center, factor, each ? scale + i : NULL, each ? bias + i : NULL, same_bias,
-               bounds, bounded);
+INLINE void normalize_run(const struct run* run, const float* input, float* output, size_t count, const float* scale,
+                          const float* bias) {
+  const size_t scale_step = run->each ? 4 : 0;
+  while (count >= 16) {
+#pragma unroll
+    for (size_t v = 0; v < 4; v++) {
+      normalize4(run, input + v * 4, output + v * 4, 4, scale + v * scale_step, bias + v * scale_step);
+    }
+    input += 16;
+    output += 16;
+    scale += 4 * scale_step;
+    bias += 4 * scale_step;
+    count -= 16;
   }
-  if (i < count) {
-    normalize4(input + i, output + i, count - i, center, factor, each ? scale + i : NULL, each ? bias + i : NULL,
-               same_bias, bounds, bounded);
+  for (; count >= 4; count -= 4) {
+    normalize4(run, input, output, 4, scale, bias);
+    input += 4;
+    output += 4;
+    scale += scale_step;
+    bias += scale_step;
   }
+  if (count > 0) {
+    normalize4(run, input, output, count, scale, bias);
+  }
+}
+
+INLINE struct run run_of(float center, float factor, float bias, const struct bounds* bounds, bool each, bool bounded) {
+  return (struct run){
+      .center = wasm_f32x4_splat(center),
+      .factor = wasm_f32x4_splat(factor),
+      .bias = wasm_f32x4_splat(bias),
+      .min = wasm_f32x4_splat(bounds->min),
+      .max = wasm_f32x4_splat(bounds->max),
+      .each = each,
+      .bounded = bounded,
+  };
 }
 
 void normalize_each(const float* input, float* output, size_t count, float center, float factor, const float* scale,
                     const float* bias, const struct bounds* bounds) {
-  const v128_t centers = wasm_f32x4_splat(center), factors = wasm_f32x4_splat(factor);
   if (is_bounded(bounds)) {
-    normalize_run(input, output, count, centers, factors, scale, bias, factors, bounds, true);
+    const struct run run = run_of(center, factor, 0.0f, bounds, true, true);
+    normalize_run(&run, input, output, count, scale, bias);
   } else {
-    normalize_run(input, output, count, centers, factors, scale, bias, factors, bounds, false);
+    const struct run run = run_of(center, factor, 0.0f, bounds, true, false);
+    normalize_run(&run, input, output, count, scale, bias);
   }
 }
 
 void normalize_all(const float* input, float* output, size_t count, float center, float factor, float bias,
                    const struct bounds* bounds) {
-  const v128_t centers = wasm_f32x4_splat(center), factors = wasm_f32x4_splat(factor), biases = wasm_f32x4_splat(bias);
   if (is_bounded(bounds)) {
-    normalize_run(input, output, count, centers, factors, NULL, NULL, biases, bounds, true);
+    const struct run run = run_of(center, factor, bias, bounds, false, true);
+    normalize_run(&run, input, output, count, NULL, NULL);
   } else {
-    normalize_run(input, output, count, centers, factors, NULL, NULL, biases, bounds, false);
+    const struct run run = run_of(center, factor, bias, bounds, false, false);
+    normalize_run(&run, input, output, count, NULL, NULL);
   }
 }
 
@@ -174,7 +204,7 @@ void normalize_all(const float* input, float* output, size_t count, float center
  */
 INLINE void sums_of_columns(const float* values, size_t rows, size_t stride, size_t vectors, size_t lanes,
                             size_t chains, const float* center, enum spread spread, bool is_mean, float* sums) {
-  v128_t sum[4][8] = {0}, centers[8];
+  v128_t sum[4][4] = {0}, centers[4];
 #pragma unroll
   for (size_t v = 0; v < vectors; v++) {
     centers[v] = is_mean ? wasm_f32x4_splat(0.0f) : simd_load(center + v * 4, v + 1 == vectors ? lanes : 4);
@@ -212,8 +242,8 @@ INLINE void sums_of_columns(const float* values, size_t rows, size_t stride, siz
 INLINE void sums_of_all_columns(const float* values, size_t rows, size_t stride, size_t columns, const float* center,
                                 enum spread spread, bool is_mean, float* sums) {
   size_t i = 0;
-  for (; i + 32 <= columns; i += 32) {
-    sums_of_columns(values + i, rows, stride, 8, 4, 1, center + i, spread, is_mean, sums + i);
+  for (; i + 16 <= columns; i += 16) {
+    sums_of_columns(values + i, rows, stride, 4, 4, 2, center + i, spread, is_mean, sums + i);
   }
   for (; i + 8 <= columns; i += 8) {
     sums_of_columns(values + i, rows, stride, 2, 4, 4, center + i, spread, is_mean, sums + i);
@@ -271,51 +301,62 @@ void column_moments_add(struct column_moments* moments, const float* values, siz
   }
 }
 
-/* Up to four columns of some rows: what they have in common is loaded once for all. */
-INLINE void normalize_rows4(const float* input, float* output, size_t rows, size_t stride, size_t columns,
-                            const float* center, const float* factor, const float* bias, const struct bounds* bounds,
-                            bool bounded) {
-  const v128_t centers = simd_load(center, columns);
-  const v128_t factors = simd_load(factor, columns), biases = simd_load(bias, columns);
-#pragma unroll
-  for (size_t row = 0; row < rows; row++) {
-    const v128_t difference = wasm_f32x4_sub(simd_load(input + row * stride, columns), centers);
-    simd_store(output + row * stride, clamp4(simd_madd(difference, factors, biases), bounds, bounded), columns);
-  }
-}
-
-INLINE void normalize_rows(const float* input, float* output, size_t rows, size_t stride, size_t columns,
+/*
+ * Up to four vectors of columns, of which the last may have fewer `lanes`, down some rows: what they have in common is loaded
+ * once for all rows.
+ */
+INLINE void normalize_rows(const float* input, float* output, size_t rows, size_t stride, size_t vectors, size_t lanes,
                            const float* center, const float* factor, const float* bias, const struct bounds* bounds,
                            bool bounded) {
+  struct run runs[4];
+#pragma unroll
+  for (size_t v = 0; v < vectors; v++) {
+    const size_t count = v + 1 == vectors ? lanes : 4;
+    runs[v] = (struct run){
+        .center = simd_load(center + v * 4, count),
+        .factor = simd_load(factor + v * 4, count),
+        .bias = simd_load(bias + v * 4, count),
+        .min = wasm_f32x4_splat(bounds->min),
+        .max = wasm_f32x4_splat(bounds->max),
+        .bounded = bounded,
+    };
+  }
+  for (size_t row = 0; row < rows; row++) {
+#pragma unroll
+    for (size_t v = 0; v < vectors; v++) {
+      normalize4(&runs[v], input + v * 4, output + v * 4, v + 1 == vectors ? lanes : 4, NULL, NULL);
+    }
+    input += stride;
+    output += stride;
+  }
+}
+
+INLINE void normalize_all_columns(const float* input, float* output, size_t rows, size_t stride, size_t columns,
+                                  const float* center, const float* factor, const float* bias,
+                                  const struct bounds* bounds, bool bounded) {
   size_t i = 0;
+  for (; i + 16 <= columns; i += 16) {
+    normalize_rows(input + i, output + i, rows, stride, 4, 4, center + i, factor + i, bias + i, bounds, bounded);
+  }
   for (; i + 4 <= columns; i += 4) {
-    normalize_rows4(input + i, output + i, rows, stride, 4, center + i, factor + i, bias + i, bounds, bounded);
+    normalize_rows(input + i, output + i, rows, stride, 1, 4, center + i, factor + i, bias + i, bounds, bounded);
   }
   if (i < columns) {
-    normalize_rows4(input + i, output + i, rows, stride, columns - i, center + i, factor + i, bias + i, bounds,
-                    bounded);
+    normalize_rows(input + i, output + i, rows, stride, 1, columns - i, center + i, factor + i, bias + i, bounds,
+                   bounded);
   }
 }
 
-INLINE void normalize_all_rows(const float* input, float* output, size_t rows, size_t stride, size_t columns,
-                               const float* center, const float* factor, const float* bias, const struct bounds* bounds,
-                               bool bounded) {
-  size_t row = 0;
-  for (; row + 4 <= rows; row += 4) {
-    const size_t place = row * stride;
-    normalize_rows(input + place, output + place, 4, stride, columns, center, factor, bias, bounds, bounded);
-  }
-  for (; row < rows; row++) {
-    const size_t place = row * stride;
-    normalize_rows(input + place, output + place, 1, stride, columns, center, factor, bias, bounds, bounded);
-  }
-}
-
+/* Columns are taken in turns: as many rows as stay in the first-level cache meanwhile. */
 void normalize_columns(const float* input, float* output, size_t rows, size_t stride, size_t columns,
                        const float* center, const float* factor, const float* bias, const struct bounds* bounds) {
-  if (is_bounded(bounds)) {
-    normalize_all_rows(input, output, rows, stride, columns, center, factor, bias, bounds, true);
-  } else {
-    normalize_all_rows(input, output, rows, stride, columns, center, factor, bias, bounds, false);
+  const size_t together = piece / 2 / columns + 1;
+  for (size_t row = 0; row < rows; row += together) {
+    const size_t place = row * stride, count = rows - row < together ? rows - row : together;
+    if (is_bounded(bounds)) {
+      normalize_all_columns(input + place, output + place, count, stride, columns, center, factor, bias, bounds, true);
+    } else {
+      normalize_all_columns(input + place, output + place, count, stride, columns, center, factor, bias, bounds, false);
+    }
   }
 }

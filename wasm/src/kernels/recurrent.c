@@ -1,7 +1,6 @@
 /*
- * The product of the state with a tile of the recurrent weights stays in registers: eight sums of four units, whether of four
- * rows or of one row's four quarters of the depth, so that multiply-adds don't wait for each other. The gates' functions
- * follow while the sums are in the first-level cache.
+ * The product of the state with a panel of the recurrent weights stays in registers (kernels/panel.h). The gates' functions
+ * follow for a few panels at a time, while their sums are in the first-level cache.
  */
 #include "kernels/recurrent.h"
 
@@ -11,83 +10,42 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { width = recurrent_units, max_gates = 4 };
+enum { width = recurrent_units };
 
-/* Four times a lane of `value`. */
-INLINE v128_t splat_lane(v128_t value, size_t lane) {
-  switch (lane) {
-    case 0:
-      return wasm_i32x4_shuffle(value, value, 0, 0, 0, 0);
-    case 1:
-      return wasm_i32x4_shuffle(value, value, 1, 1, 1, 1);
-    case 2:
-      return wasm_i32x4_shuffle(value, value, 2, 2, 2, 2);
-    default:
-      return wasm_i32x4_shuffle(value, value, 3, 3, 3, 3);
-  }
-}
+/* A gate's sums, and what its function makes of them: [rows, width]. */
+typedef float gate_values[recurrent_rows * width];
 
-/* sums [rows, width] += state [rows, depth] * weights [depth, width], `chains` rows of weights at a time. */
-INLINE void accumulate(const float* state, size_t stride, const float* weights, size_t depth, size_t rows,
-                       size_t chains, float* sums) {
-  v128_t low[4][4] = {0}, high[4][4] = {0};
-  size_t k = 0;
-  for (; k + 4 <= depth; k += 4) {
-    v128_t values[4];
+/* values [rows, width] += state [rows, hidden] * weights, panel by panel. */
+INLINE void add_products(const float* state, const struct recurrent_tile* tile, const float* weights, size_t hidden,
+                         float* values, size_t rows, size_t chains) {
+  for (size_t panel = 0; panel < tile->panels; panel++) {
+    v128_t sums[panel_rows][2];
+    panel_product(state, tile->stride, weights + panel * tile->panel_stride, hidden, rows, chains, sums);
 #pragma unroll
     for (size_t row = 0; row < rows; row++) {
-      values[row] = wasm_v128_load(state + row * stride + k);
-    }
 #pragma unroll
-    for (size_t i = 0; i < 4; i++) {
-      const size_t c = i % chains;
-      const v128_t first = wasm_v128_load(weights), second = wasm_v128_load(weights + 4);
-      weights += width;
-#pragma unroll
-      for (size_t row = 0; row < rows; row++) {
-        const v128_t value = splat_lane(values[row], i);
-        low[c][row] = simd_madd(value, first, low[c][row]);
-        high[c][row] = simd_madd(value, second, high[c][row]);
+      for (size_t half = 0; half < 2; half++) {
+        float* value = values + row * width + panel * panel_width + half * 4;
+        wasm_v128_store(value, wasm_f32x4_add(wasm_v128_load(value), sums[row][half]));
       }
     }
   }
-  for (; k < depth; k++) {
-    const v128_t first = wasm_v128_load(weights), second = wasm_v128_load(weights + 4);
-    weights += width;
-#pragma unroll
-    for (size_t row = 0; row < rows; row++) {
-      const v128_t value = wasm_v128_load32_splat(state + row * stride + k);
-      low[0][row] = simd_madd(value, first, low[0][row]);
-      high[0][row] = simd_madd(value, second, high[0][row]);
-    }
-  }
-#pragma unroll
-  for (size_t row = 0; row < rows; row++) {
-#pragma unroll
-    for (size_t c = 1; c < chains; c++) {
-      low[0][row] = wasm_f32x4_add(low[0][row], low[c][row]);
-      high[0][row] = wasm_f32x4_add(high[0][row], high[c][row]);
-    }
-    float* sum = sums + row * width;
-    wasm_v128_store(sum, wasm_f32x4_add(wasm_v128_load(sum), low[0][row]));
-    wasm_v128_store(sum + 4, wasm_f32x4_add(wasm_v128_load(sum + 4), high[0][row]));
-  }
 }
 
-static void add_product(const float* state, const struct recurrent_tile* tile, const float* weights, size_t depth,
-                        float* sums) {
+static void add_product(const float* state, const struct recurrent_tile* tile, const float* weights, size_t hidden,
+                        float* values) {
   switch (tile->rows) {
     case 1:
-      accumulate(state, tile->stride, weights, depth, 1, 4, sums);
+      add_products(state, tile, weights, hidden, values, 1, 4);
       break;
     case 2:
-      accumulate(state, tile->stride, weights, depth, 2, 2, sums);
+      add_products(state, tile, weights, hidden, values, 2, 2);
       break;
     case 3:
-      accumulate(state, tile->stride, weights, depth, 3, 1, sums);
+      add_products(state, tile, weights, hidden, values, 3, 1);
       break;
     default:
-      accumulate(state, tile->stride, weights, depth, 4, 1, sums);
+      add_products(state, tile, weights, hidden, values, 4, 1);
   }
 }
 
@@ -123,17 +81,53 @@ INLINE v128_t activate4(const struct recurrent_activation* function, v128_t x) {
   }
 }
 
-/* Clips `count` values, a multiple of 4, and activates them, in place. */
-static void activate(const struct recurrent_activation* function, float clip, float* values, size_t count) {
-  const v128_t max = wasm_f32x4_splat(clip), min = wasm_f32x4_neg(max);
+/* Clips and activates vectors: the usual functions step by step, as the steps of one vector wait for each other. */
+INLINE void activate_each(const struct recurrent_activation* function, v128_t clip, v128_t* x, size_t count) {
+  SIMD_EACH(i) x[i] = simd_clamp(x[i], wasm_f32x4_neg(clip), clip);
+  if (function->type == pyxnn_activation_sigmoid) {
+    v128_t y[simd_most];
+    SIMD_EACH(i) y[i] = SIMD_CONSTANT(one);
+    SIMD_EACH(i) x[i] = wasm_v128_xor(x[i], SIMD_CONSTANT(sign));
+    simd_divide_by_power_each(y, x, count);
+    SIMD_EACH(i) x[i] = y[i];
+  } else if (function->type == pyxnn_activation_tanh) {
+    simd_tanh_each(x, count);
+  } else {
+    SIMD_EACH(i) x[i] = activate4(function, x[i]);
+  }
+}
+
+INLINE void activate_columns(const struct recurrent_activation* function, v128_t clip, float* values, size_t count) {
+  v128_t x[simd_most];
+  SIMD_EACH(i) x[i] = wasm_v128_load(values + i * 4);
+  activate_each(function, clip, x, count);
+  SIMD_EACH(i) wasm_v128_store(values + i * 4, x[i]);
+}
+
+INLINE void activate_all(const struct recurrent_activation* function, const struct recurrent_tile* tile, v128_t clip,
+                         float* values) {
+  const size_t columns = tile->panels * panel_width;
+  for (size_t row = 0; row < tile->rows; row++) {
+    float* own = values + row * width;
+    size_t i = 0;
+    for (; i + 16 <= columns; i += 16) {
+      activate_columns(function, clip, own + i, 4);
+    }
+    if (i < columns) {
+      activate_columns(function, clip, own + i, 2);
+    }
+  }
+}
+
+/* Clips and activates the values of a gate, in place. */
+static void activate(const struct recurrent_activation* function, const struct recurrent_tile* tile, float clip,
+                     float* values) {
+  const v128_t clips = wasm_f32x4_splat(clip);
 /* The loop is inside the cases: each compiles to one without branches. */
 #define EACH(name)                                                                   \
   case name: {                                                                       \
     const struct recurrent_activation own = {name, function->alpha, function->beta}; \
-    for (size_t i = 0; i < count; i += 4) {                                          \
-      const v128_t value = simd_clamp(wasm_v128_load(values + i), min, max);         \
-      wasm_v128_store(values + i, activate4(&own, value));                           \
-    }                                                                                \
+    activate_all(&own, tile, clips, values);                                         \
     break;                                                                           \
   }
   switch (function->type) {
@@ -152,15 +146,20 @@ static void activate(const struct recurrent_activation* function, float clip, fl
 #undef EACH
 }
 
+/* Four columns of a tile's last panel may not be there: zeros stand for them. */
+static v128_t load_columns(const float* from, size_t column, size_t units) {
+  return column < units ? simd_load(from + column, units - column) : wasm_f32x4_const_splat(0.0f);
+}
+
 /* values [rows, width] = what the input adds to a gate. */
 static void load_inputs(const struct recurrent_cell* cell, const struct recurrent_tile* tile, size_t gate,
                         float* values) {
   const size_t offset = gate * cell->hidden + tile->first;
   for (size_t row = 0; row < tile->rows; row++) {
     const float* from = tile->inputs[row] + offset;
-    wasm_v128_store(values + row * width, simd_load(from, tile->units));
-    wasm_v128_store(values + row * width + 4,
-                    tile->units > 4 ? simd_load(from + 4, tile->units - 4) : wasm_f32x4_splat(0.0f));
+    for (size_t i = 0; i < tile->panels * panel_width; i += 4) {
+      wasm_v128_store(values + row * width + i, load_columns(from, i, tile->units));
+    }
   }
 }
 
@@ -168,123 +167,108 @@ static void load_inputs(const struct recurrent_cell* cell, const struct recurren
 static void load_gate(const struct recurrent_cell* cell, const struct recurrent_tile* tile, size_t gate,
                       const float* state, float* values) {
   load_inputs(cell, tile, gate, values);
-  add_product(state, tile, tile->weights + gate * cell->hidden * width, cell->hidden, values);
+  add_product(state, tile, tile->weights + gate * cell->hidden * panel_width, cell->hidden, values);
 }
 
-/* A row of [*, hidden] at the tile's units: two vectors. */
-static void load_extra(const struct recurrent_cell* cell, const struct recurrent_tile* tile, size_t index,
-                       v128_t values[2]) {
-  const float* from = tile->extra + index * cell->hidden + tile->first;
-  values[0] = simd_load(from, tile->units);
-  values[1] = tile->units > 4 ? simd_load(from + 4, tile->units - 4) : wasm_f32x4_splat(0.0f);
-}
+/* Over the vectors of a tile: columns from `i` on, which are at `at` in a gate's values, at `place` in the states. */
+#define FOR_EACH_VECTOR(tile, at, place)                                                          \
+  for (size_t row = 0; row < (tile)->rows; row++)                                                 \
+    for (size_t i = 0, at = row * width, place = row * (tile)->stride; i < (tile)->panels * panel_width; \
+         i += 4, at += 4, place += 4)
 
 /* values += peephole `index` * memory. */
 static void add_peephole(const struct recurrent_cell* cell, const struct recurrent_tile* tile, size_t index,
                          float* values) {
-  v128_t peephole[2];
-  load_extra(cell, tile, index, peephole);
-  for (size_t row = 0; row < tile->rows; row++) {
-    for (size_t half = 0; half < 2; half++) {
-      float* value = values + row * width + half * 4;
-      const v128_t memory = wasm_v128_load(tile->memory + row * tile->stride + half * 4);
-      wasm_v128_store(value, simd_madd(peephole[half], memory, wasm_v128_load(value)));
-    }
+  const float* peephole = tile->extra + index * cell->hidden + tile->first;
+  FOR_EACH_VECTOR(tile, at, place) {
+    const v128_t memory = wasm_v128_load(tile->memory + place);
+    const v128_t own = load_columns(peephole, i, tile->units);
+    wasm_v128_store(values + at, simd_madd(own, memory, wasm_v128_load(values + at)));
   }
 }
 
 void recurrent_rnn(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
-  float gate[recurrent_rows * width];
+  gate_values gate;
   load_gate(cell, tile, 0, tile->state, gate);
-  activate(&cell->activations[0], cell->clip, gate, tile->rows * width);
-  for (size_t row = 0; row < tile->rows; row++) {
-    float* next = tile->next + row * tile->stride;
-    wasm_v128_store(next, wasm_v128_load(gate + row * width));
-    wasm_v128_store(next + 4, wasm_v128_load(gate + row * width + 4));
+  activate(&cell->activations[0], tile, cell->clip, gate);
+  FOR_EACH_VECTOR(tile, at, place) {
+    wasm_v128_store(tile->next + place, wasm_v128_load(gate + at));
   }
 }
 
 void recurrent_lstm(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
-  enum { i, o, f, c };
-  const size_t count = tile->rows * width;
-  float gates[4][recurrent_rows * width];
+  enum { input, output, forget, cells };
+  gate_values gates[4];
   for (size_t gate = 0; gate < 4; gate++) {
     load_gate(cell, tile, gate, tile->state, gates[gate]);
   }
   if (cell->peepholes) {
-    add_peephole(cell, tile, 0, gates[i]);
-    add_peephole(cell, tile, 2, gates[f]);
+    add_peephole(cell, tile, 0, gates[input]);
+    add_peephole(cell, tile, 2, gates[forget]);
   }
-  activate(&cell->activations[0], cell->clip, gates[i], count);
+  activate(&cell->activations[0], tile, cell->clip, gates[input]);
   if (cell->input_forget) {
-    for (size_t at = 0; at < count; at += 4) {
-      const v128_t rest = wasm_f32x4_sub(wasm_f32x4_splat(1.0f), wasm_v128_load(gates[i] + at));
-      wasm_v128_store(gates[f] + at, rest);
+    FOR_EACH_VECTOR(tile, at, place) {
+      const v128_t rest = wasm_f32x4_sub(wasm_f32x4_splat(1.0f), wasm_v128_load(gates[input] + at));
+      wasm_v128_store(gates[forget] + at, rest);
     }
   } else {
-    activate(&cell->activations[0], cell->clip, gates[f], count);
+    activate(&cell->activations[0], tile, cell->clip, gates[forget]);
   }
-  activate(&cell->activations[1], cell->clip, gates[c], count);
-  for (size_t at = 0; at < count; at += 4) {
-    float* memory = tile->memory + at / width * tile->stride + at % width;
-    const v128_t kept = wasm_f32x4_mul(wasm_v128_load(gates[f] + at), wasm_v128_load(memory));
-    const v128_t value = simd_madd(wasm_v128_load(gates[i] + at), wasm_v128_load(gates[c] + at), kept);
-    wasm_v128_store(memory, value);
-    wasm_v128_store(gates[c] + at, value);
+  activate(&cell->activations[1], tile, cell->clip, gates[cells]);
+  FOR_EACH_VECTOR(tile, at, place) {
+    const v128_t kept = wasm_f32x4_mul(wasm_v128_load(gates[forget] + at), wasm_v128_load(tile->memory + place));
+    const v128_t value = simd_madd(wasm_v128_load(gates[input] + at), wasm_v128_load(gates[cells] + at), kept);
+    wasm_v128_store(tile->memory + place, value);
+    wasm_v128_store(gates[cells] + at, value);
   }
   if (cell->peepholes) {
-    add_peephole(cell, tile, 1, gates[o]);
+    add_peephole(cell, tile, 1, gates[output]);
   }
-  activate(&cell->activations[0], cell->clip, gates[o], count);
-  activate(&cell->activations[2], __builtin_inff(), gates[c], count);
-  for (size_t at = 0; at < count; at += 4) {
-    const v128_t value = wasm_f32x4_mul(wasm_v128_load(gates[o] + at), wasm_v128_load(gates[c] + at));
-    wasm_v128_store(tile->next + at / width * tile->stride + at % width, value);
+  activate(&cell->activations[0], tile, cell->clip, gates[output]);
+  activate(&cell->activations[2], tile, __builtin_inff(), gates[cells]);
+  FOR_EACH_VECTOR(tile, at, place) {
+    const v128_t value = wasm_f32x4_mul(wasm_v128_load(gates[output] + at), wasm_v128_load(gates[cells] + at));
+    wasm_v128_store(tile->next + place, value);
   }
 }
 
-/* next = (1 - update) * candidate + update * state, of four units. */
-INLINE v128_t mix(v128_t update, v128_t candidate, v128_t state) {
-  return simd_madd(update, wasm_f32x4_sub(state, candidate), candidate);
+/* next = (1 - update) * candidate + update * state. */
+INLINE void mix(const struct recurrent_tile* tile, const v128_t update, const v128_t candidate, size_t place) {
+  const v128_t state = wasm_v128_load(tile->state + tile->first + place);
+  wasm_v128_store(tile->next + place, simd_madd(update, wasm_f32x4_sub(state, candidate), candidate));
 }
 
 void recurrent_gru_reset_after(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
   enum { z, r, h };
-  const size_t count = tile->rows * width;
-  float gates[3][recurrent_rows * width], product[recurrent_rows * width];
+  gate_values gates[3], product;
   load_gate(cell, tile, z, tile->state, gates[z]);
   load_gate(cell, tile, r, tile->state, gates[r]);
-  activate(&cell->activations[0], cell->clip, gates[z], count);
-  activate(&cell->activations[0], cell->clip, gates[r], count);
-  v128_t addend[2];
-  load_extra(cell, tile, 0, addend);
-  for (size_t at = 0; at < count; at += 4) {
-    wasm_v128_store(product + at, addend[at / 4 % 2]);
+  activate(&cell->activations[0], tile, cell->clip, gates[z]);
+  activate(&cell->activations[0], tile, cell->clip, gates[r]);
+  FOR_EACH_VECTOR(tile, at, place) {
+    wasm_v128_store(product + at, load_columns(tile->extra + tile->first, i, tile->units));
   }
-  add_product(tile->state, tile, tile->weights + h * cell->hidden * width, cell->hidden, product);
+  add_product(tile->state, tile, tile->weights + h * cell->hidden * panel_width, cell->hidden, product);
   load_inputs(cell, tile, h, gates[h]);
-  for (size_t at = 0; at < count; at += 4) {
+  FOR_EACH_VECTOR(tile, at, place) {
     const v128_t reset = wasm_v128_load(gates[r] + at);
     wasm_v128_store(gates[h] + at, simd_madd(reset, wasm_v128_load(product + at), wasm_v128_load(gates[h] + at)));
   }
-  activate(&cell->activations[1], cell->clip, gates[h], count);
-  for (size_t at = 0; at < count; at += 4) {
-    const size_t place = at / width * tile->stride + at % width;
-    const v128_t state = wasm_v128_load(tile->state + tile->first + place);
-    wasm_v128_store(tile->next + place, mix(wasm_v128_load(gates[z] + at), wasm_v128_load(gates[h] + at), state));
+  activate(&cell->activations[1], tile, cell->clip, gates[h]);
+  FOR_EACH_VECTOR(tile, at, place) {
+    mix(tile, wasm_v128_load(gates[z] + at), wasm_v128_load(gates[h] + at), place);
   }
 }
 
 void recurrent_gru_gates(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
   enum { z, r };
-  const size_t count = tile->rows * width;
-  float gates[2][recurrent_rows * width];
+  gate_values gates[2];
   load_gate(cell, tile, z, tile->state, gates[z]);
   load_gate(cell, tile, r, tile->state, gates[r]);
-  activate(&cell->activations[0], cell->clip, gates[z], count);
-  activate(&cell->activations[0], cell->clip, gates[r], count);
-  for (size_t at = 0; at < count; at += 4) {
-    const size_t place = at / width * tile->stride + at % width;
+  activate(&cell->activations[0], tile, cell->clip, gates[z]);
+  activate(&cell->activations[0], tile, cell->clip, gates[r]);
+  FOR_EACH_VECTOR(tile, at, place) {
     const v128_t state = wasm_v128_load(tile->state + tile->first + place);
     wasm_v128_store(tile->memory + place, wasm_v128_load(gates[z] + at));
     wasm_v128_store(tile->reset + tile->first + place, wasm_f32x4_mul(wasm_v128_load(gates[r] + at), state));
@@ -292,13 +276,10 @@ void recurrent_gru_gates(const struct recurrent_cell* cell, const struct recurre
 }
 
 void recurrent_gru_candidate(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
-  const size_t count = tile->rows * width;
-  float gate[recurrent_rows * width];
+  gate_values gate;
   load_gate(cell, tile, 2, tile->reset, gate);
-  activate(&cell->activations[1], cell->clip, gate, count);
-  for (size_t at = 0; at < count; at += 4) {
-    const size_t place = at / width * tile->stride + at % width;
-    const v128_t state = wasm_v128_load(tile->state + tile->first + place);
-    wasm_v128_store(tile->next + place, mix(wasm_v128_load(tile->memory + place), wasm_v128_load(gate + at), state));
+  activate(&cell->activations[1], tile, cell->clip, gate);
+  FOR_EACH_VECTOR(tile, at, place) {
+    mix(tile, wasm_v128_load(tile->memory + place), wasm_v128_load(gate + at), place);
   }
 }

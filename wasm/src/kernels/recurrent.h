@@ -6,8 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A tile is so many hidden units of so many sequences. */
-enum { recurrent_units = 8, recurrent_rows = 4 };
+#include "kernels/panel.h"
+
+/*
+ * A tile is some hidden units of some sequences: up to so many panels of weights, and so many rows. Functions of gates take
+ * several vectors at a time, of which a panel has two.
+ */
+enum {
+  recurrent_panels = 4,
+  recurrent_units = recurrent_panels * panel_width,
+  recurrent_rows = panel_rows,
+};
 
 /* A function of enum pyxnn_activation_type. */
 struct recurrent_activation {
@@ -29,12 +38,14 @@ struct recurrent_cell {
  * unit, but for `state` and `reset`, which the product takes whole.
  */
 struct recurrent_tile {
-  size_t rows;  /* 1 to recurrent_rows */
-  size_t units; /* 1 to recurrent_units; more are computed, from nothing, up to the whole tile */
-  size_t first; /* the first unit */
+  size_t rows;   /* 1 to recurrent_rows */
+  size_t panels; /* 1 to recurrent_panels */
+  size_t units;  /* of these panels; more are computed, from nothing, up to whole panels */
+  size_t first;  /* the first unit */
   size_t stride;
   const float* inputs[recurrent_rows]; /* of each row, [gates, hidden]: what the input adds to the gates */
-  const float* weights;                /* [gates, hidden, recurrent_units], zeros for units that aren't there */
+  const float* weights;                /* [panels, gates, hidden, panel_width], zeros for units that aren't there */
+  size_t panel_stride;                 /* floats from one panel's weights to the next one's */
   const float* extra; /* LSTM: [3, hidden] peepholes of i, o and f; GRU: [hidden] addends of the recurrent candidate */
   const float* state; /* the hidden state before the step */
   float* next;        /* the hidden state after it */

@@ -10,7 +10,7 @@
 enum { elements_per_task = 4096, elements_per_part = 16384 };
 
 /* The columns that the kernels are fastest with. */
-enum { full_columns = 32 };
+enum { full_columns = 16 };
 
 struct normalize_state {
   uint32_t type;

@@ -24,24 +24,24 @@ struct recurrent_state {
 struct recurrent_instance {
   const struct recurrent_state* state;
   size_t steps, batch, step_stride, batch_stride;
-  size_t stride; /* between rows of states: the hidden size, up to whole tiles */
+  size_t stride; /* between rows of states: the hidden size, up to whole panels */
   size_t longest;
   const float *inputs, *weights, *extra, *first_state, *first_memory;
   const int32_t* lengths;
   float *output, *workspace;
 };
 
-/* Where a task is: rows [row, row + rows) of a direction, tiles [tile, tile + tiles), one time step and phase. */
+/* Where a task is: rows [row, row + rows) of a direction, panels [panel, panel + panels), one time step and phase. */
 struct place {
-  size_t direction, row, rows, tile, tiles, step, phase;
+  size_t direction, row, rows, panel, panels, step, phase;
 };
 
 static size_t hidden_of(const struct recurrent_instance* instance) {
   return instance->state->cells[0].hidden;
 }
 
-static size_t tiles_of(const struct recurrent_instance* instance) {
-  return instance->stride / recurrent_units;
+static size_t panels_of(const struct recurrent_instance* instance) {
+  return instance->stride / panel_width;
 }
 
 /* The states of all directions: two arrays [directions, batch, stride] that take turns, then memory and reset. */
@@ -106,7 +106,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->batch = take(dims);
   instance->step_stride = take(dims);
   instance->batch_stride = take(dims);
-  instance->stride = (hidden_of(instance) + recurrent_units - 1) / recurrent_units * recurrent_units;
+  instance->stride = (hidden_of(instance) + panel_width - 1) / panel_width * panel_width;
   *workspace = num_arrays * instance->state->directions * instance->batch * instance->stride * sizeof(float);
   return xnn_status_success;
 }
@@ -131,24 +131,26 @@ static size_t row_at(const struct recurrent_instance* instance, const struct pla
   return step * instance->step_stride + row * instance->batch_stride;
 }
 
-/* Copies the units of a tile that are there. */
+/* Copies units of a state. */
 static void copy_units(float* to, const float* from, size_t units) {
   memcpy(to, from, units * sizeof(*to));
 }
 
-/* Computes one tile of rows that all go on. */
+/* Computes a tile: some panels of rows that all go on. */
 static void compute_tile(const struct recurrent_instance* instance, const struct place* place, size_t row, size_t rows,
-                         size_t tile_index) {
+                         size_t panel, size_t panels) {
   const struct recurrent_state* state = instance->state;
   const size_t hidden = hidden_of(instance), d = place->direction;
-  const size_t first = tile_index * recurrent_units;
+  const size_t first = panel * panel_width, panel_stride = state->gates * hidden * panel_width;
   const size_t before = place->step % 2, extras = state->has_memory ? 3 : 1;
   struct recurrent_tile tile = {
       .rows = rows,
-      .units = hidden - first < recurrent_units ? hidden - first : recurrent_units,
+      .panels = panels,
+      .units = hidden - first < panels * panel_width ? hidden - first : panels * panel_width,
       .first = first,
       .stride = instance->stride,
-      .weights = instance->weights + (d * tiles_of(instance) + tile_index) * state->gates * hidden * recurrent_units,
+      .weights = instance->weights + (d * panels_of(instance) + panel) * panel_stride,
+      .panel_stride = panel_stride,
       .extra = instance->extra + d * extras * hidden,
       .state = states_of(instance, before, d, row),
       .next = states_of(instance, 1 - before, d, row) + first,
@@ -175,19 +177,21 @@ static bool goes_on(const struct recurrent_instance* instance, const struct plac
 /* Runs one phase of one time step; sequences that have ended keep their state. */
 static void compute(const struct recurrent_instance* instance, const struct place* place) {
   const size_t end = place->row + place->rows;
-  for (size_t tile = place->tile; tile < place->tile + place->tiles; tile++) {
+  const size_t end_panel = place->panel + place->panels;
+  for (size_t panel = place->panel; panel < end_panel; panel += recurrent_panels) {
+    const size_t panels = end_panel - panel < recurrent_panels ? end_panel - panel : recurrent_panels;
     for (size_t row = place->row; row < end;) {
       size_t rows = 0;
       while (rows < recurrent_rows && row + rows < end && goes_on(instance, place, row + rows)) {
         rows++;
       }
       if (rows != 0) {
-        compute_tile(instance, place, row, rows, tile);
+        compute_tile(instance, place, row, rows, panel, panels);
         row += rows;
       } else {
-        const size_t before = place->step % 2, offset = tile * recurrent_units;
+        const size_t before = place->step % 2, offset = panel * panel_width;
         copy_units(states_of(instance, 1 - before, place->direction, row) + offset,
-                   states_of(instance, before, place->direction, row) + offset, recurrent_units);
+                   states_of(instance, before, place->direction, row) + offset, panels * panel_width);
         row++;
       }
     }
@@ -197,7 +201,7 @@ static void compute(const struct recurrent_instance* instance, const struct plac
 /* All time steps of some sequences. */
 static void compute_sequences(void* context, size_t direction, size_t row, size_t rows) {
   const struct recurrent_instance* instance = context;
-  struct place place = {.direction = direction, .row = row, .rows = rows, .tiles = tiles_of(instance)};
+  struct place place = {.direction = direction, .row = row, .rows = rows, .panels = panels_of(instance)};
   for (; place.step < instance->longest; place.step++) {
     for (place.phase = 0; place.phase < instance->state->num_phases; place.phase++) {
       compute(instance, &place);
@@ -210,10 +214,10 @@ struct shared {
   size_t step, phase;
 };
 
-/* One phase of a time step, for some tiles of all sequences. */
-static void compute_tiles(void* context, size_t direction, size_t tile, size_t tiles) {
+/* One phase of a time step, for some panels of all sequences. */
+static void compute_panels(void* context, size_t direction, size_t panel, size_t panels) {
   const struct shared* shared = context;
-  const struct place place = {direction, 0, shared->instance->batch, tile, tiles, shared->step, shared->phase};
+  const struct place place = {direction, 0, shared->instance->batch, panel, panels, shared->step, shared->phase};
   compute(shared->instance, &place);
 }
 
@@ -233,8 +237,8 @@ static void run_steps(struct recurrent_instance* instance, pthreadpool_t pool) {
   struct shared shared = {.instance = instance};
   for (; shared.step < instance->longest; shared.step++) {
     for (shared.phase = 0; shared.phase < state->num_phases; shared.phase++) {
-      pthreadpool_parallelize_2d_tile_1d(pool, compute_tiles, &shared, state->directions, tiles_of(instance),
-                                         (tiles_of(instance) + parts - 1) / parts, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+      pthreadpool_parallelize_2d_tile_1d(pool, compute_panels, &shared, state->directions, panels_of(instance),
+                                         (panels_of(instance) + parts - 1) / parts, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
     }
   }
 }
