@@ -512,6 +512,14 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_mean_pool_qs8 = 53,
+  /*
+   * Batched product of two computed matrices, by a kernel of ours that takes them as they lie: for so small ones that packing
+   * would take longer than multiplying. Batch extents broadcast as in NumPy.
+   * params: none
+   * dims: as those of pyxnn_batch_matmul
+   * refs: a, b, output
+   */
+  pyxnn_small_matmul = 54,
 };
 
 enum pyxnn_binary_type {

@@ -60,6 +60,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_softmax_qs8] = &softmax_qs8_type,
     [pyxnn_normalize_qs8] = &normalize_qs8_type,
     [pyxnn_mean_pool_qs8] = &mean_pool_qs8_type,
+    [pyxnn_small_matmul] = &small_matmul_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -75,6 +75,7 @@ class Kind(IntEnum):
     SOFTMAX_QS8 = 51
     NORMALIZE_QS8 = 52
     MEAN_POOL_QS8 = 53
+    SMALL_MATMUL = 54
 
 
 class BinaryType(IntEnum):

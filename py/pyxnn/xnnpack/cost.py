@@ -109,5 +109,6 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.FULLY_CONNECTED_QS8: _fully_connected,
     Kind.MATMUL_NBITS: _matmul_nbits,
     Kind.RECURRENT: _recurrent,
+    Kind.SMALL_MATMUL: _batch_matmul,
     Kind.WINOGRAD: _convolution,
 }

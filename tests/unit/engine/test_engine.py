@@ -29,13 +29,35 @@ def fully_connected(engine: Engine, rows_in: int = 32, rows_out: int = 64, **lim
 # 6e-8 of a result of about sqrt(k); functions approximated by polynomials are good to a few units in the last place.
 
 
+@pytest.mark.parametrize("limits", [(-1.0, 1.0), (0.0, INFINITY), UNLIMITED])
 @pytest.mark.parametrize("transposed", [0, 1])
-def test_fully_connected(engine, transposed):
-    a, b, bias = normal(9, 33), normal(33, 21), normal(21)
-    params = [33, 21, -1.0, 1.0, transposed]
+@pytest.mark.parametrize(("rows", "columns"), [(9, 21), (1, 21), (1, 16), (1, 3)])
+def test_fully_connected(engine, rows, columns, transposed, limits):
+    a, b, bias = normal(rows, 33), normal(33, columns), normal(columns)
     kernel = b if transposed else b.T
-    out = run_step(engine, Kind.FULLY_CONNECTED, params, [9, 33, 21], [a], (9, 21), kernel, bias)
-    np.testing.assert_allclose(out, np.clip(a @ b + bias, -1, 1), rtol=1e-5, atol=1e-5)
+    params, dims = [33, columns, *limits, transposed], [rows, 33, columns]
+    out = run_step(engine, Kind.FULLY_CONNECTED, params, dims, [a], (rows, columns), kernel, bias)
+    np.testing.assert_allclose(out, np.clip(a @ b + bias, *limits), rtol=1e-5, atol=1e-5)
+
+
+def test_fully_connected_in_turns(engine):
+    """So many weights that columns are taken in turns: 64 KB of them, all rows in each."""
+    a, b = normal(9, 2050), normal(2050, 45)
+    params, dims = [2050, 45, *UNLIMITED, 1], [9, 2050, 45]
+    out = run_step(engine, Kind.FULLY_CONNECTED, params, dims, [a], (9, 45), b)
+    np.testing.assert_allclose(out, a @ b, rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("limits", [(-1.0, 1.0), UNLIMITED])
+@pytest.mark.parametrize("channels", [3, 4, 16, 21, 44])
+def test_factors_by_channel(engine, channels, limits):
+    """A convolution of each channel by itself with a window of one pixel, of pixels that lie apart."""
+    x, factor, addend = normal(1, 7, 9, channels + 5), normal(channels), normal(channels)
+    params = [1, 1, 1, 1, 1, 1, channels, 1, 1, 0, *limits]
+    dims = [1, 7, 9, 0, 0, 0, 0, channels + 5, channels]
+    out = run_step(engine, Kind.CONVOLUTION, params, dims, [x], (1, 7, 9, channels), factor, addend)
+    expected = np.clip(x[..., :channels] * factor + addend, *limits)
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("transpose_b", [0, 1])
@@ -45,6 +67,26 @@ def test_batch_matmul(engine, transpose_b):
     given_b = np.swapaxes(b, 2, 3) if transpose_b else b
     out = run_step(engine, Kind.BATCH_MATMUL, [transpose_b], dims, [a, given_b], (3, 2, 5, 11))
     np.testing.assert_allclose(out, a @ b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [((3, 2), (1, 2)), ((1, 2), (3, 1)), ((), ())])
+@pytest.mark.parametrize("depth", [1, 4, 7])
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("columns", [1, 6, 8, 19])
+def test_small_matmul(engine, batch, rows, depth, columns):
+    a, b = normal(*batch[0], rows, depth), normal(*batch[1], depth, columns)
+    dims = [len(batch[0]), *batch[0], *batch[1], rows, depth, columns]
+    expected = a @ b
+    out = run_step(engine, Kind.SMALL_MATMUL, [], dims, [a, b], expected.shape)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_small_matmul_of_batches_that_do_not_fit(engine):
+    plan = engine.create_plan()
+    refs = [Ref(ARENA, 0)] * 3
+    plan.add(engine.create_operator(Kind.SMALL_MATMUL, []), [1, 2, 3, 1, 1, 1], refs)
+    with pytest.raises(errors.Fail, match="invalid parameter"):
+        plan.reshape(1)
 
 
 @pytest.mark.parametrize(

@@ -171,8 +171,8 @@ static void load_gate(const struct recurrent_cell* cell, const struct recurrent_
 }
 
 /* Over the vectors of a tile: columns from `i` on, which are at `at` in a gate's values, at `place` in the states. */
-#define FOR_EACH_VECTOR(tile, at, place)                                                          \
-  for (size_t row = 0; row < (tile)->rows; row++)                                                 \
+#define FOR_EACH_VECTOR(tile, at, place)                                                                 \
+  for (size_t row = 0; row < (tile)->rows; row++)                                                        \
     for (size_t i = 0, at = row * width, place = row * (tile)->stride; i < (tile)->panels * panel_width; \
          i += 4, at += 4, place += 4)
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pyxnn.xnnpack.lowering import Lowering
 
 
+MOST_SMALL_ROWS, MOST_SMALL_ELEMENTS = 32, 4096
+"""Of matrices that are multiplied as they lie: rows of the left one, and elements of the right one, which the first-level cache holds."""
+
+
 def fully_connected(
     ctx: Lowering,
     x: Value,
@@ -114,6 +118,9 @@ def _batch_products(
     batch_a, batch_b = layout.fold_broadcast(a.shape[:-2], b.shape[:-2])
     if len(batch_a) <= MAX_DIMS:
         dims = [len(batch_a), *batch_a, *batch_b, *mkn]
+        m, k, n = mkn
+        if not transpose_b and m <= MOST_SMALL_ROWS and k * n <= MOST_SMALL_ELEMENTS:
+            return ctx.step(Kind.SMALL_MATMUL, [], dims, [a, b], output)
         return ctx.step(Kind.BATCH_MATMUL, [transpose_b], dims, [a, b], output)
     for index in range(output.shape[0]):
         part_a, part_b = outermost(a, index), outermost(b, index)
