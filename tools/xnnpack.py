@@ -29,8 +29,19 @@ DEFINES = (
     ),
 )
 
-# Two kernels for WASM SIMD include Arm's header by mistake.
-ARM_NEON_SHIM = "#include <wasm_simd128.h>\n"
+# Two kernels for WASM SIMD include Arm's header by mistake. And results are clamped by a maximum of a bound and a result, in
+# this order, or by one of integers: either is the bound when the result is NaN. The other way round NaN stays, at no price.
+SHIMS = {
+    "arm_neon.h": "#include <wasm_simd128.h>\n",
+    "keep_nan.h": """#include <wasm_simd128.h>
+#define wasm_f32x4_pmax(a, b) wasm_f32x4_pmax(b, a)
+#define wasm_f32x4_pmin(a, b) wasm_f32x4_pmin(b, a)
+#define wasm_f32x4_relaxed_max(a, b) wasm_f32x4_pmax(a, b)
+#define wasm_f32x4_relaxed_min(a, b) wasm_f32x4_pmin(a, b)
+#define wasm_i32x4_max(a, b) \\
+  (__builtin_strstr(__FILE__, "-relu-") ? wasm_f32x4_pmax(b, a) : wasm_i32x4_max(a, b))
+""",
+}
 
 # Sources that serve XNNPACK's subgraph API alone, which the engine doesn't use.
 SUBGRAPH_API = {
@@ -70,8 +81,9 @@ def library(variant: Variant) -> Library:
     emcc = emscripten.get()
     xnnpack = sources.debian_source("xnnpack")
     pthreadpool = sources.debian_source("pthreadpool")
+    shims = cache.folder("shim", cache.digest(*SHIMS.values()), _write_shims)
     include = (
-        cache.folder("shim", cache.digest(ARM_NEON_SHIM), _write_shim),
+        shims,
         *(xnnpack / name for name in ("include", "src", "")),
         *(pthreadpool / name for name in ("include", "src")),
         *(sources.debian_package(name) / "usr/include" for name in ("libfp16-dev", "libfxdiv-dev")),
@@ -85,7 +97,7 @@ def library(variant: Variant) -> Library:
         # Objects stay in a folder of their own until the library is whole: an interrupted build resumes.
         objects = cache.root() / "objects" / key
         by_object = {objects / object_name(path): path for path in files}
-        search = [f"-I{path}" for path in include]
+        search = [*(f"-I{path}" for path in include), "-include", str(shims / "keep_nan.h")]
         compiler.compile_missing(emcc, by_object, [*flags, *search], f"XNNPACK for {variant.name}")
         response = folder / "objects.txt"
         response.write_text("".join(f"{path}\n" for path in sorted(by_object)))
@@ -96,8 +108,9 @@ def library(variant: Variant) -> Library:
     return Library(cache.folder("xnnpack", key, make) / "libxnnpack.a", flags, include)
 
 
-def _write_shim(folder: Path) -> None:
-    (folder / "arm_neon.h").write_text(ARM_NEON_SHIM)
+def _write_shims(folder: Path) -> None:
+    for name, text in SHIMS.items():
+        (folder / name).write_text(text)
 
 
 def source_files(xnnpack: Path, variant: Variant) -> list[str]:

@@ -198,3 +198,38 @@ def test_refusals():
     node = helper.make_node("Relu", ["x"], ["y"])
     data = native.build([node], {"x": x}, ["y"], dtype=np.float64)
     assert native.refusal(data) == "input 'x' is float64, not of a type that kernels compute with"
+
+
+@pytest.mark.parametrize("high", [None, 6])
+@pytest.mark.parametrize("before", ["nothing", "Add", "1x1", "3x3", "5x5", "depthwise", "Gemm"])
+def test_bounds_let_nan_through(before, high):
+    """NaN of either sign, whatever kernel the bounds are fused into."""
+    weights = {
+        "1x1": np.ones((16, 16, 1, 1)),
+        "3x3": np.ones((16, 16, 3, 3)),
+        "5x5": np.ones((16, 16, 5, 5)),
+        "depthwise": np.ones((16, 1, 3, 3)),
+        "Gemm": np.ones((16, 9)),
+    }
+    x = np.full((1, 16, 9, 9), -1, np.float32)
+    x[0, 0, 2, 3], x[0, 5, 7, 8] = np.nan, -np.float32(np.nan)
+    constants = {"low": np.float32(0)} | ({} if high is None else {"high": np.float32(high)})
+    constants = {name: np.asarray(number) for name, number in constants.items()}
+    bounds = helper.make_node("Clip", ["z", *constants], ["y"])
+    if before in weights:
+        constants["w"] = weights[before].astype(np.float32)
+    if before == "Gemm":
+        x = x[0, 0]
+        nodes = [helper.make_node("Gemm", ["x", "w"], ["z"], transB=1)]
+    elif before in weights:
+        kernel = weights[before].shape[-1]
+        group = 16 // weights[before].shape[1]
+        nodes = [
+            helper.make_node("Conv", ["x", "w"], ["z"], kernel_shape=[kernel, kernel], group=group)
+        ]
+    elif before == "Add":
+        nodes = [helper.make_node("Add", ["x", "x"], ["z"])]
+    else:
+        bounds.input[0], nodes = "x", []
+    data = native.build([*nodes, bounds], {"x": x}, ["y"], constants)
+    native.compare(data, {"x": x}, atol=1e-5)
