@@ -317,23 +317,24 @@ enum pyxnn_kind {
    * pyxnn_convolution of int8 numbers, summed exactly in int32. A result is the rounded product of its sum and the
    * multiplier of its channel (ties to even), plus the output's zero point, within int8 bounds. Padding counts as the input's
    * zero point.
-   * params: as pyxnn_convolution up to padded, then in_zero_point kernel_zero_point out_zero_point min max
-   * weights: kernel as pyxnn_convolution, int8; for each output channel its bias (int32), then for each its multiplier(f)
+   * params: as pyxnn_convolution up to padded, then in_zero_point out_zero_point min max
+   * weights: kernel as pyxnn_convolution, int8; for each output channel its bias (int32), then for each its multiplier(f), then
+   *          for each the zero point of its weights (int32, in the range of int8)
    * dims: as pyxnn_convolution
    * refs: input, output
    */
   pyxnn_convolution_qs8 = 32,
   /*
    * pyxnn_fully_connected of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
-   * params: in_channels out_channels in_zero_point kernel_zero_point out_zero_point min max transposed
-   * weights: kernel as pyxnn_fully_connected, int8; biases and multipliers as pyxnn_convolution_qs8
+   * params: in_channels out_channels in_zero_point out_zero_point min max transposed
+   * weights: kernel as pyxnn_fully_connected, int8; by channel what pyxnn_convolution_qs8 has
    * dims: as pyxnn_fully_connected
    * refs: input, output
    */
   pyxnn_fully_connected_qs8 = 33,
   /*
    * pyxnn_deconvolution of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
-   * params, weights, dims: as pyxnn_convolution_qs8; padded is ignored, kernel_zero_point must be 0, and multipliers must be
+   * params, weights, dims: as pyxnn_convolution_qs8; padded is ignored, zero points of weights must be 0, and multipliers
    * normal numbers in (0, 256)
    * refs: input, output
    */
@@ -394,9 +395,9 @@ enum pyxnn_kind {
   /*
    * pyxnn_depthwise of int8 numbers, by a kernel of ours that takes any window; sums and results are those of
    * pyxnn_convolution_qs8.
-   * params: kernel_h kernel_w stride_h stride_w dilation_h dilation_w channels in_zero_point kernel_zero_point
-   *         out_zero_point min max
-   * weights: kernel [channels, kernel_h, kernel_w], int8; biases and multipliers as pyxnn_convolution_qs8
+   * params: kernel_h kernel_w stride_h stride_w dilation_h dilation_w channels in_zero_point out_zero_point
+   *         min max
+   * weights: kernel [channels, kernel_h, kernel_w], int8; by channel what pyxnn_convolution_qs8 has
    * dims: as pyxnn_convolution
    * refs: input, output
    */
@@ -480,7 +481,7 @@ enum pyxnn_kind {
   /*
    * Products of int8 matrices that are computed, by a kernel of ours; sums and results are those of pyxnn_convolution_qs8, with
    * one multiplier. There are two batch axes.
-   * params: in_zero_point (of a) kernel_zero_point (of b) out_zero_point min max (signed) multiplier(f)
+   * params: in_zero_point (of a) out_zero_point min max kernel_zero_point (of b; all signed) multiplier(f)
    * dims: outer inner (of the batch) rows depth columns; strides of a: outer inner row; of b: outer inner depth column; of the
    *       output: outer inner row
    * refs: a, b, output

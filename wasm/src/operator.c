@@ -119,7 +119,6 @@ struct images take_images(struct words* words) {
 struct requantization take_requantization(struct words* words) {
   struct requantization requantization;
   requantization.in_zero_point = (int8_t)take(words);
-  requantization.kernel_zero_point = (int8_t)take(words);
   requantization.out_zero_point = (int8_t)take(words);
   requantization.min = (int8_t)take(words);
   requantization.max = (int8_t)take(words);

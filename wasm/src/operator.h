@@ -53,12 +53,12 @@ struct images {
 /* Takes batch height width pad_top pad_right pad_bottom pad_left in_pixel_stride out_pixel_stride. */
 struct images take_images(struct words* words);
 
-/* How sums of products of int8 numbers become int8 numbers; the multipliers come with the weights. */
+/* How sums of products of int8 numbers become int8 numbers; multipliers and zero points of the weights come with them. */
 struct requantization {
-  int8_t in_zero_point, kernel_zero_point, out_zero_point, min, max;
+  int8_t in_zero_point, out_zero_point, min, max;
 };
 
-/* Takes in_zero_point kernel_zero_point out_zero_point min max. */
+/* Takes in_zero_point out_zero_point min max. */
 struct requantization take_requantization(struct words* words);
 
 /* Rows of elements, dense or not, as the dims of elementwise and row-wise kinds give them. */

@@ -12,6 +12,7 @@ from pyxnn import errors, quantization
 from pyxnn.engine import Kind
 from pyxnn.graph import Graph, Node
 from pyxnn.partition import only_shapes_matter
+from pyxnn.quantization import Quantization
 from pyxnn.xnnpack import kernels, layout, registry, tables
 from pyxnn.xnnpack.evaluation import Evaluator
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
@@ -223,12 +224,16 @@ class Lowering:
         node = self._dequantized.get(name)
         return node is not None and quantization.of(node, self._graph) is not None
 
-    def quantized(self, name: str) -> Quantized:
-        """The integers that a DequantizeLinear with constant parameters takes, and what they stand for."""
+    def quantization(self, name: str) -> Quantization:
+        """What the integers stand for that a DequantizeLinear with constant parameters takes."""
         node = self._dequantized[name]
         found = quantization.of(node, self._graph)
         assert found is not None, f"{node} has computed parameters"
-        return Quantized(self.value(node.input(0)), found)
+        return found
+
+    def quantized(self, name: str) -> Quantized:
+        """The integers that a DequantizeLinear with constant parameters takes, and what they stand for."""
+        return Quantized(self.value(self._dequantized[name].input(0)), self.quantization(name))
 
     def table(self, name: str) -> Table | None:
         """How a value follows from a tensor of bytes, None when it doesn't."""

@@ -10,7 +10,10 @@ from pyxnn.engine import Kind
 from tests.support.steps import run_step
 
 zero_points = st.integers(-128, 127)
-kernel_zero_points = st.one_of(st.just(0), zero_points)
+kernel_zero_points = st.one_of(
+    st.just((0, 0)), zero_points.map(lambda x: (x, x)), st.just((-128, 127))
+)
+"""Those of the weights of channels: two bounds of random numbers."""
 bounds = st.sampled_from([(-128, 127), (0, 127), (-128, -7), (-20, 30), (5, 5)])
 
 
@@ -33,8 +36,12 @@ def scaling(random: np.random.Generator, channels: int, terms: int) -> tuple[np.
     return bias, multipliers
 
 
-def packed(bias: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
-    return np.concatenate([bias, multipliers.view(np.int32)])
+def packed(bias: np.ndarray, multipliers: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return np.concatenate([bias, multipliers.view(np.int32), points.astype(np.int32)])
+
+
+def points_of(random: np.random.Generator, bounds: tuple[int, int], channels: int) -> np.ndarray:
+    return random.integers(bounds[0], bounds[1] + 1, channels)
 
 
 def requantized(sums: np.ndarray, multipliers: np.ndarray, zero: int, low: int, high: int):
@@ -51,11 +58,23 @@ def requantized(sums: np.ndarray, multipliers: np.ndarray, zero: int, low: int, 
     channels=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     batch=st.integers(1, 2),
     size=st.tuples(st.integers(1, 9), st.integers(1, 14)),
-    zeros=st.tuples(zero_points, kernel_zero_points, zero_points),
+    zeros=st.tuples(zero_points, zero_points),
+    kernel_zeros=kernel_zero_points,
     bounds=bounds,
 )
 def test_convolution(
-    engine, kernel, strides, dilations, pads, groups, channels, batch, size, zeros, bounds
+    engine,
+    kernel,
+    strides,
+    dilations,
+    pads,
+    groups,
+    channels,
+    batch,
+    size,
+    zeros,
+    kernel_zeros,
+    bounds,
 ):
     top, right, bottom, left = pads
     reach = [
@@ -68,14 +87,16 @@ def test_convolution(
     image = int8(random, batch, height, width, groups * ins)
     weights = int8(random, groups, outs, *kernel, ins)
     bias, multipliers = scaling(random, groups * outs, ins * kernel[0] * kernel[1])
+    points = points_of(random, kernel_zeros, groups * outs)
+    centered = weights.astype(np.int64) - points.reshape(groups, outs, 1, 1, 1)
 
     padded = np.pad(image, [(0, 0), (top, bottom), (left, right), (0, 0)], constant_values=zeros[0])
     windows = sliding_window_view(padded, reach, (1, 2))
     windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
     windows = windows.reshape(*windows.shape[:3], groups, ins, *kernel).astype(np.int64) - zeros[0]
-    sums = np.einsum("nyxgihw,gohwi->nyxgo", windows, weights.astype(np.int64) - zeros[1])
+    sums = np.einsum("nyxgihw,gohwi->nyxgo", windows, centered)
     sums = sums.reshape(*sums.shape[:3], -1) + bias
-    expected = requantized(sums, multipliers, zeros[2], *bounds)
+    expected = requantized(sums, multipliers, zeros[1], *bounds)
 
     strides_of_pixels = [groups * ins, groups * outs]
     params = [*kernel, *strides, *dilations, groups, ins, outs, int(any(pads))]
@@ -89,7 +110,7 @@ def test_convolution(
         [image],
         expected.shape,
         weights,
-        packed(bias, multipliers),
+        packed(bias, multipliers, points),
         np.int8,
     )
     np.testing.assert_array_equal(out, expected)
@@ -98,16 +119,18 @@ def test_convolution(
 @given(
     rows=st.integers(1, 20),
     channels=st.tuples(st.integers(1, 70), st.integers(1, 70)),
-    zeros=st.tuples(zero_points, kernel_zero_points, zero_points),
+    zeros=st.tuples(zero_points, zero_points),
+    kernel_zeros=kernel_zero_points,
     bounds=bounds,
     transposed=st.booleans(),
 )
-def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
+def test_fully_connected(engine, rows, channels, zeros, kernel_zeros, bounds, transposed):
     ins, outs = channels
     random = np.random.default_rng(rows * ins)
     x, weights = int8(random, rows, ins), int8(random, ins, outs)
     bias, multipliers = scaling(random, outs, ins)
-    sums = (x.astype(np.int64) - zeros[0]) @ (weights.astype(np.int64) - zeros[1]) + bias
+    points = points_of(random, kernel_zeros, outs)
+    sums = (x.astype(np.int64) - zeros[0]) @ (weights.astype(np.int64) - points) + bias
     params = [ins, outs, *words(*zeros, *bounds), int(transposed)]
     out = run_step(
         engine,
@@ -117,10 +140,10 @@ def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
         [x],
         sums.shape,
         np.ascontiguousarray(weights if transposed else weights.T),
-        packed(bias, multipliers),
+        packed(bias, multipliers, points),
         np.int8,
     )
-    np.testing.assert_array_equal(out, requantized(sums, multipliers, zeros[2], *bounds))
+    np.testing.assert_array_equal(out, requantized(sums, multipliers, zeros[1], *bounds))
 
 
 @given(
@@ -129,7 +152,7 @@ def test_fully_connected(engine, rows, channels, zeros, bounds, transposed):
     groups=st.integers(1, 2),
     channels=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     size=st.tuples(st.integers(2, 6), st.integers(2, 6)),
-    zeros=st.tuples(zero_points, st.just(0), zero_points),
+    zeros=st.tuples(zero_points, zero_points),
     bounds=bounds,
 )
 def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, bounds):
@@ -138,6 +161,7 @@ def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, b
     image = int8(random, 1, height, width, groups * ins)
     weights = int8(random, groups, outs, *kernel, ins)
     bias, multipliers = scaling(random, groups * outs, ins * kernel[0] * kernel[1])
+    points = np.zeros(groups * outs)
     x = (image.astype(np.int64) - zeros[0]).reshape(height, width, groups, ins)
     spread = np.einsum("yxgi,gohwi->yxhwgo", x, weights.astype(np.int64))
     extents = [(n - 1) * s + k for n, s, k in zip(size, strides, kernel, strict=True)]
@@ -145,7 +169,7 @@ def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, b
     for y, x, h, w in np.ndindex(height, width, *kernel):
         sums[0, y * strides[0] + h, x * strides[1] + w] += spread[y, x, h, w]
     sums = sums.reshape(1, *extents, -1) + bias
-    expected = requantized(sums, multipliers, zeros[2], *bounds)
+    expected = requantized(sums, multipliers, zeros[1], *bounds)
     params = [*kernel, *strides, 1, 1, groups, ins, outs, 0]
     params += words(*zeros, *bounds)
     out = run_step(
@@ -156,7 +180,7 @@ def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, b
         [image],
         expected.shape,
         weights,
-        packed(bias, multipliers),
+        packed(bias, multipliers, points),
         np.int8,
     )
     np.testing.assert_array_equal(out, expected)
@@ -174,11 +198,23 @@ def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, b
     apart=st.booleans(),
     batch=st.integers(1, 2),
     size=st.tuples(st.integers(1, 9), st.integers(1, 14)),
-    zeros=st.tuples(zero_points, kernel_zero_points, zero_points),
+    zeros=st.tuples(zero_points, zero_points),
+    kernel_zeros=kernel_zero_points,
     bounds=bounds,
 )
 def test_depthwise(
-    engine, kernel, strides, dilations, pads, channels, apart, batch, size, zeros, bounds
+    engine,
+    kernel,
+    strides,
+    dilations,
+    pads,
+    channels,
+    apart,
+    batch,
+    size,
+    zeros,
+    kernel_zeros,
+    bounds,
 ):
     top, right, bottom, left = pads
     reach = [
@@ -190,13 +226,15 @@ def test_depthwise(
     image = int8(random, batch, height, width, channels + 3 * apart)
     weights = int8(random, channels, *kernel)
     bias, multipliers = scaling(random, channels, kernel[0] * kernel[1])
+    points = points_of(random, kernel_zeros, channels)
+    centered = weights.astype(np.int64) - points[:, None, None]
 
     x = image[..., :channels].astype(np.int64) - zeros[0]
     x = np.pad(x, [(0, 0), (top, bottom), (left, right), (0, 0)])
     windows = sliding_window_view(x, reach, (1, 2))
     windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
-    sums = np.einsum("nyxchw,chw->nyxc", windows, weights.astype(np.int64) - zeros[1]) + bias
-    expected = requantized(sums, multipliers, zeros[2], *bounds)
+    sums = np.einsum("nyxchw,chw->nyxc", windows, centered) + bias
+    expected = requantized(sums, multipliers, zeros[1], *bounds)
 
     pixel_strides = [image.shape[-1], channels + 5 * apart]
     out = run_step(
@@ -207,7 +245,7 @@ def test_depthwise(
         [image],
         (*expected.shape[:3], pixel_strides[1]),
         weights,
-        packed(bias, multipliers),
+        packed(bias, multipliers, points),
         np.int8,
     )
     np.testing.assert_array_equal(out[..., :channels], expected)
@@ -218,8 +256,8 @@ def test_depthwise(
 def test_sums_of_extremes(engine, value):
     """The greatest sums, whose products with the multiplier are far outside of int8."""
     x, weights = np.full((7, 2000), value, np.int8), np.full((9, 2000), value, np.int8)
-    bias = packed(np.zeros(9, np.int32), np.full(9, 200, np.float32))
-    params = [2000, 9, *words(-value - 1, 0, 3, -128, 127), 0]
+    bias = packed(np.zeros(9, np.int32), np.full(9, 200, np.float32), np.zeros(9))
+    params = [2000, 9, *words(-value - 1, 3, -128, 127), 0]
     out = run_step(
         engine, Kind.FULLY_CONNECTED_QS8, params, [7, 2000, 9], [x], (7, 9), weights, bias, np.int8
     )

@@ -8,8 +8,8 @@ size_t depthwise_qs8_pairs(size_t kernel_h, size_t kernel_w) {
   return kernel_h / 2 * kernel_w + kernel_h % 2 * ((kernel_w + 1) / 2);
 }
 
-void depthwise_qs8_pack(const int8_t* kernel, size_t channels, size_t kernel_h, size_t kernel_w, int8_t zero_point,
-                        int16_t* packed) {
+void depthwise_qs8_pack(const int8_t* kernel, size_t channels, size_t kernel_h, size_t kernel_w,
+                        const int32_t* zero_points, int16_t* packed) {
   const size_t group_size = depthwise_qs8_pairs(kernel_h, kernel_w) * 2 * depthwise_qs8_channels;
   for (size_t c = 0; c < channels; c++) {
     int16_t* to = packed + c / depthwise_qs8_channels * group_size + c % depthwise_qs8_channels * 2;
@@ -18,7 +18,7 @@ void depthwise_qs8_pack(const int8_t* kernel, size_t channels, size_t kernel_h, 
         const bool has_partner = y % 2 == 1 || y + 1 < kernel_h;
         const size_t pair = has_partner ? y / 2 * kernel_w + x : y / 2 * kernel_w + x / 2;
         const size_t place = has_partner ? y % 2 : x % 2;
-        to[pair * 2 * depthwise_qs8_channels + place] = (int16_t)(*kernel++ - zero_point);
+        to[pair * 2 * depthwise_qs8_channels + place] = (int16_t)(*kernel++ - zero_points[c]);
       }
     }
   }

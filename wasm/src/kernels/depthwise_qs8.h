@@ -36,9 +36,9 @@ struct depthwise_qs8_row {
 /* Pairs of taps. */
 size_t depthwise_qs8_pairs(size_t kernel_h, size_t kernel_w);
 
-/* Packs kernel [channels, kernel_h, kernel_w], less its zero point. */
-void depthwise_qs8_pack(const int8_t* kernel, size_t channels, size_t kernel_h, size_t kernel_w, int8_t zero_point,
-                        int16_t* packed);
+/* Packs kernel [channels, kernel_h, kernel_w], less the zero point of each channel. */
+void depthwise_qs8_pack(const int8_t* kernel, size_t channels, size_t kernel_h, size_t kernel_w,
+                        const int32_t* zero_points, int16_t* packed);
 
 /* A result is its sum times the multiplier of its channel, rounded (ties to even), plus the zero point, within the bounds. */
 void depthwise_qs8(const struct depthwise_qs8_row* row);

@@ -141,7 +141,7 @@ static size_t column_of(const struct extents* extents, size_t channel) {
 struct weights {
   struct product_source kernel;
   size_t group_step;
-  const int32_t *zeros, *offsets; /* either may be NULL: `kernel_zero_point` for all, no offsets */
+  const int32_t *zeros, *offsets; /* the latter may be NULL */
   const float *multipliers, *bias;
 };
 
@@ -166,8 +166,7 @@ static enum xnn_status create_state(struct product_state* state, const struct we
        NULL);
   for (size_t i = 0; i < channels; i++) {
     const size_t at = column_of(extents, i);
-    columns->zeros[at] =
-        weights->zeros != NULL ? weights->zeros[i] - (weights->kernel.is_signed ? 0 : 128) : state->kernel_zero_point;
+    columns->zeros[at] = weights->zeros[i] - (weights->kernel.is_signed ? 0 : 128);
     state->has_zeros |= columns->zeros[at] != 0;
     columns->offsets[at] += weights->offsets != NULL ? weights->offsets[i] : 0;
     columns->multipliers[at] = weights->multipliers != NULL ? weights->multipliers[i] : 0.0f;
@@ -183,12 +182,11 @@ static enum xnn_status create_state(struct product_state* state, const struct we
 static void set_requantization(struct product_state* state, struct requantization to) {
   state->in_is_signed = state->kernel_is_signed = true;
   state->in_zero_point = to.in_zero_point;
-  state->kernel_zero_point = to.kernel_zero_point;
   state->result = (struct product_result){
       .type = product_int8, .zero_point = to.out_zero_point, .min = to.min, .max = to.max, .is_far = true};
 }
 
-/* Those of int8, with their int32 biases and float multipliers. */
+/* Those of int8, with biases, multipliers and zero points of channels. */
 static enum xnn_status create_qs8(struct product_state* state, const int8_t* kernel, size_t column_step,
                                   size_t depth_step, const void* bias, void** out) {
   const struct extents* extents = &state->extents;
@@ -202,6 +200,7 @@ static enum xnn_status create_qs8(struct product_state* state, const int8_t* ker
                       &(struct weights){
                           .kernel = {(const uint8_t*)kernel, column_step, depth_step, true},
                           .group_step = extents->out_channels * depth_of(extents),
+                          .zeros = (const int32_t*)bias + 2 * channels,
                           .offsets = bias,
                           .multipliers = multipliers,
                       },
@@ -234,6 +233,7 @@ static enum xnn_status create_fully_connected(struct words* params, const void* 
 static enum xnn_status create_batch_matmul(struct words* params, const void* kernel, const void* bias, void** out) {
   struct product_state state = {.has_zeros = true};
   set_requantization(&state, take_requantization(params));
+  state.kernel_zero_point = (int8_t)take(params);
   state.multiplier = take_float(params);
   return own_state(&state, sizeof(state), out);
 }
@@ -699,7 +699,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
 
 const struct operator_type convolution_qs8_type = {
     .name = "convolution of int8",
-    .num_params = 15,
+    .num_params = 14,
     .num_refs = 2,
     .create = create_convolution,
     .destroy = destroy,
@@ -711,7 +711,7 @@ const struct operator_type convolution_qs8_type = {
 
 const struct operator_type fully_connected_qs8_type = {
     .name = "fully connected of int8",
-    .num_params = 8,
+    .num_params = 7,
     .num_refs = 2,
     .create = create_fully_connected,
     .destroy = destroy,

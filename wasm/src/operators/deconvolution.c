@@ -54,10 +54,13 @@ static enum xnn_status create_qs8(struct words* params, const void* kernel, cons
   const struct convolution conv = take_convolution(params);
   const struct window window = conv.window;
   const struct requantization to = take_requantization(params);
-  if (to.kernel_zero_point != 0) {
-    return xnn_status_unsupported_parameter;
-  }
   const size_t out_channels = (size_t)conv.groups * conv.group_out_channels;
+  const int32_t* zero_points = (const int32_t*)bias + 2 * out_channels;
+  for (size_t i = 0; i < out_channels; i++) {
+    if (zero_points[i] != 0) {
+      return xnn_status_unsupported_parameter;
+    }
+  }
   return xnn_create_deconvolution2d_nhwc_qs8_qc8w(
       0, 0, 0, 0, window.kernel_h, window.kernel_w, window.stride_h, window.stride_w, conv.dilation_h, conv.dilation_w,
       conv.groups, conv.group_in_channels, conv.group_out_channels, (size_t)conv.groups * conv.group_in_channels,
@@ -85,7 +88,7 @@ static enum xnn_status setup_qs8(void* instance, void* workspace, void* const* t
 
 const struct operator_type deconvolution_qs8_type = {
     .name = "deconvolution of int8",
-    .num_params = 15,
+    .num_params = 14,
     .num_refs = 2,
     .create = create_qs8,
     .destroy = xnn_state_destroy,

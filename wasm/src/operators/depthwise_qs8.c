@@ -62,15 +62,16 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   state.bias = (int32_t*)(state.weights + weights);
   state.multipliers = (float*)(state.bias + channels);
   state.zeros = (int8_t*)(state.multipliers + channels);
-  const int8_t kernel_zero = state.requantization.kernel_zero_point, zero = state.requantization.in_zero_point;
-  depthwise_qs8_pack(kernel, state.channels, window.kernel_h, window.kernel_w, kernel_zero, state.weights);
+  const int32_t* kernel_zeros = (const int32_t*)bias + 2 * state.channels;
+  const int8_t zero = state.requantization.in_zero_point;
+  depthwise_qs8_pack(kernel, state.channels, window.kernel_h, window.kernel_w, kernel_zeros, state.weights);
   memcpy(state.bias, bias, state.channels * sizeof(int32_t));
   memcpy(state.multipliers, (const float*)bias + state.channels, state.channels * sizeof(float));
   memset(state.zeros, zero, channels);
   state.is_far = requantize_is_far(taps, bias, state.multipliers, state.channels);
   for (size_t c = 0; c < state.channels; c++) {
     for (size_t tap = 0; tap < taps; tap++) {
-      state.bias[c] -= (((const int8_t*)kernel)[c * taps + tap] - kernel_zero) * zero;
+      state.bias[c] -= (((const int8_t*)kernel)[c * taps + tap] - kernel_zeros[c]) * zero;
     }
   }
   const enum xnn_status status = own_state(&state, sizeof(state), out);
@@ -174,7 +175,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
 
 const struct operator_type depthwise_qs8_type = {
     .name = "depthwise convolution of int8",
-    .num_params = 12,
+    .num_params = 11,
     .num_refs = 2,
     .create = create,
     .destroy = destroy,

@@ -39,6 +39,7 @@ from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
 from pyxnn.xnnpack.kernels.pooling import mean_pool_qs8, pool, roi_align, roi_pool
 from pyxnn.xnnpack.kernels.quantization import binary_qs8, dequantize, lookup, mean_qs8, quantize
 from pyxnn.xnnpack.kernels.quantized import (
+    Channels,
     Requantization,
     batch_matmul_qs8,
     convolution_qs8,
@@ -57,6 +58,7 @@ __all__ = [
     "MOST_MINIMAL_CHANNELS",
     "PIXEL",
     "RECURRENT_UNITS",
+    "Channels",
     "Requantization",
     "Scaling",
     "Sight",

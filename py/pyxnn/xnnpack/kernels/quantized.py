@@ -22,20 +22,40 @@ INT8 = np.dtype(np.int8)
 
 
 class Requantization(NamedTuple):
-    """How sums become int8 numbers, but for the multipliers of channels.
+    """How sums become int8 numbers, but for what belongs to channels.
 
     Attributes:
         in_zero: the input's zero point.
-        kernel_zero: that of the weights, or of the second matrix.
         out_zero: the output's.
         min, max: bounds of the output's integers.
     """
 
     in_zero: int
-    kernel_zero: int
     out_zero: int
     min: int = -128
     max: int = 127
+
+
+class Channels(NamedTuple):
+    """What belongs to output channels.
+
+    Attributes:
+        multipliers: float32 [output channels]: what a sum is multiplied with before it is rounded.
+        bias: int32 [output channels] or None.
+        zeros: the zero point of the weights of each, or of all.
+    """
+
+    multipliers: np.ndarray
+    bias: np.ndarray | None
+    zeros: np.ndarray
+
+    @property
+    def packed(self) -> np.ndarray:
+        """The second weights array of quantized kinds."""
+        count = self.multipliers.size
+        bias = np.zeros(count, np.int32) if self.bias is None else self.bias
+        zeros = np.broadcast_to(self.zeros.astype(np.int32), count)
+        return np.concatenate([bias, self.multipliers.view(np.int32), zeros])
 
 
 def convolution_qs8(
@@ -44,8 +64,7 @@ def convolution_qs8(
     window: Window,
     groups: int,
     kernel: np.ndarray,
-    bias: np.ndarray | None,
-    multipliers: np.ndarray,
+    channels: Channels,
     key: Hashable,
     shape: Shape,
     requantization: Requantization,
@@ -55,9 +74,8 @@ def convolution_qs8(
     Args:
         x: int8 (N, C, ...).
         kernel: int8 [groups, output channels of a group, height, width, input channels of a group].
-        bias: int32 [output channels] or None.
-        multipliers: float32 [output channels]: what a sum is multiplied with before it is rounded.
-        key: tells kernel, bias and multipliers apart from those of other steps.
+        channels: what belongs to the output's.
+        key: tells kernel and channels apart from those of other steps.
         shape: of the output.
     """
     if kernel.shape[1] == kernel.shape[4] == 1:
@@ -69,7 +87,7 @@ def convolution_qs8(
             [x],
             ctx.new(shape, x.order, INT8),
             kernel=kernel,
-            bias=_per_channel(bias, multipliers),
+            bias=channels.packed,
             key=key,
         )
     return _convolution(
@@ -79,7 +97,7 @@ def convolution_qs8(
         window,
         groups,
         kernel,
-        _per_channel(bias, multipliers),
+        channels,
         key,
         shape,
         requantization,
@@ -92,8 +110,7 @@ def deconvolution_qs8(
     window: Window,
     groups: int,
     kernel: np.ndarray,
-    bias: np.ndarray | None,
-    multipliers: np.ndarray,
+    channels: Channels,
     key: Hashable,
     requantization: Requantization,
 ) -> Value:
@@ -110,7 +127,7 @@ def deconvolution_qs8(
         window,
         groups,
         kernel,
-        _per_channel(bias, multipliers),
+        channels,
         key,
         (x.shape[0], groups * kernel.shape[1], *extents[4 - x.rank :]),
         requantization,
@@ -124,7 +141,7 @@ def _convolution(
     window: Window,
     groups: int,
     kernel: np.ndarray,
-    per_channel: np.ndarray,
+    per_channel: Channels,
     key: Hashable,
     shape: Shape,
     requantization: Requantization,
@@ -135,15 +152,16 @@ def _convolution(
     params = [*window.words, groups, *group_channels, int(window.may_pad), *requantization]
     dims = [*image_words(x, window), *channels]
     output = ctx.new(shape, x.order, INT8)
-    return ctx.step(kind, params, dims, [x], output, kernel=kernel, bias=per_channel, key=key)
+    return ctx.step(
+        kind, params, dims, [x], output, kernel=kernel, bias=per_channel.packed, key=key
+    )
 
 
 def fully_connected_qs8(
     ctx: Lowering,
     x: Value,
     kernel: np.ndarray,
-    bias: np.ndarray | None,
-    multipliers: np.ndarray,
+    channels: Channels,
     key: Hashable,
     requantization: Requantization,
     *,
@@ -151,7 +169,7 @@ def fully_connected_qs8(
 ) -> Value:
     """The product of int8 `x` [..., k] with constant weights, [k, n] if transposed, else [n, k], plus bias [n].
 
-    Bias, multipliers and key are those of `convolution_qs8`.
+    Channels and key are those of `convolution_qs8`.
     """
     x = ctx.arrange(x, layout.axis_last(x.order, x.rank - 1))
     k, n = kernel.shape if transposed else kernel.shape[::-1]
@@ -165,7 +183,7 @@ def fully_connected_qs8(
         [x],
         output,
         kernel=kernel,
-        bias=_per_channel(bias, multipliers),
+        bias=channels.packed,
         key=key,
     )
 
@@ -175,13 +193,19 @@ _BATCH_AXES = 2
 
 
 def batch_matmul_qs8(
-    ctx: Lowering, a: Value, b: Value, multiplier: float, requantization: Requantization
+    ctx: Lowering,
+    a: Value,
+    b: Value,
+    b_zero: int,
+    multiplier: float,
+    requantization: Requantization,
 ) -> Value:
     """The product of int8 `a` [..., m, k] and `b` [..., k, n], both of rank 2 at least, their batches broadcast.
 
     It lies as `a` does, where its batch is that of `a`: heads that lie within rows do so again.
 
     Args:
+        b_zero: the zero point of `b`.
         multiplier: what a sum is multiplied with before it is rounded.
     """
     rank = max(a.rank, b.rank)
@@ -207,7 +231,7 @@ def batch_matmul_qs8(
     )
     return ctx.step(
         Kind.BATCH_MATMUL_QS8,
-        [*requantization, float(multiplier)],
+        [*requantization, b_zero, float(multiplier)],
         [*extents, m, k, n, *a_steps, a_row, *b_steps, b_row, b_column, *steps, row],
         [a, b],
         output,
@@ -227,10 +251,3 @@ def _batch(ctx: Lowering, a: Value, b: Value, shape: Shape) -> tuple[list[layout
     )
     axes = list(zip(shape, *strides, strict=True))[:-2]
     return [axis for axis in layout.fold_axes(axes, 3) if axis[0] != 1], output
-
-
-def _per_channel(bias: np.ndarray | None, multipliers: np.ndarray) -> np.ndarray:
-    """The second weights array of quantized kinds."""
-    if bias is None:
-        bias = np.zeros(multipliers.size, np.int32)
-    return np.concatenate([bias, multipliers.view(np.int32)])

@@ -14,7 +14,7 @@ from pyxnn.xnnpack.registry import quantized
 
 
 def supports_conv(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Constant weights, in all or by output channel, their zero points alike or near 0; windows over one or two axes."""
+    """Constant weights, in all or by output channel; windows over one or two axes."""
     reason = (
         conditions.activation(node, graph)
         or conditions.weights(node, graph, 1, axis=0)
@@ -31,12 +31,12 @@ def supports_conv(node: Node, graph: Graph, target: Quantization) -> str | None:
 def lower_conv(node: Node, ctx: Lowering, target: Quantization) -> None:
     """Conv (opsets 1 to 22) of int8 X (N, C, [H,] W), W (M, C/group, [kH,] kW) and int32 B (M)."""
     x, source = ctx.quantized(node.input(0))
-    weights, scale, kernel_zero = operands.weights(ctx, node.input(1))
+    weights, kernel = operands.weights(ctx, node.input(1))
     groups = node.attribute("group", 1)
     if x.rank != weights.ndim or x.shape[1] != weights.shape[1] * groups:
         raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")
     window = windows.place(node, x.shape[2:], weights.shape[2:])
-    channels = weights.shape[0]
+    count = weights.shape[0]
     grouped = weights.reshape(groups, -1, weights.shape[1], *window.kernel)
     output = kernels.convolution_qs8(
         ctx,
@@ -44,10 +44,9 @@ def lower_conv(node: Node, ctx: Lowering, target: Quantization) -> None:
         window,
         groups,
         np.moveaxis(grouped, 2, 4),
-        operands.bias(ctx, node.input(2), source.scale * scale),
-        operands.multipliers(source.scale, scale, target, channels),
+        operands.channels(ctx, source, kernel, node.input(2), target, count),
         node.output(0),
-        windows.output_shape(x.shape, channels, window),
-        operands.requantization(source, kernel_zero, target, ctx.bounds),
+        windows.output_shape(x.shape, count, window),
+        operands.requantization(source, target, ctx.bounds),
     )
     ctx.define(node.output(0), output)

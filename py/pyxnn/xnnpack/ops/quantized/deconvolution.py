@@ -18,10 +18,11 @@ MOST_MULTIPLIED = 256
 
 
 def supports_conv_transpose(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Constant weights whose zero points are 0, in all or, in one group, by output channel; windows over one or two axes."""
+    """Constant weights, in all or by output channel, that are int8 without their zero points; windows over one or two axes."""
     reason = (
         conditions.activation(node, graph)
         or conditions.weights(node, graph, 1, axis=1)
+        or conditions.no_zeros(node, graph, 1)
         or conditions.bias(node, graph, 2)
         or windows.supports(node, graph, 1)
         or conditions.multipliers(node, graph, target)
@@ -30,10 +31,6 @@ def supports_conv_transpose(node: Node, graph: Graph, target: Quantization) -> s
         return reason
     x, weights = (conditions.source(node, graph, position) for position in (0, 1))
     assert x is not None and weights is not None
-    if weights.zero_point.any():
-        return f"the zero points of '{node.input(1)}' are not 0"
-    if not weights.is_per_tensor and node.attribute("group", 1) != 1:
-        return f"'{node.input(1)}' has scales by channel, in groups"
     if (x.scale * weights.scale / target.scale).max() >= MOST_MULTIPLIED:
         return f"its scales are {MOST_MULTIPLIED} times apart"
     return "its windows are over three axes" if graph.rank(node.input(1)) == 5 else None
@@ -43,7 +40,7 @@ def supports_conv_transpose(node: Node, graph: Graph, target: Quantization) -> s
 def lower_conv_transpose(node: Node, ctx: Lowering, target: Quantization) -> None:
     """ConvTranspose (opsets 1 to 22) of int8 X (N, C, [H,] W), W (C, M/group, [kH,] kW) and int32 B (M)."""
     x, source = ctx.quantized(node.input(0))
-    weights, scale, _ = operands.weights(ctx, node.input(1))
+    weights, kernel = operands.without_zeros(ctx, node.input(1))
     groups = node.attribute("group", 1)
     if x.rank != weights.ndim or x.shape[1] != weights.shape[0]:
         raise ValueError(f"weights {weights.shape} don't fit an input {x.shape}")
@@ -58,10 +55,9 @@ def lower_conv_transpose(node: Node, ctx: Lowering, target: Quantization) -> Non
         window,
         groups,
         np.moveaxis(grouped, 1, 4),
-        operands.bias(ctx, node.input(2), source.scale * scale),
-        operands.multipliers(source.scale, scale, target, groups * weights.shape[1]),
+        operands.channels(ctx, source, kernel, node.input(2), target, groups * weights.shape[1]),
         node.output(0),
-        operands.requantization(source, 0, target, ctx.bounds),
+        operands.requantization(source, target, ctx.bounds),
     )
     ctx.define(
         node.output(0), kernels.cut(ctx, output, [slice(None), slice(None), *map(slice, extents)])

@@ -16,7 +16,7 @@ from pyxnn.xnnpack.values import Value
 
 
 def supports_gemm(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Constant weights, in all or by column, their zero points alike or near 0, and a constant C of one row; beta 1, alpha above 0."""
+    """Constant weights, in all or by column, and a constant C of one row; beta 1, alpha above 0."""
     if node.attribute("alpha", 1.0) <= 0 or (node.input(2) and node.attribute("beta", 1.0) != 1):
         return "its alpha is not positive, or its beta not 1"
     columns = 0 if node.attribute("transB", 0) else 1
@@ -43,7 +43,7 @@ def lower_gemm(node: Node, ctx: Lowering, target: Quantization) -> None:
 
 
 def supports_matmul(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """One matrix of constant weights, in all or by column, their zero points alike or near 0; or two tensors of one scale and zero point each. No vectors."""
+    """One matrix of constant weights, in all or by column; or two tensors of one scale and zero point each. No vectors."""
     if any(graph.rank(name) in (None, 0, 1) for name in node.inputs):
         return "one of its inputs is no matrix"
     return (
@@ -68,10 +68,11 @@ def lower_matmul(node: Node, ctx: Lowering, target: Quantization) -> None:
     if isinstance(b.source, np.ndarray) and b.rank == 2:
         product = _product(node, ctx, a, source, target, transposed=True)
     else:
-        zero_point = int(other.zero_point)
-        (multiplier,) = operands.multipliers(source.scale, other.scale, target, 1)
-        requantization = operands.requantization(source, zero_point, target, ctx.bounds)
-        product = kernels.batch_matmul_qs8(ctx, a, b, multiplier, requantization)
+        multiplier = float(source.scale * other.scale / target.scale)
+        requantization = operands.requantization(source, target, ctx.bounds)
+        product = kernels.batch_matmul_qs8(
+            ctx, a, b, int(other.zero_point), multiplier, requantization
+        )
     ctx.define(node.output(0), product)
 
 
@@ -84,14 +85,14 @@ def _product(
     *,
     transposed: bool,
 ) -> Value:
-    weights, scale, kernel_zero = operands.weights(ctx, node.input(1))
+    weights, kernel = operands.weights(ctx, node.input(1))
+    count = weights.shape[int(transposed)]
     return kernels.fully_connected_qs8(
         ctx,
         a,
         weights,
-        operands.bias(ctx, node.input(2), source.scale * scale),
-        operands.multipliers(source.scale, scale, target, weights.shape[int(transposed)]),
+        operands.channels(ctx, source, kernel, node.input(2), target, count),
         node.output(0),
-        operands.requantization(source, kernel_zero, target, ctx.bounds),
+        operands.requantization(source, target, ctx.bounds),
         transposed=transposed,
     )

@@ -6,19 +6,28 @@ import numpy as np
 
 from pyxnn.quantization import Quantization
 from pyxnn.xnnpack.fusion import Bounds
-from pyxnn.xnnpack.kernels import Requantization
+from pyxnn.xnnpack.kernels import Channels, Requantization
 from pyxnn.xnnpack.lowering import Lowering
 
 _INT32 = np.iinfo(np.int32)
 
 
-def weights(ctx: Lowering, name: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """Constant weights as int8 of one zero point, their scale, and the zero point."""
-    (array, (_, scale, zero_point, axis)) = constant(ctx, name)
-    if np.unique(zero_point).size == 1:
-        return ctx.integer_weights(name), scale, int(zero_point.flat[0])
-    points = zero_point.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
-    return (array.astype(np.int16) - points).astype(np.int8), scale, 0
+def weights(ctx: Lowering, name: str) -> tuple[np.ndarray, Quantization]:
+    """Constant weights, for nothing but `Step.kernel`, and what they stand for."""
+    return ctx.integer_weights(name), ctx.quantization(name)
+
+
+def without_zeros(ctx: Lowering, name: str) -> tuple[np.ndarray, Quantization]:
+    """The same less their zero points, which leaves int8 numbers."""
+    found = ctx.quantization(name)
+    if not found.zero_point.any():
+        return weights(ctx, name)
+    array, _ = constant(ctx, name)
+    points = found.zero_point.reshape(
+        [-1 if place == found.axis else 1 for place in range(array.ndim)]
+    )
+    centered = (array.astype(np.int16) - points).astype(np.int8)
+    return centered, found._replace(zero_point=np.zeros_like(found.zero_point))
 
 
 def bias(ctx: Lowering, name: str, scale: np.ndarray) -> np.ndarray | None:
@@ -40,11 +49,9 @@ def constant(ctx: Lowering, name: str) -> tuple[np.ndarray, Quantization]:
     return integers.source, quantization
 
 
-def requantization(
-    source: Quantization, kernel_zero: int, target: Quantization, bounds: Bounds
-) -> Requantization:
+def requantization(source: Quantization, target: Quantization, bounds: Bounds) -> Requantization:
     """Zero points of what a kernel takes and makes, and the integers that it must keep to."""
-    return Requantization(int(source.zero_point), kernel_zero, *limits(target, bounds))
+    return Requantization(int(source.zero_point), *limits(target, bounds))
 
 
 def limits(target: Quantization, bounds: Bounds) -> tuple[int, int, int]:
@@ -56,6 +63,25 @@ def limits(target: Quantization, bounds: Bounds) -> tuple[int, int, int]:
     )
 
 
-def multipliers(a: np.ndarray, b: np.ndarray, target: Quantization, channels: int) -> np.ndarray:
-    """By output channel, what brings sums of products of two scales to the target's scale."""
-    return np.broadcast_to(a * b / target.scale, (channels,)).astype(np.float32)
+def channels(
+    ctx: Lowering,
+    source: Quantization,
+    kernel: Quantization,
+    bias_name: str,
+    target: Quantization,
+    count: int,
+) -> Channels:
+    """What belongs to `count` output channels.
+
+    Args:
+        ctx: the plan.
+        source, kernel, target: what input, weights and result stand for; scales of weights are those of all channels, or those
+            of each group.
+        bias_name: the name of the bias, "" when absent.
+        count: of channels.
+    """
+    scale, zeros = (
+        np.tile(array, count // array.size) for array in (kernel.scale, kernel.zero_point)
+    )
+    multipliers = (source.scale * scale / target.scale).astype(np.float32)
+    return Channels(multipliers, bias(ctx, bias_name, source.scale * scale), zeros)
