@@ -2,15 +2,17 @@
 them goes before.
 
     * M(DequantizeLinear(x)) becomes DequantizeLinear(M(x)); other users of the floats keep them. Where M makes more
-      elements than it takes (Expand, Tile, Gather), only if a QuantizeLinear follows.
+      elements than it takes (Expand, Tile, Gather), only if a QuantizeLinear follows. Scales by index of an axis go with the
+      axis.
     * QuantizeLinear(M(x, ...)) becomes M(QuantizeLinear(x), ...), where nobody else uses what M makes, and M isn't one that leaves
-      elements out.
-Must not fire where parameters are computed or not the same for all elements, where XNNPACK would not run M on integers, nor on
-a Pad or a cropping Resize whose value no integer stands for.
+      elements out. So it does where M is Max, Min or Where, of dequantized tensors and constants: quantizing keeps the order.
+Must not fire where parameters are computed, where they are not the same for all elements and M doesn't keep their axis, where
+XNNPACK would not run M on integers, nor on a Pad or a cropping Resize whose value no integer stands for.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,14 +29,17 @@ _ALL_ELEMENTS = (
     "Flatten",
     "Identity",
     "MaxPool",
+    "Pad",
     "Reshape",
     "SpaceToDepth",
     "Squeeze",
     "Transpose",
     "Unsqueeze",
 )
-_FEWER_ELEMENTS = ("Pad", "Resize", "Slice", "Split")
+_FEWER_ELEMENTS = ("Resize", "Slice", "Split")
 _MORE_ELEMENTS = ("Expand", "Gather", "Tile")
+_CHOICES = ("Max", "Min", "Where")
+_RESHAPING = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 
 
 def run(graph: Graph) -> bool:
@@ -49,7 +54,10 @@ def _dequantize_later(node: Node, graph: Graph) -> Sequence[Node] | None:
     before = [made_by(graph, name, "DequantizeLinear") for name in _data(node)]
     first = before[0]
     common = None if first is None else quantization.of(first, graph)
-    if first is None or common is None or not common.is_per_tensor:
+    if first is None or common is None:
+        return None
+    axis = 0 if common.is_per_tensor else _axis_behind(node, graph, common.axis)
+    if axis is None:
         return None
     for maker in before[1:]:
         other = None if maker is None else quantization.of(maker, graph)
@@ -58,7 +66,24 @@ def _dequantize_later(node: Node, graph: Graph) -> Sequence[Node] | None:
     if node.is_op(*_MORE_ELEMENTS) and not _is_quantized(node, graph):
         return None
     sources = [maker.input(0) for maker in before if maker is not None]
+    if not common.is_per_tensor:
+        first = replace(first, attributes={**first.attributes, "axis": axis})
     return _on_integers(node, graph, sources, common, first)
+
+
+def _axis_behind(node: Node, graph: Graph, axis: int) -> int | None:
+    """Where a node that takes one tensor leaves an axis; None when it doesn't, or when that isn't known."""
+    rank = graph.rank(node.input(0))
+    if node.is_op("Transpose") and rank is not None:
+        return node.attribute("perm", list(range(rank))[::-1]).index(axis)
+    if not node.is_op(*_RESHAPING):
+        return None
+    before, behind = (graph.type(name).static_shape for name in (node.input(0), node.output(0)))
+    if before is None or behind is None:
+        return None
+    place = (math.prod(before[:axis]), before[axis])
+    places = [(math.prod(behind[:other]), extent) for other, extent in enumerate(behind)]
+    return places.index(place) if place in places else None
 
 
 def _on_integers(
@@ -74,6 +99,7 @@ def _on_integers(
         replace(node, inputs=[*sources, *node.inputs[len(sources) :]], outputs=outputs),
         graph,
         common,
+        is_exact=True,
     )
     if moved is None or xnnpack.supports(moved, graph) is not None:
         return None
@@ -86,32 +112,54 @@ def _on_integers(
 
 
 def _quantize_earlier(node: Node, graph: Graph) -> Sequence[Node] | None:
-    if not node.is_op(*_ALL_ELEMENTS) or len(node.outputs) != 1 or not moves(node):
+    is_choice = node.is_op(*_CHOICES) and _chooses_integers(node, graph)
+    if len(node.outputs) != 1 or not (is_choice or (node.is_op(*_ALL_ELEMENTS) and moves(node))):
         return None
     quantize = graph.sole_consumer(node.output(0))
     if quantize is None or not quantize.is_op("QuantizeLinear"):
         return None
     target = quantization.of(quantize, graph)
-    if target is None or not target.is_per_tensor:
+    if target is None or not target.is_per_tensor or target.scale <= 0:
         return None
+    names = _data(node)
     sources = [
         graph.add_value(f"{name}_integers", replace(graph.type(name), dtype=target.dtype))
-        for name in _data(node)
+        for name in names
     ]
-    moved = replace(node, inputs=[*sources, *node.inputs[len(sources) :]], outputs=quantize.outputs)
-    if xnnpack.supports(moved, graph) is not None:
+    inputs = dict(zip(names, sources, strict=True))
+    moved = _with_fill(
+        replace(
+            node,
+            inputs=[inputs.get(name, name) for name in node.inputs],
+            outputs=quantize.outputs,
+        ),
+        graph,
+        target,
+        is_exact=False,
+    )
+    if moved is None or xnnpack.supports(moved, graph) is not None:
         return None
     conversions = [
         replace(quantize, inputs=[name, *quantize.inputs[1:]], outputs=[integers])
-        for name, integers in zip(_data(node), sources, strict=True)
+        for name, integers in inputs.items()
     ]
     graph.replace(quantize)
     return *conversions, moved
 
 
+def _chooses_integers(node: Node, graph: Graph) -> bool:
+    """Whether a node chooses among elements of two dequantized tensors or more, and constants."""
+    computed = [name for name in _data(node) if graph.constant(name) is None]
+    return len(set(computed)) > 1 and all(
+        made_by(graph, name, "DequantizeLinear") is not None for name in computed
+    )
+
+
 def _data(node: Node) -> list[str]:
     """The inputs whose elements are moved."""
-    return node.inputs if node.is_op("Concat") else node.inputs[:1]
+    if node.is_op("Where"):
+        return node.inputs[1:]
+    return node.inputs if node.is_op("Concat", "Max", "Min") else node.inputs[:1]
 
 
 def moves(node: Node) -> bool:
@@ -128,26 +176,34 @@ def _is_quantized(node: Node, graph: Graph) -> bool:
     return user is not None and user.is_op("QuantizeLinear")
 
 
-def _with_fill(node: Node, graph: Graph, common: Quantization) -> Node | None:
-    """A node that fills in a number with the integer that stands for it, None when there is none; other nodes as they are."""
+def _with_fill(node: Node, graph: Graph, common: Quantization, *, is_exact: bool) -> Node | None:
+    """A node that fills in a number with the integer that stands for it; other nodes as they are.
+
+    None when the number isn't known, or is to be met exactly and isn't.
+    """
     if node.attribute("coordinate_transformation_mode", "") == "tf_crop_and_resize":
-        integer = _standing_for(node.attribute("extrapolation_value", 0.0), common)
-        attributes = {**node.attributes, "extrapolation_value": float(integer or 0)}
-        return None if integer is None else replace(node, attributes=attributes)
-    if not node.is_op("Pad") or node.attribute("mode", "constant") != "constant":
+        number = node.attribute("extrapolation_value", 0.0)
+    elif node.is_op("Pad") and node.attribute("mode", "constant") == "constant":
+        found = _number(node.input(2), graph) if node.input(2) else 0.0
+        if found is None:
+            return None
+        number = found
+    else:
         return node
-    value = graph.constant(node.input(2))
-    if value is None and node.input(2):
+    integer = common.integer(number)
+    if is_exact and (integer - common.zero_point) * common.scale != np.float32(number):
         return None
-    integer = _standing_for(0.0 if value is None else float(value.reshape(-1)[0]), common)
-    if integer is None:
-        return None
+    if node.is_op("Resize"):
+        return replace(node, attributes={**node.attributes, "extrapolation_value": float(integer)})
     fill = graph.add_constant(np.array(integer, common.dtype), "fill")
     return replace(node, inputs=[*node.inputs[:2], fill, *node.inputs[3:]])
 
 
-def _standing_for(number: float, common: Quantization) -> int | None:
-    """The integer that stands for just this number."""
-    integer = common.integer(number)
-    is_exact = (integer - common.zero_point) * common.scale == np.float32(number)
-    return integer if is_exact else None
+def _number(name: str, graph: Graph) -> float | None:
+    """A constant, or what stands for one; None when it is computed."""
+    maker = made_by(graph, name, "DequantizeLinear")
+    found = None if maker is None else quantization.of(maker, graph)
+    value = graph.constant(name if maker is None else maker.input(0))
+    if value is None or (maker is not None and found is None):
+        return None
+    return float((value if found is None else found.numbers(value)).reshape(-1)[0])

@@ -1,7 +1,8 @@
 """Makes one MatMulNBits (com.microsoft) of a product and the DequantizeLinear of its weights, which so stay packed.
 
     * MatMul(x, DequantizeLinear(w, scales, zeros)) and Gemm(x, DequantizeLinear(w, scales, zeros), c), where w are constants of 4
-      or 8 bits with a scale for each block of a column.
+      or 8 bits with a scale for each block of a column, or of 4 bits with a scale for each column and an x that is not
+      dequantized.
 Must not fire where others use the weights, when blocks aren't whole or aren't multiples of 16, when the Gemm scales or transposes
 x, nor when its C isn't a constant row.
 """
@@ -27,8 +28,7 @@ def _to_few_bits(node: Node, graph: Graph) -> Sequence[Node] | None:
     if not node.is_op("MatMul", "Gemm"):
         return None
     maker = made_by(graph, node.input(1), "DequantizeLinear")
-    size = 0 if maker is None else maker.attribute("block_size", 0)
-    if maker is None or not size or size % 16:
+    if maker is None:
         return None
     numbers, scales, zeros = (graph.constant(maker.input(index)) for index in range(3))
     if numbers is None or numbers.ndim != 2 or scales is None or (maker.input(2) and zeros is None):
@@ -37,11 +37,17 @@ def _to_few_bits(node: Node, graph: Graph) -> Sequence[Node] | None:
     transposed = bool(node.attribute("transB", 0))
     if bits is None or dtype.kind != "f" or graph.dtype(node.input(0)) != dtype:
         return None
-    if maker.attribute("axis", 1) % 2 != transposed:
-        return None
     inner, columns = numbers.shape[::-1] if transposed else numbers.shape
+    size, along = maker.attribute("block_size", 0), transposed
+    is_real = made_by(graph, node.input(0), "DequantizeLinear") is None
+    if not size and bits == 4 and scales.shape == (columns,) and is_real:
+        size, along = inner, not transposed
+        scales = scales.reshape((columns, 1) if transposed else (1, columns))
     if (
-        inner % size
+        not size
+        or size % 16
+        or inner % size
+        or maker.attribute("axis", 1) % 2 != along
         or not _is_plain(node, graph, columns)
         or not swallow(graph, {maker, node}, node)
     ):
@@ -62,7 +68,7 @@ def _to_few_bits(node: Node, graph: Graph) -> Sequence[Node] | None:
     constants = {
         "packed": packed(numbers).reshape(columns, inner // size, size * bits // 8),
         "scales": (scales if transposed else scales.T).reshape(-1),
-        "zeros": packed(zeros).reshape(-1),
+        "zeros": packed(zeros.reshape(scales.shape)).reshape(-1),
     }
     names = [graph.add_constant(array, f"{hint}_{part}") for part, array in constants.items()]
     attributes = {"K": inner, "N": columns, "bits": bits, "block_size": size}

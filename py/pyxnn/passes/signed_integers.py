@@ -2,6 +2,7 @@
 
 Integers and zero points move by 128, so the numbers that they stand for stay the same.
     * Constants that DequantizeLinear takes, and what QuantizeLinear makes for DequantizeLinear alone, become int8.
+    * Constants of 2 or 4 bits that DequantizeLinear takes become int8, too: they stand for the same numbers.
     * Other uint8 tensors at the border of a group that runs on integers (inputs and outputs of the graph, say) are requantized:
       a DequantizeLinear and a QuantizeLinear to int8 are put between, or back to uint8.
 Must not fire where parameters are computed or given by blocks.
@@ -20,6 +21,7 @@ from pyxnn.passes import move_integers
 from pyxnn.passes.rewrite import each_node
 
 _UINT8, _INT8 = np.dtype(np.uint8), np.dtype(np.int8)
+_NARROW = ("int4", "uint4", "int2", "uint2")
 
 
 def run(graph: Graph) -> bool:
@@ -27,6 +29,8 @@ def run(graph: Graph) -> bool:
 
 
 def _rewrite(node: Node, graph: Graph) -> Sequence[Node] | None:
+    if node.is_op("DequantizeLinear") and _is_narrow(node, graph):
+        return (_widened(node, graph),)
     if not _is_unsigned(node, graph):
         return None
     if node.is_op("QuantizeLinear"):
@@ -52,6 +56,8 @@ def _quantize(node: Node, graph: Graph) -> Sequence[Node] | None:
             graph.replace(user, _signed(user, graph, name))
         return (_signed(node, graph, node.input(0)),)
     maker = graph.producer(node.input(0))
+    while maker is not None and maker.is_op("Clip", "Relu"):
+        maker = graph.producer(maker.input(0))
     if maker is None or not _is_group(maker):
         return None
     integers = graph.add_value(f"{name}_int8", replace(graph.type(name), dtype=_INT8))
@@ -64,6 +70,30 @@ def _quantize(node: Node, graph: Graph) -> Sequence[Node] | None:
         outputs=[numbers],
     )
     return to_signed, back, replace(node, inputs=[numbers, *node.inputs[1:]])
+
+
+def _is_narrow(node: Node, graph: Graph) -> bool:
+    """Whether constants of less than a byte are dequantized for a node that may run on integers, all by constants."""
+    array, scale = graph.constant(node.input(0)), graph.constant(node.input(1))
+    return (
+        array is not None
+        and array.dtype.name in _NARROW
+        and scale is not None
+        and (not node.input(2) or graph.constant(node.input(2)) is not None)
+        and not node.attribute("block_size", 0)
+        and any(map(_is_group, graph.consumers(node.output(0))))
+    )
+
+
+def _widened(node: Node, graph: Graph) -> Node:
+    """The same of int8."""
+    inputs = [
+        graph.add_constant(graph.initializers[name].astype(np.int8), f"{name}_int8")
+        if position != 1
+        else name
+        for position, name in enumerate(node.inputs)
+    ]
+    return replace(node, inputs=inputs)
 
 
 def _of_constant(node: Node, graph: Graph) -> Node:

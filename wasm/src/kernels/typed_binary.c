@@ -141,6 +141,10 @@
   DEFINE(name##_or, type, type, x | y) \
   DEFINE(name##_xor, type, type, x ^ y)
 
+#define DEFINE_EXTREMES(name, type)                 \
+  DEFINE(name##_maximum, type, type, x > y ? x : y) \
+  DEFINE(name##_minimum, type, type, x < y ? x : y)
+
 #define is_minus_one(y) ((y) < 0 && (y) + 1 == 0)
 
 /* What C leaves undefined is defined here: sums wrap, as does the quotient of the lowest number and -1. */
@@ -171,8 +175,7 @@
   DEFINE(name##_subtract, bits, bits, x - y)                              \
   DEFINE(name##_multiply, bits, bits, x* y)                               \
   DEFINE(name##_divide, type, type, name##_quotient(x, y))                \
-  DEFINE(name##_maximum, type, type, x > y ? x : y)                       \
-  DEFINE(name##_minimum, type, type, x < y ? x : y)                       \
+  DEFINE_EXTREMES(name, type)                                             \
   DEFINE(name##_power, type, type, name##_to_the(x, y))                   \
   DEFINE(name##_modulo, type, type, name##_floored_rest(x, y))            \
   DEFINE(name##_remainder, type, type, name##_rest(x, y))                 \
@@ -216,6 +219,8 @@ DEFINE_COMPARISONS(uint8, uint8_t)
 DEFINE_BITWISE(int32, int32_t)
 DEFINE_BITWISE(int64, int64_t)
 DEFINE_BITWISE(uint8, uint8_t)
+DEFINE_EXTREMES(uint8, uint8_t)
+DEFINE_EXTREMES(int8, int8_t)
 DEFINE_COMPARISONS(uint64, uint64_t)
 DEFINE_BITWISE(uint64, uint64_t)
 DEFINE_ARITHMETIC(int32, int32_t, uint32_t)
@@ -225,10 +230,11 @@ DEFINE_ARITHMETIC(uint64, uint64_t, uint64_t)
 #define COMPARISONS(name) \
   [pyxnn_equal] = ROWS(name##_equal), [pyxnn_less] = ROWS(name##_less), [pyxnn_less_equal] = ROWS(name##_less_equal)
 #define BITWISE(name) [pyxnn_and] = ROWS(name##_and), [pyxnn_or] = ROWS(name##_or), [pyxnn_xor] = ROWS(name##_xor)
+#define EXTREMES(name) [pyxnn_maximum] = ROWS(name##_maximum), [pyxnn_minimum] = ROWS(name##_minimum)
 #define ARITHMETIC(name)                                                                                              \
   [pyxnn_add] = ROWS(name##_add), [pyxnn_subtract] = ROWS(name##_subtract), [pyxnn_multiply] = ROWS(name##_multiply), \
-  [pyxnn_divide] = ROWS(name##_divide), [pyxnn_maximum] = ROWS(name##_maximum),                                       \
-  [pyxnn_minimum] = ROWS(name##_minimum), [pyxnn_power] = ROWS(name##_power), [pyxnn_modulo] = ROWS(name##_modulo),   \
+  [pyxnn_divide] = ROWS(name##_divide),                                                                               \
+  EXTREMES(name), [pyxnn_power] = ROWS(name##_power), [pyxnn_modulo] = ROWS(name##_modulo),                           \
   [pyxnn_remainder] = ROWS(name##_remainder), [pyxnn_shift_left] = ROWS(name##_shift_left),                           \
   [pyxnn_shift_right] = ROWS(name##_shift_right), [pyxnn_shift_right_signed] = ROWS(name##_shift_right_signed)
 
@@ -248,7 +254,8 @@ static const struct typed_binary table[num_operands][num_types] = {
                        [pyxnn_remainder] = ROWS(float32_remainder)},
     [pyxnn_int32] = {ARITHMETIC(int32), COMPARISONS(int32), BITWISE(int32)},
     [pyxnn_int64] = {ARITHMETIC(int64), COMPARISONS(int64), BITWISE(int64)},
-    [pyxnn_uint8] = {COMPARISONS(uint8), BITWISE(uint8)},
+    [pyxnn_uint8] = {COMPARISONS(uint8), BITWISE(uint8), EXTREMES(uint8)},
+    [pyxnn_int8] = {EXTREMES(int8)},
     [pyxnn_uint64] = {ARITHMETIC(uint64), COMPARISONS(uint64), BITWISE(uint64)},
 };
 

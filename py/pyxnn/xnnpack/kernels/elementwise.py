@@ -19,6 +19,8 @@ COMPARISONS = {BinaryType.EQUAL, BinaryType.LESS, BinaryType.LESS_EQUAL}
 
 RESTS = {BinaryType.MODULO, BinaryType.REMAINDER}
 
+EXTREMES = {BinaryType.MAXIMUM, BinaryType.MINIMUM}
+
 BITWISE = {BinaryType.AND, BinaryType.OR, BinaryType.XOR}
 
 FUNCTION_PARAMETERS = 3
@@ -59,6 +61,8 @@ def _typed_binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
     working = working_type(dtype)
     if dtype.itemsize == 1 and (type in BITWISE or type == BinaryType.EQUAL or dtype.kind == "b"):
         working = np.dtype(np.uint8)
+    elif dtype.itemsize == 1 and type in EXTREMES:
+        working = dtype
     a, b = aligned(ctx, cast(ctx, a, working), cast(ctx, b, working))
     shape = np.broadcast_shapes(a.shape, b.shape)
     made = np.dtype(np.bool_) if compares else working if dtype.kind in "iu" else dtype
