@@ -28,7 +28,7 @@ def _refuse(body: Body, *parts: tuple[bool, str]) -> None:
             raise errors.NotImplemented(f"{what} ({body.node})")
 
 
-def _extent(body: Body, name: str, axis: int) -> int:
+def extent_of(body: Body, name: str, axis: int) -> int:
     """An extent that must be known."""
     shape = body.graph.shape(name)
     extent = None if shape is None else shape[axis]
@@ -37,7 +37,7 @@ def _extent(body: Body, name: str, axis: int) -> int:
     return extent
 
 
-def _split(body: Body, name: str, sizes: list[int]) -> list[str]:
+def split(body: Body, name: str, sizes: list[int]) -> list[str]:
     """A value in parts along its last axis."""
     return body.add_with_outputs(len(sizes), "Split", name, body.constant(sizes), axis=-1)
 
@@ -153,11 +153,11 @@ def multi_head_attention(body: Body) -> None:
         (ranks not in ([3, 3, 3], [3, 4, 4]), f"queries, keys and values have ranks {ranks}"),
     )
     if bias and ranks[1] == 4:
-        end = body.constant([_extent(body, query, 2)])
+        end = body.constant([extent_of(body, query, 2)])
         query = body.add("Add", query, body.add("Slice", bias, body.constant([0]), end))
     elif bias:
         parts = (query, key, value)
-        biases = _split(body, bias, [_extent(body, part, 2) for part in parts])
+        biases = split(body, bias, [extent_of(body, part, 2) for part in parts])
         query, key, value = (
             body.add("Add", part, addend) for part, addend in zip(parts, biases, strict=True)
         )
@@ -201,19 +201,25 @@ def attention(body: Body) -> None:
     With `do_rotary`, queries and keys are turned by their places, as in GPT-NeoX."""
     node = body.node
     x, weights, bias, padding, past, scores_bias = (node.input(index) for index in range(6))
-    heads = node.attributes["num_heads"]
     _refuse(body, (bool(node.input(6)), "its cache is shared"))
-    width = _extent(body, weights, 1)
-    sizes = node.attribute("qkv_hidden_sizes") or [width // 3] * 3
-    parts = [body.add("MatMul", x, part) for part in _split(body, weights, sizes)]
+    sizes = node.attribute("qkv_hidden_sizes") or [extent_of(body, weights, 1) // 3] * 3
+    parts = [body.add("MatMul", x, part) for part in split(body, weights, sizes)]
     if bias:
-        biases = _split(body, bias, sizes)
+        biases = split(body, bias, sizes)
         parts = [body.add("Add", *pair) for pair in zip(parts, biases, strict=True)]
+    attend(body, parts, sizes, padding, past, scores_bias)
+
+
+def attend(
+    body: Body, parts: list[str], sizes: list[int], padding: str, past: str, scores_bias: str
+) -> None:
+    """Gives what the attention of queries, keys and values (batch, rows, sizes of each) makes; the others are as `attention` has them."""
+    node, heads = body.node, body.node.attributes["num_heads"]
     pasts = [body.add("Gather", past, body.constant(i), axis=0) if past else "" for i in (0, 1)]
     if node.attribute("do_rotary", 0):
         size = node.attribute("rotary_embedding_dim", 0) or sizes[0] // heads
         parts[:2] = _turned(body, parts[:2], heads, size, pasts[0])
-    mask = _mask(body, padding, scores_bias, x, x, pasts[0])
+    mask = _mask(body, padding, scores_bias, parts[0], parts[1], pasts[0])
     y, *present = body.add_with_outputs(
         3,
         "Attention",
@@ -274,8 +280,8 @@ def rotary_embedding(body: Body) -> None:
     attributes = {"interleaved": node.attribute("interleaved", 0)}
     attributes["rotary_embedding_dim"] = node.attribute("rotary_embedding_dim", 0)
     if rank == 3:
-        size = 2 * _extent(body, cosines, 1)
-        heads = node.attribute("num_heads", 0) or _extent(body, x, 2) // size
+        size = 2 * extent_of(body, cosines, 1)
+        heads = node.attribute("num_heads", 0) or extent_of(body, x, 2) // size
         attributes["num_heads"] = heads
     if ids_rank == 1:
         rows = 1 if rank == 3 else 2
@@ -327,9 +333,9 @@ def group_query_attention(body: Body) -> None:
     )
     heads, kv_heads = node.attributes["num_heads"], node.attributes["kv_num_heads"]
     if not key:
-        size = _extent(body, query, 2) // (heads + 2 * kv_heads)
+        size = extent_of(body, query, 2) // (heads + 2 * kv_heads)
         sizes = [heads * size, kv_heads * size, kv_heads * size]
-        query, key, value = _split(body, query, sizes)
+        query, key, value = split(body, query, sizes)
     if norms[0]:
         query, key = (
             _normalized(body, *each)

@@ -14,23 +14,25 @@ def dynamic_quantize_matmul(body: Body) -> None:
     """A, floats that are quantized as they come, and B, integers with a scale, a zero point and a bias, to floats."""
     a, b, b_scale, b_zero, bias = (body.node.input(index) for index in range(5))
     quantized, a_scale, a_zero = body.add_with_outputs(3, "DynamicQuantizeLinear", a)
-    _give_product(body, quantized, b, a_scale, b_scale, a_zero, b_zero, bias)
+    result = product_of_integers(body, quantized, b, a_scale, b_scale, a_zero, b_zero, bias)
+    body.give(0, result)
 
 
 @operator("MatMulIntegerToFloat", (4, 7))
 def matmul_integer_to_float(body: Body) -> None:
     """A and B, integers, with their scales and zero points and a bias, to floats."""
     a, b, a_scale, b_scale, a_zero, b_zero, bias = (body.node.input(index) for index in range(7))
-    _give_product(body, a, b, a_scale, b_scale, a_zero, b_zero, bias)
+    body.give(0, product_of_integers(body, a, b, a_scale, b_scale, a_zero, b_zero, bias))
 
 
-def _give_product(
+def product_of_integers(
     body: Body, a: str, b: str, a_scale: str, b_scale: str, a_zero: str, b_zero: str, bias: str
-) -> None:
+) -> str:
+    """The product of two matrices of integers, with scales, zero points ("" for 0) and a bias ("" for none) of columns, in floats."""
     product = body.add("MatMulInteger", a, b, a_zero, b_zero)
     floats = body.add("Cast", product, to=onnx.TensorProto.FLOAT)
     result = body.add("Mul", floats, body.add("Mul", a_scale, b_scale))
-    body.give(0, body.add("Add", result, bias) if bias else result)
+    return body.add("Add", result, bias) if bias else result
 
 
 @operator(

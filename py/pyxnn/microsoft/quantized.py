@@ -5,11 +5,10 @@ Inputs come as threes: integers, their scale (a number), their zero point (optio
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pyxnn import errors
 from pyxnn.body import Body
-from pyxnn.microsoft.attention import attention
+from pyxnn.microsoft.attention import attend, extent_of, split
+from pyxnn.microsoft.dynamic import product_of_integers
 from pyxnn.microsoft.registry import operator
 
 MOST_PARTS = 64
@@ -202,10 +201,6 @@ def qattention(body: Body) -> None:
     input and weights, a mask, their zero points, past keys and values, which are real numbers, too."""
     node = body.node
     x, weights, bias, x_scale, w_scale, mask, x_zero, w_zero, past = map(node.input, range(9))
-    numbers = (
-        body.add("DequantizeLinear", x, x_scale, x_zero),
-        body.add("DequantizeLinear", weights, w_scale, w_zero, axis=1),
-    )
-    inner = Body(body.graph, replace(node, inputs=[*numbers, bias, mask, past]))
-    attention(inner)
-    body.nodes += inner.nodes
+    floats = product_of_integers(body, x, weights, x_scale, w_scale, x_zero, w_zero, bias)
+    sizes = [extent_of(body, weights, 1) // 3] * 3
+    attend(body, split(body, floats, sizes), sizes, mask, past, "")

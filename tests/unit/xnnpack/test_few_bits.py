@@ -142,7 +142,7 @@ def test_without_xnnpack():
 
 
 def dequantized(random, op_type, dtype, zeros, size=32, users=1, **attributes):
-    """A product of five rows with weights that a DequantizeLinear makes, of three blocks a column."""
+    """A product of five rows with weights that a DequantizeLinear makes, of three blocks a column; of one scale a column for a size of 0."""
     k, n = 96, 20
     low, high = {"INT4": (-8, 7), "UINT4": (0, 15), "INT8": (-128, 127), "UINT8": (0, 255)}[dtype]
     transposed = attributes.get("transB", 0)
@@ -154,12 +154,14 @@ def dequantized(random, op_type, dtype, zeros, size=32, users=1, **attributes):
             name, getattr(onnx.TensorProto, dtype), shape, numbers.reshape(-1)
         )
 
-    scales = random.uniform(0.5, 1, (k // size, n)).astype(np.float32) * 8 / (high - low)
+    blocks = [k // size] if size else []
+    scales = random.uniform(0.5, 1, (*blocks, n)).astype(np.float32) * 8 / (high - low)
     tensors = [constant("w", k, n)]
     if zeros:
-        tensors.append(constant("z", k // size, n))
+        tensors.append(constant("z", *blocks, n))
     inputs = ["w", "scales", *(["z"] if zeros else [])]
-    nodes = [helper.make_node("DequantizeLinear", inputs, ["d"], axis=transposed, block_size=size)]
+    along = {"axis": transposed, "block_size": size} if size else {"axis": 1 - transposed}
+    nodes = [helper.make_node("DequantizeLinear", inputs, ["d"], **along)]
     more = ["c"] if op_type == "Gemm" else []
     for user in range(users):
         nodes.append(helper.make_node(op_type, ["a", "d", *more], [f"y{user}"], **attributes))
@@ -185,6 +187,22 @@ def test_dequantized_weights_stay_packed(op_type, dtype, zeros):
     case = dequantized(np.random.default_rng(0), op_type.split()[0], dtype, zeros, **attributes)
     native.compare(*case, rtol=1e-5, atol=2e-3)
     assert operators(case[0]) == ["MatMulNBits"]
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+@pytest.mark.parametrize("dtype", ["INT4", "UINT4"])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_columns_of_one_scale_stay_packed(transposed, dtype, zeros):
+    """Rounded by pieces of a column."""
+    case = dequantized(np.random.default_rng(0), "Gemm", dtype, zeros, 0, transB=transposed)
+    native.compare(*case, rtol=1e-5, atol=4e-3)
+    assert operators(case[0]) == ["MatMulNBits"]
+
+
+def test_columns_of_8_bits_become_floats():
+    case = dequantized(np.random.default_rng(0), "MatMul", "INT8", False, 0)
+    native.compare(*case, rtol=1e-5, atol=1e-3)
+    assert "MatMulNBits" not in operators(case[0])
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ def model(op_type: str, x: np.ndarray, w: np.ndarray, axis: int, zeros: str, **a
     zero = np.zeros(scale.shape, w.dtype)
     if zeros == "one":
         zero = any_point(random, w.dtype)
+    elif zeros == "many":
+        zero = any_integers(random, w.dtype, columns)
     constants: Arrays = {
         "w": w,
         "w_scale": scale,
@@ -68,7 +70,7 @@ def compare(data: bytes, x: np.ndarray, operator: str) -> None:
 
 products = {
     "dtypes": st.tuples(st.sampled_from(DTYPES), st.sampled_from(DTYPES)),
-    "zeros": st.sampled_from(["none", "one"]),
+    "zeros": st.sampled_from(["none", "one", "many"]),
     "seed": st.integers(0, 1 << 16),
 }
 
@@ -77,7 +79,7 @@ products = {
 @given(**products, kernel=st.integers(1, 4), depthwise=st.booleans())
 def test_conv(dtypes, zeros, seed, kernel, depthwise):
     random = np.random.default_rng(seed)
-    zeros = "one" if dtypes[1] is np.uint8 else zeros
+    zeros = "one" if dtypes[1] is np.uint8 and zeros == "none" else zeros
     channels = int(random.integers(1, 20))
     x = any_integers(random, dtypes[0], 2, channels, 7, 9)
     shape = (channels, 1) if depthwise else (int(random.integers(1, 20)), channels)
@@ -103,12 +105,47 @@ def test_conv_transpose(dtype, seed, kernel, padding):
     compare(model("ConvTranspose", x, w, 1, "none", **attributes), x, "ConvTranspose")
 
 
+def transposed_in_groups(zero: np.ndarray, high: int) -> tuple[bytes, np.ndarray]:
+    """A ConvTranspose in two groups, weights from 0 to `high`, with a scale for each channel of a group."""
+    random = np.random.default_rng(high)
+    x = any_integers(random, np.uint8, 1, 6, 5, 4)
+    constants: Arrays = {
+        "w": random.integers(0, high + 1, (6, 3, 2, 3)).astype(np.uint8),
+        "w_scale": np.float32([0.011, 0.003, 0.007]),
+        "w_zero": zero,
+        "x_scale": np.float32(0.031),
+        "x_zero": np.uint8(131),
+        "y_scale": np.float32(0.173),
+        "y_zero": np.uint8(77),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "x_scale", "x_zero"], ["x_d"]),
+        helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["w_d"], axis=1),
+        helper.make_node("ConvTranspose", ["x_d", "w_d"], ["y_d"], group=2, strides=[2, 2]),
+        helper.make_node("QuantizeLinear", ["y_d", "y_scale", "y_zero"], ["y"]),
+    ]
+    return native.build(nodes, {"x": x}, ["y"], constants, dtype=np.uint8, opset=21), x
+
+
+def test_conv_transpose_in_groups():
+    data, x = transposed_in_groups(np.uint8([80, 100, 127]), 200)
+    compare(data, x, "ConvTranspose")
+
+
+def test_conv_transpose_of_weights_too_far_from_zero():
+    data, x = transposed_in_groups(np.uint8([80, 100, 3]), 255)
+    native.compare_integers(data, {"x": x})
+    part = native.subgraph(data)
+    assert "ConvTranspose" in {task.split()[0] for task in native.tasks(part, {"x": x})}
+    part.close()
+
+
 @pytest.mark.parametrize("op_type", ["Gemm", "MatMul"])
 @settings(max_examples=10)
 @given(**products)
 def test_matmul(op_type, dtypes, zeros, seed):
     random = np.random.default_rng(seed)
-    zeros = "one" if dtypes[1] is np.uint8 else zeros
+    zeros = "one" if dtypes[1] is np.uint8 and zeros == "none" else zeros
     rows, depth, columns = random.integers(1, 40, 3).tolist()
     x = any_integers(random, dtypes[0], rows, depth)
     w = any_integers(random, dtypes[1], depth, columns)
