@@ -116,39 +116,59 @@ struct nest_run {
 };
 
 /* The part of some consecutive rows, counted over all dimensions but the last, that lies in some columns. */
-static void run_rows(void* context, size_t row, size_t column, size_t rows, size_t columns) {
-  const struct nest_run* run = context;
+static inline __attribute__((always_inline)) void run_rows_of(const struct nest_run* run, uint32_t num_tensors,
+                                                              size_t row, size_t column, size_t rows, size_t columns) {
   const struct nest* nest = run->nest;
-  const uint32_t last = nest->num_dims - 1;
-  ptrdiff_t offsets[nest_max_tensors];
-  size_t at[nest_max_dims];
-  for (uint32_t t = 0; t < nest->num_tensors; t++) {
-    offsets[t] = (ptrdiff_t)column * nest->strides[t][last];
+  const uint32_t last = nest->num_dims - 1, inner = last - 1;
+  const size_t inner_extent = nest->extents[inner];
+  size_t at[nest_max_dims], first = row % inner_extent;
+  ptrdiff_t begins[nest_max_tensors]; /* where the first of the innermost rows lies */
+  row /= inner_extent;
+  for (uint32_t t = 0; t < num_tensors; t++) {
+    begins[t] = (ptrdiff_t)column * nest->strides[t][last];
   }
-  for (uint32_t d = last; d-- > 0; row /= nest->extents[d]) {
+  for (uint32_t d = inner; d-- > 0; row /= nest->extents[d]) {
     at[d] = row % nest->extents[d];
-    for (uint32_t t = 0; t < nest->num_tensors; t++) {
-      offsets[t] += (ptrdiff_t)at[d] * nest->strides[t][d];
+    for (uint32_t t = 0; t < num_tensors; t++) {
+      begins[t] += (ptrdiff_t)at[d] * nest->strides[t][d];
     }
   }
-  while (rows > 0) {
-    const size_t left = nest->extents[last - 1] - at[last - 1];
-    const size_t count = rows < left ? rows : left;
+  for (;;) {
+    const size_t left = inner_extent - first, count = rows < left ? rows : left;
+    ptrdiff_t offsets[nest_max_tensors];
+    for (uint32_t t = 0; t < num_tensors; t++) {
+      offsets[t] = begins[t] + (ptrdiff_t)first * nest->strides[t][inner];
+    }
     run->block(run->instance, offsets, count, columns);
     rows -= count;
-    ptrdiff_t steps = (ptrdiff_t)count;
-    for (uint32_t d = last; d-- > 0 && rows > 0;) { /* to the next row, from a dimension's end to the one around it */
-      at[d] += (size_t)steps;
-      const bool is_end = at[d] == nest->extents[d];
-      for (uint32_t t = 0; t < nest->num_tensors; t++) {
-        offsets[t] += (steps - (is_end ? (ptrdiff_t)at[d] : 0)) * nest->strides[t][d];
-      }
-      if (!is_end) {
-        break;
-      }
-      at[d] = 0;
-      steps = 1;
+    if (rows == 0) {
+      return;
     }
+    first = 0;
+    uint32_t d = inner - 1;
+    for (; ++at[d] == nest->extents[d]; d--) { /* from a dimension's end to the one around it */
+      at[d] = 0;
+      for (uint32_t t = 0; t < num_tensors; t++) {
+        begins[t] -= (ptrdiff_t)(nest->extents[d] - 1) * nest->strides[t][d];
+      }
+    }
+    for (uint32_t t = 0; t < num_tensors; t++) {
+      begins[t] += nest->strides[t][d];
+    }
+  }
+}
+
+static void run_rows(void* context, size_t row, size_t column, size_t rows, size_t columns) {
+  const struct nest_run* run = context;
+  switch (run->nest->num_tensors) { /* unrolled */
+    case 2:
+      run_rows_of(run, 2, row, column, rows, columns);
+      break;
+    case 3:
+      run_rows_of(run, 3, row, column, rows, columns);
+      break;
+    default:
+      run_rows_of(run, run->nest->num_tensors, row, column, rows, columns);
   }
 }
 
