@@ -47,6 +47,30 @@ def test_moves(op_type, dtype):
     check(op_type, inputs, attributes, expected, dtype)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "int64"])
+@pytest.mark.parametrize(
+    "shape", [(3, 70), (4, 4), (5, 131), (66, 9), (20, 300), (133, 67), (17, 2)]
+)
+def test_transposition(shape, dtype):
+    """Of what fills no squares, one square, some lines and bands of them."""
+    x = counting(*shape, dtype=dtype)
+    run([helper.make_node("Transpose", ["x"], ["y"])], x, "x", x.T, {})
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7), (4, 9, 16), (2, 33, 48), (5, 6, 128), (3, 4, 160)])
+def test_rows_that_change_places(shape):
+    x = counting(*shape, dtype="float32")
+    node = helper.make_node("Transpose", ["x"], ["y"], perm=[1, 0, 2])
+    run([node], x, "x", x.transpose(1, 0, 2), {})
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 7, 8, 13, 28])
+def test_depth_to_space_of_any_width(width):
+    x = counting(2, 8, 3, width, dtype="float32")
+    node = helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2)
+    run([node], x, "x", blocks(x, 2), {})
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_pad(dtype):
     fill = np.array(1 if dtype == "bool" else 77).astype(dtype)

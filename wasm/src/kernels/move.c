@@ -26,8 +26,15 @@ DEFINE_STRIDED(strided_32, uint32_t)
 DEFINE_STRIDED(strided_64, uint64_t)
 
 static void dense(const uint8_t* from, ptrdiff_t from_row, uint8_t* to, ptrdiff_t to_row, size_t rows, size_t bytes) {
+  const bool in_lines = bytes <= 512 && bytes % 64 == 0;
   for (size_t row = 0; row < rows; row++) {
-    move_bytes(to, from, bytes);
+    if (in_lines) {
+      for (size_t i = 0; i < bytes; i += 64) {
+        move_line(to + i, from + i);
+      }
+    } else {
+      move_bytes(to, from, bytes);
+    }
     from += from_row;
     to += to_row;
   }
@@ -88,13 +95,18 @@ INLINE void square_16(const uint16_t* from, ptrdiff_t column, uint16_t* to, ptrd
   }
 }
 
-INLINE void square_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row) {
+INLINE void load_square_32(const uint32_t* from, ptrdiff_t column, v128_t* rows) {
   v128_t a[4], b[4];
   for (size_t i = 0; i < 4; i++) {
     a[i] = wasm_v128_load(from + (ptrdiff_t)i * column);
   }
   ZIP_HALVES(32, a, b, 4)
-  ZIP_HALVES(32, b, a, 4)
+  ZIP_HALVES(32, b, rows, 4)
+}
+
+INLINE void square_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row) {
+  v128_t a[4];
+  load_square_32(from, column, a);
   for (size_t i = 0; i < 4; i++) {
     wasm_v128_store(to + (ptrdiff_t)i * row, a[i]);
   }
@@ -108,15 +120,24 @@ INLINE void square_64(const uint64_t* from, ptrdiff_t column, uint64_t* to, ptrd
 
 /* Two columns that become one row of pairs, and pairs that become two rows; `count` pairs. */
 static void zip_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, size_t count) {
+  const uint32_t* second = from + column;
   size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(second + i);
+    const v128_t c = wasm_v128_load(from + i + 4), d = wasm_v128_load(second + i + 4);
+    wasm_v128_store(to + 2 * i, ZIP_LOW_32(a, b));
+    wasm_v128_store(to + 2 * i + 4, ZIP_HIGH_32(a, b));
+    wasm_v128_store(to + 2 * i + 8, ZIP_LOW_32(c, d));
+    wasm_v128_store(to + 2 * i + 12, ZIP_HIGH_32(c, d));
+  }
   for (; i + 4 <= count; i += 4) {
-    const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(from + column + i);
+    const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(second + i);
     wasm_v128_store(to + 2 * i, ZIP_LOW_32(a, b));
     wasm_v128_store(to + 2 * i + 4, ZIP_HIGH_32(a, b));
   }
   for (; i < count; i++) {
     to[2 * i] = from[i];
-    to[2 * i + 1] = from[column + (ptrdiff_t)i];
+    to[2 * i + 1] = second[i];
   }
 }
 
@@ -133,11 +154,25 @@ static void unzip_32(const uint32_t* from, uint32_t* to, ptrdiff_t row, size_t c
   }
 }
 
+/* Two squares side by side: stores to a line that follow each other take it but once. */
+INLINE void squares_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row) {
+  v128_t a[4], b[4];
+  load_square_32(from, column, a);
+  load_square_32(from + 4 * column, column, b);
+  for (size_t i = 0; i < 4; i++) {
+    wasm_v128_store(to + (ptrdiff_t)i * row, a[i]);
+    wasm_v128_store(to + (ptrdiff_t)i * row + 4, b[i]);
+  }
+}
+
+/* What is transposed before the next columns of the same rows are: lines of the input and of the output stay until they are done with. */
+enum { row_bytes = 256, line_bytes = 64 };
+
 /*
- * Transposes by squares, which overlap at the ends; what has fewer rows or columns than a square goes element by element. A cache
- * line's columns are taken before the next rows, so that lines of the output are written whole.
+ * Transposes by squares, `width` columns of them at a time; they overlap at the ends. What has fewer rows or columns than a square
+ * goes element by element.
  */
-#define DEFINE_TRANSPOSE(name, type, square, side)                                                             \
+#define DEFINE_TRANSPOSE(name, type, square, side, squares, width)                                             \
   static void name(const type* from, ptrdiff_t column, type* to, ptrdiff_t row, size_t rows, size_t columns) { \
     if (rows < (side) || columns < (side)) {                                                                   \
       for (size_t r = 0; r < rows; r++) {                                                                      \
@@ -147,29 +182,32 @@ static void unzip_32(const uint32_t* from, uint32_t* to, ptrdiff_t row, size_t c
       }                                                                                                        \
       return;                                                                                                  \
     }                                                                                                          \
-    const size_t line = 64 / sizeof(type);                                                                     \
-    for (size_t begin = 0; begin < columns; begin += line) {                                                   \
-      const size_t end = begin + line < columns ? begin + line : columns;                                      \
-      for (size_t r = 0; r < rows; r += (side)) {                                                              \
-        const size_t at = r + (side) <= rows ? r : rows - (side);                                              \
-        const type* source = from + (ptrdiff_t)begin * column + at;                                            \
-        type* target = to + (ptrdiff_t)at * row;                                                               \
-        size_t c = begin;                                                                                      \
-        for (; c + (side) <= end; c += (side), source += (side) * column) {                                    \
-          square(source, column, target + c, row);                                                             \
-        }                                                                                                      \
-        if (c < end) {                                                                                         \
-          c = columns - (side);                                                                                \
-          square(from + (ptrdiff_t)c * column + at, column, target + c, row);                                  \
+    const size_t band = row_bytes / sizeof(type), line = line_bytes / sizeof(type);                            \
+    for (size_t top = 0; top < rows; top += band) {                                                            \
+      const size_t bottom = top + band < rows ? top + band : rows;                                             \
+      for (size_t begin = 0; begin < columns; begin += line) {                                                 \
+        const size_t end = begin + line < columns ? begin + line : columns;                                    \
+        for (size_t r = top; r < bottom; r += (side)) {                                                        \
+          const size_t at = r + (side) <= rows ? r : rows - (side);                                            \
+          const type* source = from + (ptrdiff_t)begin * column + at;                                          \
+          type* target = to + (ptrdiff_t)at * row;                                                             \
+          size_t c = begin;                                                                                    \
+          for (; c + (width) <= end; c += (width), source += (width) * column) {                               \
+            squares(source, column, target + c, row);                                                          \
+          }                                                                                                    \
+          for (; c < end; c += (side)) {                                                                       \
+            const size_t left = c + (side) <= columns ? c : columns - (side);                                  \
+            square(from + (ptrdiff_t)left * column + at, column, target + left, row);                          \
+          }                                                                                                    \
         }                                                                                                      \
       }                                                                                                        \
     }                                                                                                          \
   }
 
-DEFINE_TRANSPOSE(transpose_8, uint8_t, square_8, 8)
-DEFINE_TRANSPOSE(transpose_16, uint16_t, square_16, 8)
-DEFINE_TRANSPOSE(transpose_by_squares_32, uint32_t, square_32, 4)
-DEFINE_TRANSPOSE(transpose_64, uint64_t, square_64, 2)
+DEFINE_TRANSPOSE(transpose_8, uint8_t, square_8, 8, square_8, 8)
+DEFINE_TRANSPOSE(transpose_16, uint16_t, square_16, 8, square_16, 8)
+DEFINE_TRANSPOSE(transpose_by_squares_32, uint32_t, square_32, 4, squares_32, 8)
+DEFINE_TRANSPOSE(transpose_64, uint64_t, square_64, 2, square_64, 2)
 
 static void transpose_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row, size_t rows,
                          size_t columns) {

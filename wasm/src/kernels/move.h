@@ -2,10 +2,21 @@
 #ifndef PYXNN_KERNELS_MOVE_H
 #define PYXNN_KERNELS_MOVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <wasm_simd128.h>
+
+/* Copies 64 bytes. */
+static inline void move_line(uint8_t* to, const uint8_t* from) {
+  const v128_t a = wasm_v128_load(from), b = wasm_v128_load(from + 16);
+  const v128_t c = wasm_v128_load(from + 32), d = wasm_v128_load(from + 48);
+  wasm_v128_store(to, a);
+  wasm_v128_store(to + 16, b);
+  wasm_v128_store(to + 32, c);
+  wasm_v128_store(to + 48, d);
+}
 
 /* Copies bytes; faster than memcpy where they are few. */
 static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
@@ -19,12 +30,7 @@ static inline void move_bytes(uint8_t* to, const uint8_t* from, size_t count) {
       i = 16 - (uintptr_t)to % 16;
     }
     for (; i + 64 <= count; i += 64) {
-      const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(from + i + 16);
-      const v128_t c = wasm_v128_load(from + i + 32), d = wasm_v128_load(from + i + 48);
-      wasm_v128_store(to + i, a);
-      wasm_v128_store(to + i + 16, b);
-      wasm_v128_store(to + i + 32, c);
-      wasm_v128_store(to + i + 48, d);
+      move_line(to + i, from + i);
     }
     for (; i + 16 <= count; i += 16) {
       wasm_v128_store(to + i, wasm_v128_load(from + i));
