@@ -68,6 +68,17 @@ def test_fractions_that_make_whole_pixels(scale, place):
     native.compare(native.build([node], {"x": x}, ["y"], constants), {"x": x}, atol=5e-5)
 
 
+@pytest.mark.parametrize(("mode", "tolerance"), [("linear", 5e-5), ("cubic", 2e-4)])
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("shape", [(2, 3, 5, 8), (1, 2, 9, 13), (1, 1, 7, 30), (1, 5, 120, 230)])
+def test_twice_as_large(shape, place, mode, tolerance):
+    """Most columns are made alike; small images two rows at a time."""
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    pixels = [2 * extent for extent in shape[2:]]
+    attributes = {"mode": mode, "coordinate_transformation_mode": place}
+    native.compare(*resize(x, pixels, 13, scales=True, **attributes), atol=tolerance)
+
+
 def resize(x, pixels, opset=18, scales=False, **attributes):
     """A model with one Resize of an image, and its feeds."""
     if scales:

@@ -7,23 +7,40 @@
 /* Vectors that are summed side by side, so that additions need not wait for each other. */
 enum { num_sums = 4 };
 
-/* Sums of `vectors` vectors of the rows from float `at` on. */
-INLINE void add_vectors(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t at,
-                        size_t vectors) {
-  v128_t sums[num_sums];
-  const v128_t first = wasm_v128_load32_splat(weights);
-  for (size_t s = 0; s < vectors; s++) {
-    sums[s] = wasm_f32x4_mul(wasm_v128_load(rows + at + s * 4), first);
-  }
-  for (size_t t = 1; t < taps; t++) {
-    const v128_t weight = wasm_v128_load32_splat(weights + t);
-    const float* from = rows + t * stride + at;
-    for (size_t s = 0; s < vectors; s++) {
-      sums[s] = simd_madd(wasm_v128_load(from + s * 4), weight, sums[s]);
+/* Rows whose weights stay in registers. */
+enum { few_taps = 4 };
+
+/* Rows that are added up, and the sums that are made of them. */
+struct sums {
+  const float* rows;
+  size_t stride, taps;
+  const float* weights;
+  float* output;
+  size_t to, count;
+};
+
+/*
+ * Sums of `vectors` vectors of the rows from float `at` on.
+ * @param splats  the weights, NULL where taps are many
+ */
+INLINE void add_vectors(struct sums sums, const v128_t* splats, size_t at, size_t vectors) {
+  v128_t made[num_sums];
+  for (size_t t = 0; t < sums.taps; t++) {
+    const float* from = sums.rows + t * sums.stride + at;
+    for (size_t v = 0; v < vectors; v++) {
+      const v128_t value = wasm_v128_load(from + v * 4);
+      for (size_t i = 0; i < sums.count; i++) {
+        const size_t place = i * sums.taps + t;
+        const v128_t weight = splats != NULL ? splats[place] : wasm_v128_load32_splat(sums.weights + place);
+        v128_t* sum = &made[v * sums.count + i];
+        *sum = t == 0 ? wasm_f32x4_mul(value, weight) : simd_madd(value, weight, *sum);
+      }
     }
   }
-  for (size_t s = 0; s < vectors; s++) {
-    wasm_v128_store(output + at + s * 4, sums[s]);
+  for (size_t i = 0; i < sums.count; i++) {
+    for (size_t v = 0; v < vectors; v++) {
+      wasm_v128_store(sums.output + i * sums.to + at + v * 4, made[v * sums.count + i]);
+    }
   }
 }
 
@@ -36,27 +53,52 @@ INLINE void add_few(const float* rows, size_t stride, const float* weights, size
   simd_store(output, sum, count);
 }
 
-INLINE void add_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count) {
-  size_t i = 0;
-  for (; i + num_sums * 4 <= count; i += num_sums * 4) {
-    add_vectors(rows, stride, weights, taps, output, i, num_sums);
+/* Sums of `floats` floats. */
+INLINE void add_rows(struct sums sums, bool is_few, size_t floats) {
+  v128_t splats[2 * few_taps];
+  for (size_t i = 0; is_few && i < sums.count * sums.taps; i++) {
+    splats[i] = wasm_v128_load32_splat(sums.weights + i);
   }
-  for (; i + 4 <= count; i += 4) {
-    add_vectors(rows, stride, weights, taps, output, i, 1);
+  const v128_t* weights = is_few ? splats : NULL;
+  const size_t vectors = num_sums / sums.count;
+  size_t at = 0;
+  for (; at + vectors * 4 <= floats; at += vectors * 4) {
+    add_vectors(sums, weights, at, vectors);
   }
-  if (i < count && count >= 4) { /* some of them again */
-    add_vectors(rows, stride, weights, taps, output, count - 4, 1);
-  } else if (i < count) {
-    add_few(rows, stride, weights, taps, output, count);
+  for (; at + 4 <= floats; at += 4) {
+    add_vectors(sums, weights, at, 1);
+  }
+  if (at < floats && floats >= 4) { /* some of them again */
+    add_vectors(sums, weights, floats - 4, 1);
+  } else if (at < floats) {
+    for (size_t i = 0; i < sums.count; i++) {
+      add_few(sums.rows, sums.stride, sums.weights + i * sums.taps, sums.taps, sums.output + i * sums.to, floats);
+    }
+  }
+}
+
+INLINE void add_rows_by_taps(struct sums sums, size_t floats) {
+  switch (sums.taps) { /* unrolled */
+    case 2:
+      sums.taps = 2;
+      add_rows(sums, true, floats);
+      break;
+    case 4:
+      sums.taps = 4;
+      add_rows(sums, true, floats);
+      break;
+    default:
+      add_rows(sums, false, floats);
   }
 }
 
 void resample_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count) {
-  if (taps == 2) {
-    add_rows(rows, stride, weights, 2, output, count);
-  } else {
-    add_rows(rows, stride, weights, taps, output, count);
-  }
+  add_rows_by_taps((struct sums){rows, stride, taps, weights, output, 0, 1}, count);
+}
+
+void resample_two_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t to,
+                       size_t count) {
+  add_rows_by_taps((struct sums){rows, stride, taps, weights, output, to, 2}, count);
 }
 
 /* Pixels of fewer than four floats, by whole vectors where these don't reach beyond the row. */
@@ -86,7 +128,7 @@ INLINE void make_pixels(const struct resample_row* row, size_t inner, const int3
   }
   for (size_t x = 0; x < columns; x++) {
     const float* pixel = row->first + (size_t)firsts[x] * row->stride;
-    add_rows(pixel, row->stride, weights + x * taps, taps, output + x * to, inner);
+    add_rows((struct sums){pixel, row->stride, taps, weights + x * taps, output + x * to, 0, 1}, false, inner);
   }
 }
 
@@ -213,24 +255,92 @@ INLINE v128_t make_four(const float* row, const uint8_t* record, size_t taps) {
   return sum;
 }
 
-INLINE void make_fours(const float* row, const uint8_t* record, size_t taps, float* output, size_t columns) {
+/* Fours [begin, end) of a row. */
+INLINE void make_fours(const float* row, const uint8_t* table, size_t taps, float* output, size_t begin, size_t end,
+                       size_t columns) {
   const size_t size = four_size(taps);
-  size_t x = 0;
-  for (; x + 8 <= columns; x += 8, record += 2 * size) {
-    wasm_v128_store(output + x, make_four(row, record, taps));
-    wasm_v128_store(output + x + 4, make_four(row, record + size, taps));
+  const uint8_t* record = table + begin * size;
+  size_t i = begin;
+  for (; i + 2 <= columns / 4 && i + 2 <= end; i += 2, record += 2 * size) {
+    wasm_v128_store(output + i * 4, make_four(row, record, taps));
+    wasm_v128_store(output + i * 4 + 4, make_four(row, record + size, taps));
   }
-  for (; x < columns; x += 4, record += size) {
-    wasm_v128_store(output + (x + 4 <= columns ? x : columns - 4), make_four(row, record, taps));
+  for (; i < end; i++, record += size) {
+    wasm_v128_store(output + four_column(i, columns), make_four(row, record, taps));
   }
 }
 
 void resample_fours(const float* row, const void* table, size_t taps, float* output, size_t columns) {
   if (taps == 2) {
-    make_fours(row, table, 2, output, columns);
+    make_fours(row, table, 2, output, 0, count_fours(columns), columns);
   } else if (taps == 4) {
-    make_fours(row, table, 4, output, columns);
+    make_fours(row, table, 4, output, 0, count_fours(columns), columns);
   } else {
-    make_fours(row, table, taps, output, columns);
+    make_fours(row, table, taps, output, 0, count_fours(columns), columns);
+  }
+}
+
+/* Whether both columns of pixel `number` are made as those of pixel `other`. */
+static bool are_alike(const int32_t* firsts, const float* weights, size_t taps, size_t number, size_t other) {
+  const int32_t away = (int32_t)number - (int32_t)other;
+  for (size_t i = 0; i < 2 * taps; i++) {
+    if (weights[number * 2 * taps + i] != weights[other * 2 * taps + i]) {
+      return false;
+    }
+  }
+  return firsts[number * 2] - firsts[other * 2] == away && firsts[number * 2 + 1] - firsts[other * 2 + 1] == away;
+}
+
+struct resample_phases resample_find_phases(const int32_t* firsts, const float* weights, size_t taps, size_t pixels,
+                                            size_t columns) {
+  struct resample_phases phases = {.begin = 0};
+  if (columns != 2 * pixels || (taps != 2 && taps != 4)) {
+    return phases;
+  }
+  const size_t middle = pixels / 2;
+  size_t begin = middle, end = middle + 1;
+  while (begin > 0 && are_alike(firsts, weights, taps, begin - 1, middle)) {
+    begin--;
+  }
+  while (end < pixels && are_alike(firsts, weights, taps, end, middle)) {
+    end++;
+  }
+  phases.begin = (begin + 1) / 2 * 2; /* stores as fours have them: sums of rows load what one store has left */
+  phases.pixels = phases.begin < end ? (end - phases.begin) / 4 * 4 : 0;
+  phases.offsets[0] = firsts[middle * 2] - (int32_t)middle;
+  phases.offsets[1] = firsts[middle * 2 + 1] - (int32_t)middle;
+  phases.weights = weights + middle * 2 * taps;
+  return phases;
+}
+
+INLINE void make_phases(const float* row, struct resample_phases phases, const void* table, size_t taps, float* output,
+                        size_t columns) {
+  v128_t even[few_taps], odd[few_taps];
+  for (size_t t = 0; t < taps; t++) {
+    even[t] = wasm_v128_load32_splat(phases.weights + t);
+    odd[t] = wasm_v128_load32_splat(phases.weights + taps + t);
+  }
+  const float *first = row + phases.offsets[0], *second = row + phases.offsets[1];
+  const size_t end = phases.begin + phases.pixels;
+  for (size_t at = phases.begin; at < end; at += 4) {
+    v128_t a = wasm_f32x4_mul(wasm_v128_load(first + at), even[0]);
+    v128_t b = wasm_f32x4_mul(wasm_v128_load(second + at), odd[0]);
+    for (size_t t = 1; t < taps; t++) {
+      a = simd_madd(wasm_v128_load(first + at + t), even[t], a);
+      b = simd_madd(wasm_v128_load(second + at + t), odd[t], b);
+    }
+    wasm_v128_store(output + 2 * at, wasm_i32x4_shuffle(a, b, 0, 4, 1, 5));
+    wasm_v128_store(output + 2 * at + 4, wasm_i32x4_shuffle(a, b, 2, 6, 3, 7));
+  }
+  make_fours(row, table, taps, output, 0, phases.begin / 2, columns);
+  make_fours(row, table, taps, output, end / 2, count_fours(columns), columns);
+}
+
+void resample_phases(const float* row, const struct resample_phases* phases, const void* table, size_t taps,
+                     float* output, size_t columns) {
+  if (taps == 2) {
+    make_phases(row, *phases, table, 2, output, columns);
+  } else {
+    make_phases(row, *phases, table, 4, output, columns);
   }
 }

@@ -15,6 +15,14 @@
  */
 void resample_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t count);
 
+/*
+ * Makes two rows of the same rows.
+ * @param weights  [2, taps]
+ * @param to       floats between the rows of the output
+ */
+void resample_two_rows(const float* rows, size_t stride, const float* weights, size_t taps, float* output, size_t to,
+                       size_t count);
+
 /* Pixels whose first floats are `stride` floats apart. */
 struct resample_row {
   const float* first;
@@ -50,5 +58,20 @@ bool resample_find_fours(const int32_t* firsts, const float* weights, size_t tap
 
 /* Makes the columns of a row by the table. */
 void resample_fours(const float* row, const void* table, size_t taps, float* output, size_t columns);
+
+/* Pixels in the middle of a row each of which becomes two columns, as the others do: no table is read for them. */
+struct resample_phases {
+  size_t begin, pixels; /* where they begin, how many there are, maybe none */
+  ptrdiff_t offsets[2]; /* of each column, from its pixel to the first of its neighbours */
+  const float* weights; /* [2, taps], of the table that they were found in */
+};
+
+/* Finds them; arguments as resample_find_fours has them. */
+struct resample_phases resample_find_phases(const int32_t* firsts, const float* weights, size_t taps, size_t pixels,
+                                            size_t columns);
+
+/* Makes the columns of a row, those around the phases by the table. There are phases, of 2 or 4 taps. */
+void resample_phases(const float* row, const struct resample_phases* phases, const void* table, size_t taps,
+                     float* output, size_t columns);
 
 #endif

@@ -2,8 +2,8 @@
  * Images resampled along both axes, on our own kernel (kernels/resample.c).
  *
  * Where rows become fewer, a row of the output is made of one in scratch memory, the sum of `taps` rows of the input. Else it
- * is made of `taps` rows whose columns have been resampled; each thread keeps as many of these in scratch memory, row r in
- * place r % taps, so that the next row of the output finds most of them there. Rows of bytes become floats on the way in, which
+ * is made of `taps` rows whose columns have been resampled; each thread keeps as many of these in scratch memory, row r of an
+ * image in place r % taps, so that the next row of the output finds most of them there. Rows of bytes become floats on the way in, which
  * are kept likewise, and bytes again on the way out.
  */
 #include "kernels/resample.h"
@@ -16,6 +16,9 @@
 
 /* Rows of about so many elements are one task, and no fewer rows: each task begins with nothing in scratch memory. */
 enum { elements_per_task = 16384, least_rows_per_task = 16 };
+
+/* Two rows of no larger outputs are written at a time; of others caches fetch ahead of one, but not of two in a page. */
+enum { cached_floats = 1 << 18 };
 
 /* How the elements of an axis are made; `taps` is 0 for an axis that stays as it is. */
 struct axis {
@@ -40,10 +43,13 @@ struct resample_instance {
   size_t outer, inner, in_stride, out_stride;
   struct axis rows, columns;
   size_t rows_per_task;
+  bool makes_two; /* rows of the output at a time */
   const char* input;
   void* fours; /* the table of columns of one float */
   bool has_fours;
-  char* scratch;
+  struct resample_phases phases;
+  float* turned; /* the weights of rows, in the order of those that are kept */
+  float* scratch;
   char* output;
 };
 
@@ -52,7 +58,6 @@ struct scratch {
   float* kept;     /* rows that the next row of the output may need */
   float* line;     /* what is between input and columns: the sum of rows, or a row of bytes as floats */
   float* made;     /* a row of the output, before it becomes bytes */
-  float* weights;  /* of the rows kept */
   size_t* numbers; /* theirs */
 };
 
@@ -107,43 +112,60 @@ static bool keeps_rows(const struct resample_instance* instance) {
   return has_columns_first(instance) || (instance->rows.taps > 0 && are_bytes(&instance->state->in));
 }
 
-/* Floats of a row that is kept. */
-static size_t kept_row(const struct resample_instance* instance) {
+/* Floats that make whole cache lines. */
+static size_t in_lines(size_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+/* Pixels of a row that is kept. */
+static size_t kept_pixels(const struct resample_instance* instance) {
   const struct axis* columns = &instance->columns;
-  return (has_columns_first(instance) ? columns->out_extent : columns->extent) * instance->inner;
+  return has_columns_first(instance) ? columns->out_extent : columns->extent;
+}
+
+/* Floats from one such row to the next. */
+static size_t kept_row(const struct resample_instance* instance) {
+  return in_lines(kept_pixels(instance) * instance->inner);
 }
 
 /* Floats of what lies between input and columns. */
 static size_t line_size(const struct resample_instance* instance) {
   const bool is_there = has_rows_first(instance) || (instance->columns.taps > 0 && are_bytes(&instance->state->in));
-  return is_there ? instance->columns.extent * instance->inner : 0;
+  return is_there ? in_lines(instance->columns.extent * instance->inner) : 0;
 }
 
 static size_t made_size(const struct resample_instance* instance) {
-  return are_bytes(&instance->state->out) ? instance->columns.out_extent * instance->inner : 0;
+  return are_bytes(&instance->state->out) ? in_lines(instance->columns.out_extent * instance->inner) : 0;
 }
 
+/* Floats that a thread has in scratch memory. */
 static size_t scratch_size(const struct resample_instance* instance) {
   const size_t rows = keeps_rows(instance) ? instance->rows.taps : 0;
-  const size_t floats = rows * (kept_row(instance) + 1) + line_size(instance) + made_size(instance);
-  return floats * sizeof(float) + rows * sizeof(size_t);
+  _Static_assert(sizeof(size_t) == sizeof(float), "numbers of rows are as large as floats");
+  return rows * kept_row(instance) + line_size(instance) + made_size(instance) + in_lines(rows);
 }
 
 /* That of a thread, with no row kept. */
 static struct scratch begin_scratch(const struct resample_instance* instance, size_t thread) {
   const size_t rows = keeps_rows(instance) ? instance->rows.taps : 0;
-  struct scratch scratch = {.kept = (float*)(instance->scratch + thread * scratch_size(instance))};
+  struct scratch scratch = {.kept = instance->scratch + thread * scratch_size(instance)};
   scratch.line = scratch.kept + rows * kept_row(instance);
   scratch.made = scratch.line + line_size(instance);
-  scratch.weights = scratch.made + made_size(instance);
-  scratch.numbers = (size_t*)(scratch.weights + rows);
+  scratch.numbers = (size_t*)(scratch.made + made_size(instance));
   memset(scratch.numbers, 0xFF, rows * sizeof(size_t));
   return scratch;
 }
 
+/* Floats of the weights that are turned. */
+static size_t turned_size(const struct resample_instance* instance) {
+  return keeps_rows(instance) ? in_lines(instance->rows.out_extent * instance->rows.taps) : 0;
+}
+
+/* Floats of the table of fours. */
 static size_t fours_size(const struct resample_instance* instance) {
   const struct axis* columns = &instance->columns;
-  return instance->inner == 1 ? resample_fours_size(columns->taps, columns->out_extent) : 0;
+  const size_t bytes = instance->inner == 1 ? resample_fours_size(columns->taps, columns->out_extent) : 0;
+  return in_lines(bytes / sizeof(float));
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -159,7 +181,10 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   const size_t row = instance->columns.out_extent * instance->inner;
   instance->rows_per_task = elements_per_task / (row + 1) + (has_columns_first(instance) ? least_rows_per_task : 1);
-  *workspace = fours_size(instance) + pthreadpool_get_threads_count(pool) * scratch_size(instance);
+  instance->makes_two = !are_bytes(&instance->state->out) && instance->out_stride == instance->inner &&
+                        instance->outer * instance->rows.out_extent * row <= cached_floats;
+  const size_t scratch = pthreadpool_get_threads_count(pool) * scratch_size(instance);
+  *workspace = (turned_size(instance) + fours_size(instance) + scratch) * sizeof(float);
   return xnn_status_success;
 }
 
@@ -175,8 +200,9 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   bind_axis(&instance->rows, tensors[1]);
   bind_axis(&instance->columns, tensors[2]);
   instance->output = tensors[3];
-  instance->fours = workspace;
-  instance->scratch = (char*)workspace + fours_size(instance);
+  instance->turned = workspace;
+  instance->fours = instance->turned + turned_size(instance);
+  instance->scratch = instance->turned + turned_size(instance) + fours_size(instance);
   return xnn_status_success;
 }
 
@@ -188,6 +214,10 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 static void compute_columns(const struct resample_instance* instance, const float* first, size_t from, float* output,
                             size_t stride) {
   const struct axis* columns = &instance->columns;
+  if (instance->phases.pixels > 0 && from == 1 && stride == 1) {
+    resample_phases(first, &instance->phases, instance->fours, columns->taps, output, columns->out_extent);
+    return;
+  }
   if (instance->has_fours && from == 1 && stride == 1) {
     resample_fours(first, instance->fours, columns->taps, output, columns->out_extent);
     return;
@@ -270,19 +300,20 @@ static void add_input_rows(const struct resample_instance* instance, size_t imag
 }
 
 /*
- * Makes row `y` of the output of rows that are kept.
+ * Makes row `y` of the output of rows that are kept, and the next where it is made of the same.
  * @param image  the number of its first row
  * @param to     floats between pixels of the output
+ * @param limit  rows that are wanted
+ * @return       how many it has made
  */
-static void add_kept_rows(const struct resample_instance* instance, size_t image, size_t y,
-                          const struct scratch* scratch, float* output, size_t to) {
+static size_t add_kept_rows(const struct resample_instance* instance, size_t image, size_t y,
+                            const struct scratch* scratch, float* output, size_t to, size_t limit) {
   const struct axis* rows = &instance->rows;
-  const size_t taps = rows->taps, row = kept_row(instance), inner = instance->inner;
-  const size_t first = image + (size_t)rows->firsts[y];
-  size_t place = first % taps;
+  const size_t taps = rows->taps, row = kept_row(instance), inner = instance->inner, pixels = kept_pixels(instance);
+  const int32_t first = rows->firsts[y];
+  size_t place = (size_t)first % taps;
   for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
-    const size_t number = first + t;
-    scratch->weights[place] = rows->weights[y * taps + t];
+    const size_t number = image + (size_t)first + t;
     if (scratch->numbers[place] == number) {
       continue;
     }
@@ -293,31 +324,41 @@ static void add_kept_rows(const struct resample_instance* instance, size_t image
       widen_row(instance, number, scratch->kept + place * row);
     }
   }
-  compute_rows(instance, scratch->kept, row, inner, scratch->weights, output, to, row / inner);
+  const float* weights = instance->turned + y * taps;
+  if (limit > 1 && y + 1 < rows->out_extent && rows->firsts[y + 1] == first) {
+    resample_two_rows(scratch->kept, row, weights, taps, output, pixels * inner, pixels * inner);
+    return 2;
+  }
+  compute_rows(instance, scratch->kept, row, inner, weights, output, to, pixels);
+  return 1;
 }
 
 /*
- * Makes row `y` of the output.
+ * Makes row `y` of the output, maybe the next, too.
  * @param image  the number of its first row of the input
- * @param to     floats between its pixels
+ * @param to     floats between its pixels; where more than one row is wanted, those of a pixel
+ * @param limit  rows that are wanted
+ * @return       how many it has made
  */
-static void compute_row(const struct resample_instance* instance, size_t image, size_t y, const struct scratch* scratch,
-                        float* output, size_t to) {
+static size_t compute_row(const struct resample_instance* instance, size_t image, size_t y,
+                          const struct scratch* scratch, float* output, size_t to, size_t limit) {
   if (instance->rows.taps == 0) {
     compute_input_columns(instance, image + y, scratch->line, output, to);
-    return;
+    return 1;
   }
   const bool has_line = has_rows_first(instance);
   float* sum = has_line ? scratch->line : output;
   const size_t stride = has_line ? instance->inner : to;
+  size_t made = 1;
   if (keeps_rows(instance)) {
-    add_kept_rows(instance, image, y, scratch, sum, stride);
+    made = add_kept_rows(instance, image, y, scratch, sum, stride, has_line ? 1 : limit);
   } else {
     add_input_rows(instance, image, y, sum, stride);
   }
   if (has_line) {
     compute_columns(instance, sum, stride, output, to);
   }
+  return made;
 }
 
 static void compute(void* context, size_t thread, size_t task) {
@@ -330,16 +371,29 @@ static void compute(void* context, size_t thread, size_t task) {
   const size_t row_size = instance->columns.out_extent * instance->out_stride * element_size(out->type.element);
   size_t image = begin / rows->out_extent * rows->extent, y = begin % rows->out_extent;
   char* output = instance->output + begin * row_size;
-  for (size_t row = begin; row < end; row++, output += row_size) {
+  for (size_t row = begin, made = 1; row < end; row += made, output += made * row_size) {
     if (are_bytes(out)) {
-      compute_row(instance, image, y, &scratch, scratch.made, instance->inner);
+      compute_row(instance, image, y, &scratch, scratch.made, instance->inner, 1);
       narrow_row(instance, scratch.made, (int8_t*)output);
     } else {
-      compute_row(instance, image, y, &scratch, (float*)output, instance->out_stride);
+      const size_t limit = instance->makes_two ? end - row : 1;
+      made = compute_row(instance, image, y, &scratch, (float*)output, instance->out_stride, limit);
     }
-    if (++y == rows->out_extent) {
+    y += made;
+    if (y == rows->out_extent) {
       image += rows->extent;
       y = 0;
+    }
+  }
+}
+
+/* Turns the weights of each row: neighbour n of an image is kept in place n % taps. */
+static void turn_weights(const struct resample_instance* instance) {
+  const struct axis* rows = &instance->rows;
+  for (size_t y = 0; y < rows->out_extent; y++) {
+    size_t place = (size_t)rows->firsts[y] % rows->taps;
+    for (size_t t = 0; t < rows->taps; t++, place = place + 1 < rows->taps ? place + 1 : 0) {
+      instance->turned[y * rows->taps + place] = rows->weights[y * rows->taps + t];
     }
   }
 }
@@ -350,6 +404,14 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   instance->has_fours = instance->inner == 1 && columns->taps > 0 &&
                         resample_find_fours(columns->firsts, columns->weights, columns->taps, columns->extent,
                                             columns->out_extent, instance->fours);
+  instance->phases = (struct resample_phases){.pixels = 0};
+  if (instance->has_fours) {
+    instance->phases =
+        resample_find_phases(columns->firsts, columns->weights, columns->taps, columns->extent, columns->out_extent);
+  }
+  if (keeps_rows(instance)) {
+    turn_weights(instance);
+  }
   const size_t rows = instance->outer * instance->rows.out_extent;
   const size_t tasks = (rows + instance->rows_per_task - 1) / instance->rows_per_task;
   pthreadpool_parallelize_1d_with_thread(pool, compute, opaque, tasks, PTHREADPOOL_FLAG_DISABLE_DENORMALS);

@@ -10,7 +10,7 @@ enum { work_per_task = 1 << 15 };
 struct small_matmul_instance {
   const void* state;
   uint32_t num_batch_dims;
-  size_t extents[XNN_MAX_TENSOR_DIMS];                                  /* of the batch */
+  size_t extents[XNN_MAX_TENSOR_DIMS];                                   /* of the batch */
   size_t strides_a[XNN_MAX_TENSOR_DIMS], strides_b[XNN_MAX_TENSOR_DIMS]; /* in matrices, 0 repeats */
   size_t batch, rows, depth, columns;
   size_t tiles; /* of rows, in each product */
