@@ -92,6 +92,21 @@ def _multiply_adds(node: onnx.NodeProto, shapes: Shapes) -> int:
     if node.op_type == "Attention":  # each query with each key, and each score with each value
         queries, keys, values = (shapes[name] for name in node.input[:3])
         return math.prod(queries[:-1]) * keys[-2] * (keys[-1] + values[-1])
+    if node.op_type == "MultiHeadAttention":  # the same, of heads that lie in rows
+        queries, keys, values = (shapes[name] for name in node.input[:3])
+        return math.prod(queries[:-1]) * keys[1] * (keys[-1] + values[-1])
+    if node.op_type == "GroupQueryAttention":  # the same, of past keys and new ones
+        queries, keys, _, past = (shapes[name] for name in node.input[:4])
+        return math.prod(queries) * (past[2] + keys[1]) * 2
+    if node.op_type == "DeformConv":
+        return math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type == "Einsum":  # each label's extent once
+        (equation,) = (a.s.decode() for a in node.attribute if a.name == "equation")
+        terms = zip(equation.partition("->")[0].split(","), node.input, strict=True)
+        labels = {
+            label: n for term, name in terms for label, n in zip(term, shapes[name], strict=True)
+        }
+        return math.prod(labels.values())
     if node.op_type in ("GRU", "LSTM", "RNN"):  # each step: all of both matrices, for each sequence
         steps, sequences, _ = shapes[node.input[0]]
         return steps * sequences * sum(math.prod(shapes[name]) for name in node.input[1:3])

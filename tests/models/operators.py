@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -60,16 +60,18 @@ def single(
     note: str = "",
     work: float = 0,
     again: tuple[int, int] = (0, 0),
-    outputs: int = 1,
+    outputs: int | Sequence[Shape] = 1,
     **attributes: Any,
 ) -> tuple[str, Single]:
     """An operator on inputs: shapes of normal numbers, others that are made, constants, or None for one that isn't there.
 
-    Its name says its operator, the note, and the first input's shape.
+    Its name says its operator, the note, and the first input's shape. Where onnx doesn't know the shapes of its outputs,
+    these are the first input's, unless `outputs` has them.
     """
     shape = "x".join(str(extent) for extent in _shape(inputs[0]))
     name = "_".join(filter(None, (op_type, note, shape)))
-    make = partial(_model, op_type, inputs, outputs, attributes)
+    shapes = [_shape(inputs[0])] * outputs if isinstance(outputs, int) else outputs
+    make = partial(_model, op_type, inputs, shapes, attributes)
     return name, Single(make, work, again)
 
 
@@ -78,7 +80,10 @@ def _shape(input: Input) -> Shape:
 
 
 def _model(
-    op_type: str, inputs: tuple[Input, ...], outputs: int, attributes: dict[str, Any]
+    op_type: str,
+    inputs: tuple[Input, ...],
+    outputs: Sequence[Shape],
+    attributes: dict[str, Any],
 ) -> onnx.ModelProto:
     made = [Made(i) if isinstance(i, tuple) and not isinstance(i, Made) else i for i in inputs]
     size = max(math.prod(i.shape) for i in made if isinstance(i, Made))
@@ -129,7 +134,7 @@ def _model(
             names.append(make(each, number))
         else:
             names.append("" if each is None else constant(each))
-    results = [f"output_{number}" for number in range(outputs)]
+    results = [f"output_{number}" for number in range(len(outputs))]
     nodes.append(helper.make_node(op_type, names, results, name=op_type, **attributes))
     graph = helper.make_graph(
         nodes,
@@ -142,9 +147,9 @@ def _model(
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     known = {value.name: value for value in shape_inference.infer_shapes(model).graph.value_info}
     model.graph.output.append(known[run_up])
-    for name in results:  # onnx has no type for those of some, which are as their input is
-        same = helper.make_tensor_value_info(name, FLOAT, _shape(inputs[0]))
-        model.graph.output.append(known.get(name, same))
+    for name, shape in zip(results, outputs, strict=True):
+        floats = helper.make_tensor_value_info(name, FLOAT, shape)
+        model.graph.output.append(known.get(name, floats))
     return model
 
 
@@ -157,7 +162,7 @@ def _both(op_type: str, *more: Input, scale: float = 0, **how: Any) -> Iterator[
 def _recurrent(
     op_type: str, steps: int, batch: int, inputs: int, hidden: int
 ) -> tuple[str, Single]:
-    gates = {"LSTM": 4, "GRU": 3}[op_type]
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[op_type]
     weights = [_weights(1, gates * hidden, columns) for columns in (inputs, hidden)]
     return single(
         op_type,
@@ -174,6 +179,37 @@ def _recurrent(
 def _attention(heads: int, queries: int, keys: int, size: int) -> tuple[str, Single]:
     query, key = (1, heads, queries, size), (1, heads, keys, size)
     return single("Attention", query, key, key, note=f"{keys}", work=16 * keys / size)
+
+
+def _grouped_attention(heads: int, kv_heads: int, past: int, size: int) -> tuple[str, Single]:
+    """One row more, behind a cache that is copied."""
+    query, key, cache = (1, 1, heads * size), (1, 1, kv_heads * size), (1, kv_heads, past, size)
+    present = (1, kv_heads, past + 1, size)
+    return single(
+        "GroupQueryAttention",
+        *[query, key, key, cache, cache, _places(past), _places(past + 1)],
+        note=f"{past + 1}",
+        work=16 * (past + 1) / size,
+        outputs=[query, present, present],
+        domain="com.microsoft",
+        num_heads=heads,
+        kv_num_heads=kv_heads,
+    )
+
+
+def _boxes(count: int, extent: int) -> NDArray[np.float32]:
+    """Regions of an image: their corners."""
+    ends = np.random.default_rng(0).uniform(0, extent, (count, 2, 2))
+    return np.sort(ends, axis=1).reshape(count, 4).astype(np.float32)
+
+
+def _maxima(channels: int, rows: int, columns: int) -> NDArray[np.int64]:
+    """Where one of each four pixels lies in an image of twice the extents."""
+    random = np.random.default_rng(0)
+    shape = (channels, rows, columns)
+    down, right = (random.integers(0, 2, shape) for _ in range(2))
+    channel, row, column = np.ogrid[:channels, :rows, :columns]
+    return ((channel * 2 * rows + 2 * row + down) * 2 * columns + 2 * column + right)[np.newaxis]
 
 
 def _few_bits(rows: int, size: int, bits: int, note: str, level: int = 0) -> tuple[str, Single]:
@@ -206,6 +242,10 @@ def _weights(*shape: int) -> NDArray[np.float32]:
 
 def _ints(*values: int) -> NDArray[np.int64]:
     return np.array(values, np.int64)
+
+
+def _places(*values: int) -> NDArray[np.int32]:
+    return np.array(values, np.int32)
 
 
 def _floats(*values: float) -> NDArray[np.float32]:
@@ -310,6 +350,20 @@ OPERATORS: dict[str, Single] = dict(
         single("Expand", (1, 8, 1, 128, 64), _ints(1, 8, 4, 128, 64)),
         single("Tile", TOKENS, _ints(1, 1, 4)),
         single("DepthToSpace", (1, 64, 56, 56), blocksize=2),
+        single("ReverseSequence", (128, 8, 256), _ints(*range(16, 144, 16))),
+        single("OneHot", Made((1, 128), INT64, 200), np.array(1000), _floats(0, 1), work=1),
+        # An update is checked and placed by itself: four scalar instructions, as many as vector ones.
+        single(
+            *["ScatterElements", TOKENS, Made((1, 16, 384), INT64, 20), (1, 16, 384)],
+            axis=1,
+            work=2,
+        ),
+        single("ScatterND", (1024, 512), Made((8, 1), INT64, 100), (8, 512)),
+        single("QuantizeLinear", LARGE, _floats(0.05), np.array([128], np.uint8), work=5),
+        single(
+            *["DequantizeLinear", Made(LARGE, UINT8, 9), _floats(0.05), np.array([3], np.uint8)],
+            work=3,
+        ),
         # Normalizations
         single("LayerNormalization", TOKENS, _weights(384), _weights(384), work=7),
         single("LayerNormalization", HIDDEN, _weights(1536), _weights(1536), work=7),
@@ -336,8 +390,33 @@ OPERATORS: dict[str, Single] = dict(
         single("AveragePool", (1, 192, 35, 35), kernel_shape=[3, 3], pads=[1] * 4, work=5),
         single("GlobalAveragePool", (1, 1280, 7, 7), work=1),
         single("GlobalMaxPool", (1, 1280, 7, 7), work=1),
+        single("LpPool", (1, 256, 56, 56), kernel_shape=[2, 2], strides=[2, 2], work=1 + 10 / 4),
+        single(
+            *["MaxUnpool", (1, 64, 56, 56), _maxima(64, 56, 56)],
+            kernel_shape=[2, 2],
+            strides=[2, 2],
+            work=4,  # for each four, one is checked and placed
+        ),
+        single(
+            *["RoiAlign", (1, 256, 56, 56), _boxes(100, 56), np.zeros(100, np.int64)],
+            output_height=7,
+            output_width=7,
+            sampling_ratio=2,
+            work=16,  # four samples of four neighbours
+        ),
         single("GridSample", (1, 32, 64, 64), (1, 64, 64, 2), work=6),
-        # Products of computed operands
+        # Products with weights, and of computed operands
+        single("Gemm", (1, 2048), _weights(1000, 2048), _weights(1000), transB=1),
+        single(
+            *["ConvTranspose", (1, 64, 56, 56), _weights(64, 32, 2, 2), _weights(32)],
+            strides=[2, 2],
+        ),
+        single(
+            *["DeformConv", (1, 64, 56, 56), _weights(64, 64, 3, 3), Made((1, 18, 56, 56))],
+            pads=[1] * 4,
+            work=9 * 4,  # nine samples of four neighbours
+        ),
+        single("Einsum", (1, 12, 128, 32), (1, 12, 128, 32), equation="bhqd,bhkd->bhqk"),
         single("MatMul", (1, 12, 128, 32), (1, 12, 32, 128)),
         single("MatMul", (64, 16, 16), (64, 16, 16)),
         # Products with weights of few bits
@@ -351,6 +430,15 @@ OPERATORS: dict[str, Single] = dict(
         _attention(heads=6, queries=197, keys=197, size=64),
         _attention(heads=6, queries=1500, keys=1500, size=64),
         _attention(heads=12, queries=1, keys=1024, size=64),
+        single(
+            *["MultiHeadAttention", TOKENS, TOKENS, TOKENS],
+            num_heads=12,
+            domain="com.microsoft",
+            work=16 * 128 / 32,
+        ),
+        _grouped_attention(heads=12, kv_heads=4, past=1023, size=64),
+        single("RotaryEmbedding", (1, 12, 128, 64), (1, 128, 32), (1, 128, 32), work=2),
+        _recurrent("RNN", steps=50, batch=1, inputs=256, hidden=256),
         _recurrent("LSTM", steps=50, batch=1, inputs=256, hidden=256),
         _recurrent("LSTM", steps=50, batch=8, inputs=256, hidden=256),
         _recurrent("LSTM", steps=10, batch=1, inputs=1024, hidden=1024),

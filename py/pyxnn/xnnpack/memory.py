@@ -2,7 +2,7 @@
 
 Steps run in sequence, so a buffer lives from the step that first writes it to the step that last reads it, and two buffers
 whose lives don't meet may have the same bytes. A step of a kind that handles each element by itself may write its result
-over an operand that nothing needs afterwards.
+over an operand that nothing needs afterwards; one that changes a part of an operand need not copy the rest then.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ IN_PLACE = frozenset(
     }
 )
 """Kinds whose output may be an operand of as many elements of the same size."""
+
+UPDATES = frozenset({Kind.SCATTER, Kind.TENSOR_SCATTER})
+"""Kinds that change a part of their first operand: their output may be that, where no other operand has bytes of it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -110,11 +113,12 @@ def _share(steps: Sequence[Step], lives: dict[Buffer, Life]) -> dict[Buffer, Buf
     homes = {buffer: buffer for buffer in lives}
     for index, step in enumerate(steps):
         result = step.output.source
-        if step.kind not in IN_PLACE or not isinstance(result, Buffer):
+        is_update = step.kind in UPDATES
+        if not (is_update or step.kind in IN_PLACE) or not isinstance(result, Buffer):
             continue
         if lives[result].first != index or not _fills(step.output):
             continue
-        for operand in step.inputs:
+        for operand in step.inputs[: 1 if is_update else None]:
             if not isinstance(operand.source, Buffer):
                 continue
             home = homes[operand.source]
@@ -128,6 +132,7 @@ def _share(steps: Sequence[Step], lives: dict[Buffer, Life]) -> dict[Buffer, Buf
                 and home.nbytes == result.nbytes
                 and operand.dtype.itemsize == step.output.dtype.itemsize
                 and all(_fills(value) for value in users)
+                and not (is_update and len(users) > 1)
             ):
                 homes[result] = home
                 lives[home].last = lives[result].last

@@ -43,7 +43,7 @@ enum blending { blending_sum, blending_added, blending_maximum };
 static inline __attribute__((always_inline)) void blend(enum blending blending, const float* const* taps,
                                                         const float* weights, size_t count, float* output,
                                                         size_t channel, size_t vectors, size_t left) {
-  v128_t sums[4];
+  v128_t sums[8];
   for (size_t v = 0; v < vectors; v++) {
     sums[v] = blending == blending_sum ? wasm_f32x4_const_splat(0.0f) : simd_load(output + channel + v * 4, left);
   }
@@ -64,6 +64,9 @@ static inline __attribute__((always_inline)) void blend_all(enum blending blendi
                                                             const float* weights, size_t count, float* output,
                                                             size_t channels) {
   size_t c = 0;
+  for (; c + 32 <= channels; c += 32) { /* so many sums that none waits for itself */
+    blend(blending, taps, weights, count, output, c, 8, 4);
+  }
   for (; c + 16 <= channels; c += 16) {
     blend(blending, taps, weights, count, output, c, 4, 4);
   }

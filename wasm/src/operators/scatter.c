@@ -138,7 +138,9 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   if (status != xnn_status_success) {
     return status;
   }
-  pthreadpool_parallelize_1d_tile_1d(pool, copy_data, opaque, instance->size, bytes_per_copy, 0);
+  if (instance->output != instance->data) {
+    pthreadpool_parallelize_1d_tile_1d(pool, copy_data, opaque, instance->size, bytes_per_copy, 0);
+  }
   pthreadpool_parallelize_1d_tile_1d(pool, update_part, opaque, instance->nest.extents[instance->apart],
                                      instance->per_task, 0);
   return xnn_status_success;

@@ -48,7 +48,9 @@ static void write_rows(void* context, size_t index) {
   const struct tensor_scatter_instance* instance = context;
   const size_t size = instance->extent * instance->row;
   char* output = instance->output + index * size;
-  memcpy(output, instance->cache + index * size, size);
+  if (instance->output != instance->cache) {
+    memcpy(output, instance->cache + index * size, size);
+  }
   const size_t first = (size_t)instance->places[index / instance->outer];
   for (size_t i = 0; i < instance->count; i++) {
     memcpy(output + (first + i) % instance->extent * instance->row,

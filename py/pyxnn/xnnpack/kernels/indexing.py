@@ -89,6 +89,13 @@ def gather(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:
     )
 
 
+def gather_windows(ctx: Lowering, data: Value, indices: Value, length: int) -> Value:
+    """Windows of a vector, each from the place on that an int32 or int64 index names; windows may overlap."""
+    data, indices = ctx.row_major(data), ctx.row_major(indices)
+    way = _Way([(data.size - length + 1, 1)], [(indices.size, 1, 0), (length, 0, 1)])
+    return _gather(ctx, data, indices, way, (*indices.shape, length))
+
+
 def gather_elements(ctx: Lowering, data: Value, indices: Value, axis: int) -> Value:
     """The elements of `data` that int32 or int64 indices name along an axis, each index beside it."""
     data, indices = ctx.row_major(data), ctx.row_major(indices)

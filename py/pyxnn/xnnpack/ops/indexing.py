@@ -142,12 +142,21 @@ def lower_one_hot(node: Node, ctx: Lowering) -> None:
     depth = int(ctx.array(node.input(1)).reshape(()).item())
     axis = node.attribute("axis", -1) % (indices.rank + 1)
     indices = kernels.cast(ctx, indices, np.dtype(np.int64))
-    indices = ctx.reshape(indices, (*indices.shape[:axis], 1, *indices.shape[axis:]))
     zero, extent = (Value.constant(np.array(number, np.int64)) for number in (0, depth))
     from_end = kernels.binary(ctx, BinaryType.ADD, indices, extent)
     is_negative = kernels.binary(ctx, BinaryType.LESS, indices, zero)
     indices = kernels.select(ctx, is_negative, from_end, indices)
-    numbers = Value.constant(np.arange(depth).reshape(-1, *[1] * (indices.rank - 1 - axis)))
-    is_hot = kernels.binary(ctx, BinaryType.EQUAL, indices, numbers)
-    off, on = (ctx.reshape(kernels.cut(ctx, values, [slice(i, i + 1)]), ()) for i in (0, 1))
-    ctx.define(node.output(0), kernels.select(ctx, is_hot, on, off))
+    # Each row is a window of one: the second value in its middle, or just behind its end for those that point nowhere.
+    place = kernels.binary(ctx, BinaryType.SUBTRACT, extent, indices)
+    place = kernels.binary(ctx, BinaryType.MAXIMUM, place, zero)
+    is_before = kernels.binary(ctx, BinaryType.LESS, extent, place)
+    place = kernels.select(ctx, is_before, zero, place)
+    row = np.arange(2 * depth + 1) == depth
+    if isinstance(values.source, np.ndarray):
+        whole = Value.constant(values.source[row.astype(int)])
+    else:
+        whole = kernels.pick(ctx, values, {0: row.astype(np.int32)})
+    output = kernels.gather_windows(ctx, whole, place, depth)
+    order = [*range(output.rank - 1)]
+    order.insert(axis, output.rank - 1)
+    ctx.define(node.output(0), output.permuted(tuple(order)))
