@@ -187,7 +187,13 @@ def _grouped_attention(heads: int, kv_heads: int, past: int, size: int) -> tuple
     present = (1, kv_heads, past + 1, size)
     return single(
         "GroupQueryAttention",
-        *[query, key, key, cache, cache, _places(past), _places(past + 1)],
+        query,
+        key,
+        key,
+        cache,
+        cache,
+        _places(past),
+        _places(past + 1),
         note=f"{past + 1}",
         work=16 * (past + 1) / size,
         outputs=[query, present, present],
@@ -354,15 +360,21 @@ OPERATORS: dict[str, Single] = dict(
         single("OneHot", Made((1, 128), INT64, 200), np.array(1000), _floats(0, 1), work=1),
         # An update is checked and placed by itself: four scalar instructions, as many as vector ones.
         single(
-            *["ScatterElements", TOKENS, Made((1, 16, 384), INT64, 20), (1, 16, 384)],
+            "ScatterElements",
+            TOKENS,
+            Made((1, 16, 384), INT64, 20),
+            (1, 16, 384),
             axis=1,
             work=2,
         ),
         single("ScatterND", (1024, 512), Made((8, 1), INT64, 100), (8, 512)),
-        single("QuantizeLinear", LARGE, _floats(0.05), np.array([128], np.uint8), work=5),
+        single("QuantizeLinear", LARGE, _floats(0.05), np.array([128], np.uint8), work=10),
         single(
-            *["DequantizeLinear", Made(LARGE, UINT8, 9), _floats(0.05), np.array([3], np.uint8)],
-            work=3,
+            "DequantizeLinear",
+            Made(LARGE, UINT8, 9),
+            _floats(0.05),
+            np.array([3], np.uint8),
+            work=4,
         ),
         # Normalizations
         single("LayerNormalization", TOKENS, _weights(384), _weights(384), work=7),
@@ -392,13 +404,18 @@ OPERATORS: dict[str, Single] = dict(
         single("GlobalMaxPool", (1, 1280, 7, 7), work=1),
         single("LpPool", (1, 256, 56, 56), kernel_shape=[2, 2], strides=[2, 2], work=1 + 10 / 4),
         single(
-            *["MaxUnpool", (1, 64, 56, 56), _maxima(64, 56, 56)],
+            "MaxUnpool",
+            (1, 64, 56, 56),
+            _maxima(64, 56, 56),
             kernel_shape=[2, 2],
             strides=[2, 2],
             work=4,  # for each four, one is checked and placed
         ),
         single(
-            *["RoiAlign", (1, 256, 56, 56), _boxes(100, 56), np.zeros(100, np.int64)],
+            "RoiAlign",
+            (1, 256, 56, 56),
+            _boxes(100, 56),
+            np.zeros(100, np.int64),
             output_height=7,
             output_width=7,
             sampling_ratio=2,
@@ -408,11 +425,17 @@ OPERATORS: dict[str, Single] = dict(
         # Products with weights, and of computed operands
         single("Gemm", (1, 2048), _weights(1000, 2048), _weights(1000), transB=1),
         single(
-            *["ConvTranspose", (1, 64, 56, 56), _weights(64, 32, 2, 2), _weights(32)],
+            "ConvTranspose",
+            (1, 64, 56, 56),
+            _weights(64, 32, 2, 2),
+            _weights(32),
             strides=[2, 2],
         ),
         single(
-            *["DeformConv", (1, 64, 56, 56), _weights(64, 64, 3, 3), Made((1, 18, 56, 56))],
+            "DeformConv",
+            (1, 64, 56, 56),
+            _weights(64, 64, 3, 3),
+            Made((1, 18, 56, 56)),
             pads=[1] * 4,
             work=9 * 4,  # nine samples of four neighbours
         ),
@@ -431,7 +454,10 @@ OPERATORS: dict[str, Single] = dict(
         _attention(heads=6, queries=1500, keys=1500, size=64),
         _attention(heads=12, queries=1, keys=1024, size=64),
         single(
-            *["MultiHeadAttention", TOKENS, TOKENS, TOKENS],
+            "MultiHeadAttention",
+            TOKENS,
+            TOKENS,
+            TOKENS,
             num_heads=12,
             domain="com.microsoft",
             work=16 * 128 / 32,

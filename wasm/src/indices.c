@@ -27,21 +27,34 @@ enum xnn_status take_indices(struct words* words, size_t index_size, struct indi
   return xnn_status_success;
 }
 
-/* Both types of indices. Of all tuples alike, so that the loops within are vectors. */
-#define DEFINE(name, type)                                                                                \
-  static bool name##_inside(const type* index, size_t step, size_t count, type extent) {                  \
-    type outside = 0;                                                                                     \
-    for (size_t i = 0; i < count; i++) {                                                                  \
-      outside |= (index[i * step] < -extent) | (index[i * step] >= extent);                               \
-    }                                                                                                     \
-    return outside == 0;                                                                                  \
-  }                                                                                                       \
-  static void name##_add(const type* index, ptrdiff_t step, size_t count, int32_t extent, int32_t stride, \
-                         int32_t* places) {                                                               \
-    for (size_t i = 0; i < count; i++) {                                                                  \
-      const int32_t from_end = (int32_t)index[(ptrdiff_t)i * step];                                       \
-      places[i] += (from_end + (from_end < 0 ? extent : 0)) * stride;                                     \
-    }                                                                                                     \
+#define INLINE static inline __attribute__((always_inline))
+
+/* Both types of indices. Of all tuples alike, so that the loops within are vectors, where indices lie side by side. */
+#define DEFINE(name, type)                                                                                       \
+  INLINE bool name##_inside_by(const type* index, size_t step, size_t count, type extent) {                      \
+    type outside = 0;                                                                                            \
+    for (size_t i = 0; i < count; i++) {                                                                         \
+      outside |= (index[i * step] < -extent) | (index[i * step] >= extent);                                      \
+    }                                                                                                            \
+    return outside == 0;                                                                                         \
+  }                                                                                                              \
+  static bool name##_inside(const type* index, size_t step, size_t count, type extent) {                         \
+    return step == 1 ? name##_inside_by(index, 1, count, extent) : name##_inside_by(index, step, count, extent); \
+  }                                                                                                              \
+  INLINE void name##_add_by(const type* index, ptrdiff_t step, size_t count, int32_t extent, int32_t stride,     \
+                            int32_t* places) {                                                                   \
+    for (size_t i = 0; i < count; i++) {                                                                         \
+      const int32_t from_end = (int32_t)index[(ptrdiff_t)i * step];                                              \
+      places[i] += (from_end + (from_end < 0 ? extent : 0)) * stride;                                            \
+    }                                                                                                            \
+  }                                                                                                              \
+  static void name##_add(const type* index, ptrdiff_t step, size_t count, int32_t extent, int32_t stride,        \
+                         int32_t* places) {                                                                      \
+    if (step == 1) {                                                                                             \
+      name##_add_by(index, 1, count, extent, stride, places);                                                    \
+    } else {                                                                                                     \
+      name##_add_by(index, step, count, extent, stride, places);                                                 \
+    }                                                                                                            \
   }
 
 DEFINE(narrow, int32_t)

@@ -12,8 +12,9 @@ import pytest
 
 from tests.models import digits, layers, zoo
 from tests.models.builder import Builder
-from tests.models.flops import flops
+from tests.models.flops import costs, flops
 from tests.models.mobilenet_v2 import mobilenet_v2
+from tests.models.operators import OPERATORS
 from tests.models.resnet50 import resnet50
 from tests.models.zoo import ZOO
 from tests.support import native
@@ -128,6 +129,20 @@ def test_flops_of_other_layers() -> None:
     ]
     graph = onnx.helper.make_graph([recurrent], "lstm", [x], [y], weights)
     assert flops(onnx.helper.make_model(graph)) == 2 * 7 * 2 * (4 * 3) * (5 + 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "multiply_adds"),
+    [
+        ("Einsum_1x12x128x32", 12 * 128 * 128 * 32),
+        ("MultiHeadAttention_1x128x384", 12 * 128 * 128 * (32 + 32)),
+        ("GroupQueryAttention_1024_1x1x768", 12 * 1024 * (64 + 64)),
+        ("DeformConv_1x64x56x56", 56 * 56 * 64 * (64 * 3 * 3)),
+    ],
+)
+def test_flops_of_operators(name: str, multiply_adds: int) -> None:
+    model = OPERATORS[name].make()
+    assert costs(model)[model.graph.node[-1].name].flops == 2 * multiply_adds
 
 
 def test_digits_accuracy() -> None:

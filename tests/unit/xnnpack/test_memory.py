@@ -141,3 +141,12 @@ def test_not_over_an_operand_of_which_another_is_a_part():
     parts = [value(x), value(x, 64, 1)]
     offsets = memory.arrange([step(Kind.BINARY, parts, value(y))], [x], [y]).offsets
     assert offsets[x] != offsets[y]
+
+
+def test_updates_are_written_into_their_first_operand_alone():
+    x, updates, y = Buffer(256), Buffer(256), Buffer(256)
+    for first, second, into in ((x, updates, True), (updates, x, True), (x, x, False)):
+        scatter = step(Kind.SCATTER, [value(first), value(second)], value(y))
+        offsets = memory.arrange([scatter], [x, updates], [y]).offsets
+        assert (offsets[y] == offsets[first]) is into
+        assert first is second or offsets[y] != offsets[second]

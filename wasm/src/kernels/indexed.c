@@ -41,6 +41,12 @@ void indexed_load(const void* from, const int32_t* places, ptrdiff_t step, void*
                           size_t count) {                                                                         \
     type* elements = to;                                                                                          \
     const type* updates = from;                                                                                   \
+    if (step == 0 && from_step == 1) { /* as most lie */                                                          \
+      for (size_t i = 0; i < count; i++) {                                                                        \
+        elements[places[i]] = name##_of(elements[places[i]], updates[i]);                                         \
+      }                                                                                                           \
+      return;                                                                                                     \
+    }                                                                                                             \
     for (size_t i = 0; i < count; i++) {                                                                          \
       type* element = elements + places[i] + (ptrdiff_t)i * step;                                                 \
       *element = name##_of(*element, updates[(ptrdiff_t)i * from_step]);                                          \

@@ -7,8 +7,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Rows of a task of XNNPACK's, and those of them that stay in the first-level cache while their channels take turns. */
-enum { rows_per_task = 128, rows_together = 32 };
+/* Rows of a task of XNNPACK's: with its own, of two rows, tasks are too short for several threads. */
+enum { rows_per_task = 128 };
 
 /* One row by panels that begin with their biases; sizes and strides are XNNPACK's, in bytes. */
 INLINE void multiply_row(size_t columns, size_t row_size, const float* row, const float* weights, float* output,
@@ -52,47 +52,54 @@ static void multiply_row_relu(size_t rows, size_t columns, size_t row_size, cons
   multiply_row(columns, row_size, row, weights, output, panel_stride, 0.0f, INFINITY);
 }
 
-/* Up to four vectors of channels down some rows; weights are [vectors][2][4], factors and addends. */
-INLINE void scale_rows(size_t rows, const float* input, size_t in_stride, const float* weights, float* output,
-                       size_t out_stride, size_t vectors, size_t lanes, v128_t min, v128_t max) {
-  v128_t factors[4], addends[4];
+/* Up to four vectors of channels of one row or two; weights are [vectors][2][4], factors and addends. */
+INLINE void scale_vectors(const float* input, size_t in_stride, const float* weights, float* output, size_t out_stride,
+                          size_t rows, size_t vectors, size_t lanes, v128_t min, v128_t max) {
 #pragma unroll
   for (size_t v = 0; v < vectors; v++) {
-    factors[v] = wasm_v128_load(weights + v * 8);
-    addends[v] = wasm_v128_load(weights + v * 8 + 4);
-  }
-  for (size_t row = 0; row < rows; row++) {
+    const v128_t factor = wasm_v128_load(weights + v * 8), addend = wasm_v128_load(weights + v * 8 + 4);
 #pragma unroll
-    for (size_t v = 0; v < vectors; v++) {
-      const size_t count = v + 1 == vectors ? lanes : 4;
-      const v128_t value = simd_madd(simd_load(input + v * 4, count), factors[v], addends[v]);
-      simd_store(output + v * 4, simd_clamp(value, min, max), count);
+    for (size_t row = 0; row < rows; row++) {
+      const v128_t value = simd_madd(simd_load(input + row * in_stride + v * 4, lanes), factor, addend);
+      simd_store(output + row * out_stride + v * 4, simd_clamp(value, min, max), lanes);
     }
-    input = (const float*)((const char*)input + in_stride);
-    output = (float*)((char*)output + out_stride);
   }
 }
 
-static void scale_channels(size_t rows, size_t size, const void* input, size_t in_stride, const void* packed,
-                           void* output, size_t out_stride, const void* params) {
+INLINE void scale_rows(const float* input, size_t in_stride, const float* weights, float* output, size_t out_stride,
+                       size_t rows, size_t channels, v128_t min, v128_t max) {
+  for (; channels >= 16; channels -= 16) {
+    scale_vectors(input, in_stride, weights, output, out_stride, rows, 4, 4, min, max);
+    input += 16;
+    weights += 32;
+    output += 16;
+  }
+  for (; channels >= 4; channels -= 4) {
+    scale_vectors(input, in_stride, weights, output, out_stride, rows, 1, 4, min, max);
+    input += 4;
+    weights += 8;
+    output += 4;
+  }
+  if (channels > 0) {
+    scale_vectors(input, in_stride, weights, output, out_stride, rows, 1, channels, min, max);
+  }
+}
+
+static void scale_channels(size_t rows, size_t size, const void* input, size_t in_size, const void* weights,
+                           void* output, size_t out_size, const void* params) {
   const union xnn_f32_minmax_params* bounds = params;
   const v128_t min = wasm_f32x4_splat(bounds->scalar.min), max = wasm_f32x4_splat(bounds->scalar.max);
-  const size_t channels = size / sizeof(float);
-  const float* weights = packed;
-  for (size_t row = 0; row < rows; row += rows_together) {
-    const size_t count = rows - row < rows_together ? rows - row : rows_together;
-    const float* from = (const float*)((const char*)input + row * in_stride);
-    float* to = (float*)((char*)output + row * out_stride);
-    size_t i = 0;
-    for (; i + 16 <= channels; i += 16) {
-      scale_rows(count, from + i, in_stride, weights + 2 * i, to + i, out_stride, 4, 4, min, max);
-    }
-    for (; i + 4 <= channels; i += 4) {
-      scale_rows(count, from + i, in_stride, weights + 2 * i, to + i, out_stride, 1, 4, min, max);
-    }
-    if (i < channels) {
-      scale_rows(count, from + i, in_stride, weights + 2 * i, to + i, out_stride, 1, channels - i, min, max);
-    }
+  const size_t channels = size / sizeof(float), in_stride = in_size / sizeof(float);
+  const size_t out_stride = out_size / sizeof(float);
+  const float* from = input;
+  float* to = output;
+  for (; rows >= 2; rows -= 2) {
+    scale_rows(from, in_stride, weights, to, out_stride, 2, channels, min, max);
+    from += 2 * in_stride;
+    to += 2 * out_stride;
+  }
+  if (rows > 0) {
+    scale_rows(from, in_stride, weights, to, out_stride, 1, channels, min, max);
   }
 }
 

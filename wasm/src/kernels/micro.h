@@ -5,7 +5,7 @@
 /*
  * Puts them in the places of XNNPACK's in its configurations, from which operators take them as they are created:
  * - the product of one row of floats with packed weights, whose two sums of eight columns wait for themselves there;
- * - a factor and an addend by channel, of which there both are loaded for every two rows.
+ * - a factor and an addend by channel, in longer loops and for several threads in longer tasks.
  * XNNPACK must have been initialized.
  */
 void micro_install(void);

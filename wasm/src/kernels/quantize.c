@@ -15,11 +15,13 @@ INLINE size_t left(size_t count, size_t i) {
   return count > 4 * i ? count - 4 * i : 0;
 }
 
-/* The scales and zero points of a vector. */
+/* The scales and zero points of a vector, where each element has its own; they stay what they are where all have the same. */
 INLINE void load_parameters(const struct quantization* by, size_t step, size_t at, size_t count, v128_t* scale,
                             v128_t* zero) {
-  *scale = step ? simd_load(by->scale + at, count) : wasm_v128_load32_splat(by->scale);
-  *zero = step ? simd_load((const float*)by->zero + at, count) : wasm_v128_load32_splat(by->zero);
+  if (step) {
+    *scale = simd_load(by->scale + at, count);
+    *zero = simd_load((const float*)by->zero + at, count);
+  }
 }
 
 /* Adding 1.5 * 2^23 leaves no bits for a fraction: the sum is rounded to an integer, which is its lowest bits. */
@@ -56,7 +58,7 @@ INLINE void quantize(const float* input, const struct quantization* by, uint8_t*
                      const struct quantized_type* type, enum pyxnn_element element, size_t step) {
   const v128_t least = wasm_v128_load32_splat(&type->least), greatest = wasm_v128_load32_splat(&type->greatest);
   const size_t size = element == pyxnn_int8 || element == pyxnn_uint8 ? 1 : 2;
-  v128_t scale, zero, made[vectors];
+  v128_t scale = wasm_v128_load32_splat(by->scale), zero = wasm_v128_load32_splat(by->zero), made[vectors];
   size_t at = 0;
   for (; at + turn <= count; at += turn) {
     for (size_t i = 0; i < vectors; i++) {
@@ -126,7 +128,7 @@ INLINE void load_turn(const uint8_t* from, v128_t* x, enum pyxnn_element element
 INLINE void dequantize(const uint8_t* input, const struct quantization* by, float* output, size_t count,
                        enum pyxnn_element element, size_t step) {
   const size_t size = element_size(element);
-  v128_t scale, zero, x[vectors];
+  v128_t scale = wasm_v128_load32_splat(by->scale), zero = wasm_v128_load32_splat(by->zero), x[vectors];
   size_t at = 0;
   for (; at + turn <= count; at += turn) {
     load_turn(input + at * size, x, element);

@@ -118,7 +118,7 @@ def lower_max_unpool(node: Node, ctx: Lowering) -> None:
     pads = np.array(node.attribute("pads") or [0] * 2 * len(kernel)).reshape(2, -1).sum(0)
     pooled = zip(x.shape[2:], kernel, strides, pads.tolist(), strict=True)
     shape = (*x.shape[:2], *((n - 1) * step + size - pad for n, size, step, pad in pooled))
-    zeros = Value.constant(np.zeros(math.prod(shape), x.dtype))
+    zeros = kernels.expand(ctx, Value.constant(np.zeros(1, x.dtype)), (math.prod(shape),))
     places, x = (ctx.reshape(value, (value.size,)) for value in (places, x))
     output = kernels.scatter_elements(ctx, ScatterType.SCATTER_REPLACE, zeros, places, x, 0)
     wanted = ctx.constant(node.input(2))
