@@ -45,6 +45,9 @@ def check(equation, shapes, constants=(), dynamic=False):
         ("bn,anm,bm->ba", [(2, 3), (4, 3, 5), (2, 5)]),
         ("...ij,...jk->...ik", [(2, 1, 3, 4), (1, 5, 4, 6)]),
         ("i...,...->i...", [(3, 4, 5), (4, 5)]),
+        ("ij,jk->ik", [(3, 4), (1, 5)]),
+        ("bij,bjk->bik", [(1, 3, 1), (2, 4, 5)]),
+        ("ij,ij->ij", [(1, 4), (3, 1)]),
         ("b i , b j", [(3, 4), (3, 5)]),
         ("ij,jk", [(3, 4), (4, 5)]),
         ("bik,jk->bij", [(2, 0, 4), (5, 4)]),
@@ -66,7 +69,9 @@ def equations(draw):
     output = output[: draw(st.integers(0, len(output)))]
     equation = ",".join(map("".join, terms)) + "->" + "".join(output)
     constants = draw(st.sets(st.integers(0, len(terms) - 1), max_size=len(terms) - 1))
-    shapes = [tuple(extents[label] for label in term) for term in terms]
+    shapes = [
+        tuple(draw(st.sampled_from([extents[label]] * 4 + [1])) for label in term) for term in terms
+    ]
     return equation, shapes, tuple(constants), draw(st.booleans())
 
 

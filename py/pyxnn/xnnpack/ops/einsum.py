@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +41,7 @@ def lower_einsum(node: Node, ctx: Lowering) -> None:
     """Einsum (opset 12): tensors whose axes have labels to the sum of their products over the labels that the output lacks.
 
     Two at a time: labels of both that are still needed are a batch, those that aren't are the columns and rows of a product
-    of matrices. An ellipsis broadcasts.
+    of matrices. An extent of 1 broadcasts.
     """
     labels, output = _split(node)
     values = [ctx.value(name) for name in node.inputs]
@@ -52,6 +52,8 @@ def lower_einsum(node: Node, ctx: Lowering) -> None:
         {label for term in terms for label in term.labels if label.isdigit()}, reverse=True
     )
     wanted = _replace_ellipsis(output, hidden)
+    extents = _extents(terms)
+    terms = [_without_ones(ctx, term, extents) for term in terms]
     result = terms[0]
     for place, term in enumerate(terms[1:], 1):
         later = {label for other in terms[place + 1 :] for label in other.labels}
@@ -86,6 +88,32 @@ def _replace_ellipsis(labels: list[str], names: list[str]) -> list[str]:
     return [name for label in labels for name in (names if label == "." else [label])]
 
 
+def _extents(terms: Sequence[_Term]) -> dict[str, int]:
+    """By label.
+
+    Raises:
+        ValueError: those of one label differ, and neither is 1.
+    """
+    extents: dict[str, int] = {}
+    for term in terms:
+        for label, extent in zip(term.labels, term.value.shape, strict=True):
+            if extents.setdefault(label, extent) == 1:
+                extents[label] = extent
+            elif extent not in (1, extents[label]):
+                raise ValueError(f"the extents {extents[label]} and {extent} of '{label}' differ")
+    return extents
+
+
+def _without_ones(ctx: Lowering, term: _Term, extents: Mapping[str, int]) -> _Term:
+    """A term without the axes that are broadcast."""
+    axes = list(zip(term.labels, term.value.shape, strict=True))
+    kept = [(label, extent) for label, extent in axes if extent == extents[label]]
+    if len(kept) == len(axes):
+        return term
+    value = ctx.reshape(term.value, tuple(extent for _, extent in kept))
+    return _Term(value, [label for label, _ in kept])
+
+
 def _product(ctx: Lowering, a: _Term, b: _Term, needed: Collection[str], key: object) -> _Term:
     """The product of two terms, summed over the labels that aren't needed any more."""
     a, b = _summed(ctx, a, {*needed, *b.labels}), _summed(ctx, b, {*needed, *a.labels})
@@ -107,13 +135,10 @@ def _product(ctx: Lowering, a: _Term, b: _Term, needed: Collection[str], key: ob
     count = len(batch)
     row_extents = left.shape[count : count + len(rows)]
     column_extents = right.shape[count + len(inner) :]
-    depths = left.shape[count + len(rows) :], right.shape[count : count + len(inner)]
-    if depths[0] != depths[1]:
-        raise ValueError(f"the extents {depths[0]} and {depths[1]} of {inner} differ")
-    depth = math.prod(depths[0])
+    depth = math.prod(right.shape[count : count + len(inner)])
     left = ctx.reshape(left, (*left.shape[:count], math.prod(row_extents), depth))
     right = ctx.reshape(right, (*right.shape[:count], depth, math.prod(column_extents)))
-    extents = np.broadcast_shapes(left.shape[:count], right.shape[:count])
+    extents = left.shape[:count]
     if depth == 0:
         product = zeros((*extents, left.shape[-2], right.shape[-1]))
     elif isinstance(right.source, np.ndarray) and not batch:
