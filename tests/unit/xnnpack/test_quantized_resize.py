@@ -80,6 +80,31 @@ def test_layouts(mode: str, place: str, dtype: Any, channels: int) -> None:
     check(resized(x, [1, channels, 29, 11], **kw), x)
 
 
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("channels", [1, 3, 32])
+@pytest.mark.parametrize("pixels", [(26, 22), (39, 44), (7, 6)])
+def test_scales_alike(place: str, channels: int, pixels: tuple[int, int]) -> None:
+    """As onnxruntime's tools write it. Many results lie half way between two integers; they are rounded as native onnxruntime
+    does, but at the image's edges, where it adds halves of the same pixel."""
+    x = integers((1, channels, 13, 11), np.int8)
+    node = helper.make_node(
+        "Resize",
+        ["a", "", "", "sizes"],
+        ["b"],
+        mode="linear",
+        coordinate_transformation_mode=place,
+    )
+    sizes = {"sizes": np.array([1, channels, *pixels])}
+    data = model(x, node, (0.0317, 0.0317), (77, 77), sizes)
+    (expected,) = native.run_native(data, {"x": x})
+    part = native.subgraph(data)
+    found = part.run({"x": x})["y"]
+    part.close()
+    inner = (..., slice(4, -4), slice(4, -4))
+    np.testing.assert_array_equal(found[inner], expected[inner])
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
 def test_channels_last() -> None:
     """Beside a convolution, as it lies."""
     x = integers((1, 24, 9, 10), np.int8)

@@ -187,6 +187,48 @@ void resample_columns(const struct resample_row* row, size_t inner, const int32_
   }
 }
 
+/* The weights of four pixels, or of as many columns; the upper ones first. */
+struct quad {
+  v128_t weights[4];
+};
+
+INLINE struct quad quad_of(v128_t left, v128_t right, const float* across) {
+  const v128_t top = wasm_v128_load32_splat(across), bottom = wasm_v128_load32_splat(across + 1);
+  return (struct quad){{
+      wasm_f32x4_mul(left, top),
+      wasm_f32x4_mul(right, top),
+      wasm_f32x4_mul(left, bottom),
+      wasm_f32x4_mul(right, bottom),
+  }};
+}
+
+INLINE v128_t add_quad(const struct quad* quad, v128_t a, v128_t b, v128_t c, v128_t d) {
+  const v128_t upper = wasm_f32x4_add(wasm_f32x4_mul(quad->weights[0], a), wasm_f32x4_mul(quad->weights[1], b));
+  return wasm_f32x4_add(wasm_f32x4_add(upper, wasm_f32x4_mul(quad->weights[2], c)),
+                        wasm_f32x4_mul(quad->weights[3], d));
+}
+
+void resample_quads(const float* top, const float* bottom, const float* across, size_t inner, const int32_t* firsts,
+                    const float* weights, float* output, size_t columns) {
+  for (size_t x = 0; x < columns; x++, weights += 2, output += inner) {
+    const float* a = top + (size_t)firsts[x] * inner;
+    const float* c = bottom + (size_t)firsts[x] * inner;
+    const struct quad quad = quad_of(wasm_v128_load32_splat(weights), wasm_v128_load32_splat(weights + 1), across);
+    size_t i = 0;
+    for (; i + 4 <= inner; i += 4) {
+      const v128_t upper = wasm_v128_load(a + i), lower = wasm_v128_load(c + i);
+      wasm_v128_store(output + i,
+                      add_quad(&quad, upper, wasm_v128_load(a + inner + i), lower, wasm_v128_load(c + inner + i)));
+    }
+    const size_t left = inner - i;
+    if (left > 0) {
+      const v128_t upper = simd_load(a + i, left), lower = simd_load(c + i, left);
+      const v128_t sum = add_quad(&quad, upper, simd_load(a + inner + i, left), lower, simd_load(c + inner + i, left));
+      simd_store(output + i, sum, left);
+    }
+  }
+}
+
 /* What stands in the table for each four, before their weights, a vector a tap. */
 struct four {
   v128_t places; /* of the bytes of each first neighbour, from pixel `from` on */
@@ -342,5 +384,26 @@ void resample_phases(const float* row, const struct resample_phases* phases, con
     make_phases(row, *phases, table, 2, output, columns);
   } else {
     make_phases(row, *phases, table, 4, output, columns);
+  }
+}
+
+INLINE v128_t make_quad_four(const float* top, const float* bottom, const float* across, const uint8_t* record) {
+  const struct four* four = (const struct four*)record;
+  const v128_t places = four->places;
+  const v128_t* planes = (const v128_t*)(four + 1);
+  const struct quad quad = quad_of(planes[0], planes[1], across);
+  v128_t pixels[4];
+  for (size_t t = 0; t < 2; t++) {
+    pixels[t] = simd_pick_bytes(wasm_v128_load(top + four->from + t), places);
+    pixels[2 + t] = simd_pick_bytes(wasm_v128_load(bottom + four->from + t), places);
+  }
+  return add_quad(&quad, pixels[0], pixels[1], pixels[2], pixels[3]);
+}
+
+void resample_quad_fours(const float* top, const float* bottom, const float* across, const void* table, float* output,
+                         size_t columns) {
+  const uint8_t* record = table;
+  for (size_t x = 0; x < columns; x += 4, record += four_size(2)) {
+    wasm_v128_store(output + (x + 4 <= columns ? x : columns - 4), make_quad_four(top, bottom, across, record));
   }
 }

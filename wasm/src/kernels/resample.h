@@ -42,7 +42,20 @@ void resample_columns(const struct resample_row* row, size_t inner, const int32_
                       size_t taps, float* output, size_t to, size_t columns);
 
 /*
- * The same of pixels of one float, four columns at a time, for many rows alike: where the first neighbours of each four lie
+ * Makes each of `columns` pixels of two neighbours in one row and two in the next. Products and sums are rounded one by one, in
+ * onnxruntime's sequence, so that what is half way between two bytes becomes the same one.
+ * @param top      the first row
+ * @param bottom   the next
+ * @param across   the weights of the rows
+ * @param inner    floats of a pixel; pixels are dense
+ * @param firsts   by column, the first of its neighbours
+ * @param weights  [columns, 2]
+ */
+void resample_quads(const float* top, const float* bottom, const float* across, size_t inner, const int32_t* firsts,
+                    const float* weights, float* output, size_t columns);
+
+/*
+ * resample_columns of pixels of one float, four columns at a time, for many rows alike: where the first neighbours of each four lie
  * within four pixels, they are picked from whole vectors.
  */
 
@@ -55,6 +68,10 @@ size_t resample_fours_size(size_t taps, size_t columns);
  */
 bool resample_find_fours(const int32_t* firsts, const float* weights, size_t taps, size_t pixels, size_t columns,
                          void* table);
+
+/* resample_quads by the table, that of two taps. */
+void resample_quad_fours(const float* top, const float* bottom, const float* across, const void* table, float* output,
+                         size_t columns);
 
 /* Makes the columns of a row by the table. */
 void resample_fours(const float* row, const void* table, size_t taps, float* output, size_t columns);

@@ -97,14 +97,20 @@ static bool is_valid(const struct axis* axis) {
   return axis->taps <= axis->extent && (axis->taps > 0 || axis->extent == axis->out_extent);
 }
 
+/* Whether bytes are made of bytes, two neighbours along both axes. */
+static bool has_quads(const struct resample_instance* instance) {
+  const struct resample_state* state = instance->state;
+  return instance->rows.taps == 2 && instance->columns.taps == 2 && are_bytes(&state->in) && are_bytes(&state->out);
+}
+
 /* Whether both axes are made, rows first. */
 static bool has_rows_first(const struct resample_instance* instance) {
-  return instance->rows.taps > 0 && instance->columns.taps > 0 && instance->rows.out_extent < instance->rows.extent;
+  return !has_quads(instance) && instance->rows.taps > 0 && instance->columns.taps > 0 && instance->rows.out_extent < instance->rows.extent;
 }
 
 /* Whether both axes are made, columns first. */
 static bool has_columns_first(const struct resample_instance* instance) {
-  return instance->rows.taps > 0 && instance->columns.taps > 0 && !has_rows_first(instance);
+  return !has_quads(instance) && instance->rows.taps > 0 && instance->columns.taps > 0 && !has_rows_first(instance);
 }
 
 /* Whether rows are kept: those whose columns were made, or were bytes. */
@@ -130,7 +136,8 @@ static size_t kept_row(const struct resample_instance* instance) {
 
 /* Floats of what lies between input and columns. */
 static size_t line_size(const struct resample_instance* instance) {
-  const bool is_there = has_rows_first(instance) || (instance->columns.taps > 0 && are_bytes(&instance->state->in));
+  const bool is_widened = instance->columns.taps > 0 && are_bytes(&instance->state->in) && !has_quads(instance);
+  const bool is_there = has_rows_first(instance) || is_widened;
   return is_there ? in_lines(instance->columns.extent * instance->inner) : 0;
 }
 
@@ -300,6 +307,29 @@ static void add_input_rows(const struct resample_instance* instance, size_t imag
 }
 
 /*
+ * Keeps the rows that row `y` of the output is made of.
+ * @param image  the number of its first row
+ */
+static void keep_rows(const struct resample_instance* instance, size_t image, size_t y, const struct scratch* scratch) {
+  const size_t taps = instance->rows.taps, row = kept_row(instance);
+  const size_t first = (size_t)instance->rows.firsts[y];
+  size_t place = first % taps;
+  for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
+    const size_t number = image + first + t;
+    if (scratch->numbers[place] == number) {
+      continue;
+    }
+    scratch->numbers[place] = number;
+    if (has_columns_first(instance)) {
+      compute_input_columns(instance, number, scratch->line, scratch->kept + place * row,
+                            instance->inner);
+    } else {
+      widen_row(instance, number, scratch->kept + place * row);
+    }
+  }
+}
+
+/*
  * Makes row `y` of the output of rows that are kept, and the next where it is made of the same.
  * @param image  the number of its first row
  * @param to     floats between pixels of the output
@@ -310,27 +340,31 @@ static size_t add_kept_rows(const struct resample_instance* instance, size_t ima
                             const struct scratch* scratch, float* output, size_t to, size_t limit) {
   const struct axis* rows = &instance->rows;
   const size_t taps = rows->taps, row = kept_row(instance), inner = instance->inner, pixels = kept_pixels(instance);
-  const int32_t first = rows->firsts[y];
-  size_t place = (size_t)first % taps;
-  for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
-    const size_t number = image + (size_t)first + t;
-    if (scratch->numbers[place] == number) {
-      continue;
-    }
-    scratch->numbers[place] = number;
-    if (has_columns_first(instance)) {
-      compute_input_columns(instance, number, scratch->line, scratch->kept + place * row, inner);
-    } else {
-      widen_row(instance, number, scratch->kept + place * row);
-    }
-  }
+  keep_rows(instance, image, y, scratch);
   const float* weights = instance->turned + y * taps;
-  if (limit > 1 && y + 1 < rows->out_extent && rows->firsts[y + 1] == first) {
+  if (limit > 1 && y + 1 < rows->out_extent && rows->firsts[y + 1] == rows->firsts[y]) {
     resample_two_rows(scratch->kept, row, weights, taps, output, pixels * inner, pixels * inner);
     return 2;
   }
   compute_rows(instance, scratch->kept, row, inner, weights, output, to, pixels);
   return 1;
+}
+
+/* Makes dense row `y` of the output of neighbours in two rows that are kept. */
+static void compute_quads(const struct resample_instance* instance, size_t image, size_t y,
+                          const struct scratch* scratch, float* output) {
+  const struct axis *rows = &instance->rows, *columns = &instance->columns;
+  keep_rows(instance, image, y, scratch);
+  const size_t first = (size_t)rows->firsts[y] % 2;
+  const float* top = scratch->kept + first * kept_row(instance);
+  const float* bottom = scratch->kept + (1 - first) * kept_row(instance);
+  const float* across = rows->weights + y * 2;
+  if (instance->has_fours) {
+    resample_quad_fours(top, bottom, across, instance->fours, output, columns->out_extent);
+  } else {
+    resample_quads(top, bottom, across, instance->inner, columns->firsts, columns->weights, output,
+                   columns->out_extent);
+  }
 }
 
 /*
@@ -344,6 +378,10 @@ static size_t compute_row(const struct resample_instance* instance, size_t image
                           const struct scratch* scratch, float* output, size_t to, size_t limit) {
   if (instance->rows.taps == 0) {
     compute_input_columns(instance, image + y, scratch->line, output, to);
+    return 1;
+  }
+  if (has_quads(instance)) {
+    compute_quads(instance, image, y, scratch, output);
     return 1;
   }
   const bool has_line = has_rows_first(instance);
