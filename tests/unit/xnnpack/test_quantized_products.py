@@ -90,6 +90,26 @@ def test_conv(dtypes, zeros, seed, kernel, depthwise):
 
 
 @settings(max_examples=15)
+@given(**products, kernel=st.integers(1, 3), groups=st.integers(1, 2))
+def test_conv_over_volumes(dtypes, zeros, seed, kernel, groups):
+    """Sums become floats before they are rounded."""
+    random = np.random.default_rng(seed)
+    zeros = "one" if dtypes[1] is np.uint8 and zeros == "none" else zeros
+    channels, outputs = random.integers(1, 9, 2).tolist()
+    x = any_integers(random, dtypes[0], 2, groups * channels, 4, 5, 6)
+    w = any_integers(random, dtypes[1], groups * outputs, channels, *[kernel] * 3)
+    pads, strides = [1, 0, 0, 0, 1, 1], [1, 2, 1]
+    data = model("Conv", x, w, 0, zeros, group=groups, pads=pads, strides=strides)
+    compare(data, x, "Conv")
+
+
+def test_bias_of_gemm_has_a_factor():
+    random = np.random.default_rng(0)
+    x, w = any_integers(random, np.uint8, 9, 31), any_integers(random, np.int8, 17, 31)
+    compare(model("Gemm", x, w, 0, "none", transB=1, beta=0.37, alpha=1.3), x, "Gemm")
+
+
+@settings(max_examples=15)
 @given(
     dtype=st.sampled_from(DTYPES),
     seed=st.integers(0, 1 << 16),

@@ -16,9 +16,9 @@ from pyxnn.xnnpack.values import Value
 
 
 def supports_gemm(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Constant weights, in all or by column, and a constant C of one row; beta 1, alpha above 0."""
-    if node.attribute("alpha", 1.0) <= 0 or (node.input(2) and node.attribute("beta", 1.0) != 1):
-        return "its alpha is not positive, or its beta not 1"
+    """Constant weights, in all or by column, and a constant C of one row; alpha and beta above 0."""
+    if node.attribute("alpha", 1.0) <= 0 or node.attribute("beta", 1.0) <= 0:
+        return "its alpha or beta is not positive"
     columns = 0 if node.attribute("transB", 0) else 1
     shape = graph.type(node.input(2)).static_shape if node.input(2) else ()
     if shape is None or math.prod(shape[:-1]) != 1:
@@ -91,7 +91,9 @@ def _product(
         ctx,
         a,
         weights,
-        operands.channels(ctx, source, kernel, node.input(2), target, count),
+        operands.channels(
+            ctx, source, kernel, node.input(2), target, count, node.attribute("beta", 1.0)
+        ),
         node.output(0),
         operands.requantization(source, target, ctx.bounds),
         transposed=transposed,

@@ -70,6 +70,7 @@ def channels(
     bias_name: str,
     target: Quantization,
     count: int,
+    beta: float = 1.0,
 ) -> Channels:
     """What belongs to `count` output channels.
 
@@ -79,9 +80,10 @@ def channels(
             of each group.
         bias_name: the name of the bias, "" when absent.
         count: of channels.
+        beta: what the bias is multiplied with.
     """
     scale, zeros = (
         np.tile(array, count // array.size) for array in (kernel.scale, kernel.zero_point)
     )
     multipliers = (source.scale * scale / target.scale).astype(np.float32)
-    return Channels(multipliers, bias(ctx, bias_name, source.scale * scale), zeros)
+    return Channels(multipliers, bias(ctx, bias_name, source.scale * scale / beta), zeros)
