@@ -208,22 +208,37 @@ INLINE v128_t add_quad(const struct quad* quad, v128_t a, v128_t b, v128_t c, v1
                         wasm_f32x4_mul(quad->weights[3], d));
 }
 
+/* Sums of whole vectors. */
+INLINE void add_quads(const struct quad* quad, const float* a, const float* b, const float* c, const float* d,
+                      float* output, size_t vectors) {
+  v128_t sums[num_sums];
+  for (size_t s = 0; s < vectors; s++) {
+    sums[s] = add_quad(quad, wasm_v128_load(a + s * 4), wasm_v128_load(b + s * 4), wasm_v128_load(c + s * 4),
+                       wasm_v128_load(d + s * 4));
+  }
+  for (size_t s = 0; s < vectors; s++) {
+    wasm_v128_store(output + s * 4, sums[s]);
+  }
+}
+
 void resample_quads(const float* top, const float* bottom, const float* across, size_t inner, const int32_t* firsts,
                     const float* weights, float* output, size_t columns) {
   for (size_t x = 0; x < columns; x++, weights += 2, output += inner) {
     const float* a = top + (size_t)firsts[x] * inner;
     const float* c = bottom + (size_t)firsts[x] * inner;
     const struct quad quad = quad_of(wasm_v128_load32_splat(weights), wasm_v128_load32_splat(weights + 1), across);
+    const float *b = a + inner, *d = c + inner;
     size_t i = 0;
+    for (; i + 16 <= inner; i += 16) {
+      add_quads(&quad, a + i, b + i, c + i, d + i, output + i, 4);
+    }
     for (; i + 4 <= inner; i += 4) {
-      const v128_t upper = wasm_v128_load(a + i), lower = wasm_v128_load(c + i);
-      wasm_v128_store(output + i,
-                      add_quad(&quad, upper, wasm_v128_load(a + inner + i), lower, wasm_v128_load(c + inner + i)));
+      add_quads(&quad, a + i, b + i, c + i, d + i, output + i, 1);
     }
     const size_t left = inner - i;
     if (left > 0) {
       const v128_t upper = simd_load(a + i, left), lower = simd_load(c + i, left);
-      const v128_t sum = add_quad(&quad, upper, simd_load(a + inner + i, left), lower, simd_load(c + inner + i, left));
+      const v128_t sum = add_quad(&quad, upper, simd_load(b + i, left), lower, simd_load(d + i, left));
       simd_store(output + i, sum, left);
     }
   }

@@ -105,7 +105,8 @@ static bool has_quads(const struct resample_instance* instance) {
 
 /* Whether both axes are made, rows first. */
 static bool has_rows_first(const struct resample_instance* instance) {
-  return !has_quads(instance) && instance->rows.taps > 0 && instance->columns.taps > 0 && instance->rows.out_extent < instance->rows.extent;
+  return !has_quads(instance) && instance->rows.taps > 0 && instance->columns.taps > 0 &&
+         instance->rows.out_extent < instance->rows.extent;
 }
 
 /* Whether both axes are made, columns first. */
@@ -321,8 +322,7 @@ static void keep_rows(const struct resample_instance* instance, size_t image, si
     }
     scratch->numbers[place] = number;
     if (has_columns_first(instance)) {
-      compute_input_columns(instance, number, scratch->line, scratch->kept + place * row,
-                            instance->inner);
+      compute_input_columns(instance, number, scratch->line, scratch->kept + place * row, instance->inner);
     } else {
       widen_row(instance, number, scratch->kept + place * row);
     }
