@@ -42,6 +42,10 @@ struct resample_instance {
   const struct resample_state* state;
   size_t outer, inner, in_stride, out_stride;
   struct axis rows, columns;
+  bool has_quads;                         /* bytes are made of bytes, two neighbours along both axes */
+  bool has_rows_first, has_columns_first; /* which axis is made first, where both are without quads */
+  bool keeps_rows;                        /* those whose columns were made, or were bytes */
+  size_t kept_pixels, kept_row;           /* pixels of such a row, floats from one to the next */
   size_t rows_per_task;
   bool makes_two; /* rows of the output at a time */
   const char* input;
@@ -97,48 +101,15 @@ static bool is_valid(const struct axis* axis) {
   return axis->taps <= axis->extent && (axis->taps > 0 || axis->extent == axis->out_extent);
 }
 
-/* Whether bytes are made of bytes, two neighbours along both axes. */
-static bool has_quads(const struct resample_instance* instance) {
-  const struct resample_state* state = instance->state;
-  return instance->rows.taps == 2 && instance->columns.taps == 2 && are_bytes(&state->in) && are_bytes(&state->out);
-}
-
-/* Whether both axes are made, rows first. */
-static bool has_rows_first(const struct resample_instance* instance) {
-  return !has_quads(instance) && instance->rows.taps > 0 && instance->columns.taps > 0 &&
-         instance->rows.out_extent < instance->rows.extent;
-}
-
-/* Whether both axes are made, columns first. */
-static bool has_columns_first(const struct resample_instance* instance) {
-  return !has_quads(instance) && instance->rows.taps > 0 && instance->columns.taps > 0 && !has_rows_first(instance);
-}
-
-/* Whether rows are kept: those whose columns were made, or were bytes. */
-static bool keeps_rows(const struct resample_instance* instance) {
-  return has_columns_first(instance) || (instance->rows.taps > 0 && are_bytes(&instance->state->in));
-}
-
 /* Floats that make whole cache lines. */
 static size_t in_lines(size_t floats) {
   return (floats + 15) / 16 * 16;
 }
 
-/* Pixels of a row that is kept. */
-static size_t kept_pixels(const struct resample_instance* instance) {
-  const struct axis* columns = &instance->columns;
-  return has_columns_first(instance) ? columns->out_extent : columns->extent;
-}
-
-/* Floats from one such row to the next. */
-static size_t kept_row(const struct resample_instance* instance) {
-  return in_lines(kept_pixels(instance) * instance->inner);
-}
-
 /* Floats of what lies between input and columns. */
 static size_t line_size(const struct resample_instance* instance) {
-  const bool is_widened = instance->columns.taps > 0 && are_bytes(&instance->state->in) && !has_quads(instance);
-  const bool is_there = has_rows_first(instance) || is_widened;
+  const bool is_widened = instance->columns.taps > 0 && are_bytes(&instance->state->in) && !instance->has_quads;
+  const bool is_there = instance->has_rows_first || is_widened;
   return is_there ? in_lines(instance->columns.extent * instance->inner) : 0;
 }
 
@@ -148,16 +119,16 @@ static size_t made_size(const struct resample_instance* instance) {
 
 /* Floats that a thread has in scratch memory. */
 static size_t scratch_size(const struct resample_instance* instance) {
-  const size_t rows = keeps_rows(instance) ? instance->rows.taps : 0;
+  const size_t rows = instance->keeps_rows ? instance->rows.taps : 0;
   _Static_assert(sizeof(size_t) == sizeof(float), "numbers of rows are as large as floats");
-  return rows * kept_row(instance) + line_size(instance) + made_size(instance) + in_lines(rows);
+  return rows * instance->kept_row + line_size(instance) + made_size(instance) + in_lines(rows);
 }
 
 /* That of a thread, with no row kept. */
 static struct scratch begin_scratch(const struct resample_instance* instance, size_t thread) {
-  const size_t rows = keeps_rows(instance) ? instance->rows.taps : 0;
+  const size_t rows = instance->keeps_rows ? instance->rows.taps : 0;
   struct scratch scratch = {.kept = instance->scratch + thread * scratch_size(instance)};
-  scratch.line = scratch.kept + rows * kept_row(instance);
+  scratch.line = scratch.kept + rows * instance->kept_row;
   scratch.made = scratch.line + line_size(instance);
   scratch.numbers = (size_t*)(scratch.made + made_size(instance));
   memset(scratch.numbers, 0xFF, rows * sizeof(size_t));
@@ -166,7 +137,7 @@ static struct scratch begin_scratch(const struct resample_instance* instance, si
 
 /* Floats of the weights that are turned. */
 static size_t turned_size(const struct resample_instance* instance) {
-  return keeps_rows(instance) ? in_lines(instance->rows.out_extent * instance->rows.taps) : 0;
+  return instance->keeps_rows ? in_lines(instance->rows.out_extent * instance->rows.taps) : 0;
 }
 
 /* Floats of the table of fours. */
@@ -187,8 +158,17 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   if (!is_valid(&instance->rows) || !is_valid(&instance->columns)) {
     return xnn_status_invalid_parameter;
   }
+  const struct resample_state* state = instance->state;
+  const size_t rows = instance->rows.taps, columns = instance->columns.taps;
+  instance->has_quads = rows == 2 && columns == 2 && are_bytes(&state->in) && are_bytes(&state->out);
+  const bool makes_both = rows > 0 && columns > 0 && !instance->has_quads;
+  instance->has_rows_first = makes_both && instance->rows.out_extent < instance->rows.extent;
+  instance->has_columns_first = makes_both && !instance->has_rows_first;
+  instance->keeps_rows = instance->has_columns_first || (rows > 0 && are_bytes(&state->in));
+  instance->kept_pixels = instance->has_columns_first ? instance->columns.out_extent : instance->columns.extent;
+  instance->kept_row = in_lines(instance->kept_pixels * instance->inner);
   const size_t row = instance->columns.out_extent * instance->inner;
-  instance->rows_per_task = elements_per_task / (row + 1) + (has_columns_first(instance) ? least_rows_per_task : 1);
+  instance->rows_per_task = elements_per_task / (row + 1) + (instance->has_columns_first ? least_rows_per_task : 1);
   instance->makes_two = !are_bytes(&instance->state->out) && instance->out_stride == instance->inner &&
                         instance->outer * instance->rows.out_extent * row <= cached_floats;
   const size_t scratch = pthreadpool_get_threads_count(pool) * scratch_size(instance);
@@ -312,7 +292,7 @@ static void add_input_rows(const struct resample_instance* instance, size_t imag
  * @param image  the number of its first row
  */
 static void keep_rows(const struct resample_instance* instance, size_t image, size_t y, const struct scratch* scratch) {
-  const size_t taps = instance->rows.taps, row = kept_row(instance);
+  const size_t taps = instance->rows.taps, row = instance->kept_row;
   const size_t first = (size_t)instance->rows.firsts[y];
   size_t place = first % taps;
   for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
@@ -321,7 +301,7 @@ static void keep_rows(const struct resample_instance* instance, size_t image, si
       continue;
     }
     scratch->numbers[place] = number;
-    if (has_columns_first(instance)) {
+    if (instance->has_columns_first) {
       compute_input_columns(instance, number, scratch->line, scratch->kept + place * row, instance->inner);
     } else {
       widen_row(instance, number, scratch->kept + place * row);
@@ -339,7 +319,7 @@ static void keep_rows(const struct resample_instance* instance, size_t image, si
 static size_t add_kept_rows(const struct resample_instance* instance, size_t image, size_t y,
                             const struct scratch* scratch, float* output, size_t to, size_t limit) {
   const struct axis* rows = &instance->rows;
-  const size_t taps = rows->taps, row = kept_row(instance), inner = instance->inner, pixels = kept_pixels(instance);
+  const size_t taps = rows->taps, row = instance->kept_row, inner = instance->inner, pixels = instance->kept_pixels;
   keep_rows(instance, image, y, scratch);
   const float* weights = instance->turned + y * taps;
   if (limit > 1 && y + 1 < rows->out_extent && rows->firsts[y + 1] == rows->firsts[y]) {
@@ -356,8 +336,8 @@ static void compute_quads(const struct resample_instance* instance, size_t image
   const struct axis *rows = &instance->rows, *columns = &instance->columns;
   keep_rows(instance, image, y, scratch);
   const size_t first = (size_t)rows->firsts[y] % 2;
-  const float* top = scratch->kept + first * kept_row(instance);
-  const float* bottom = scratch->kept + (1 - first) * kept_row(instance);
+  const float* top = scratch->kept + first * instance->kept_row;
+  const float* bottom = scratch->kept + (1 - first) * instance->kept_row;
   const float* across = rows->weights + y * 2;
   if (instance->has_fours) {
     resample_quad_fours(top, bottom, across, instance->fours, output, columns->out_extent);
@@ -380,15 +360,15 @@ static size_t compute_row(const struct resample_instance* instance, size_t image
     compute_input_columns(instance, image + y, scratch->line, output, to);
     return 1;
   }
-  if (has_quads(instance)) {
+  if (instance->has_quads) {
     compute_quads(instance, image, y, scratch, output);
     return 1;
   }
-  const bool has_line = has_rows_first(instance);
+  const bool has_line = instance->has_rows_first;
   float* sum = has_line ? scratch->line : output;
   const size_t stride = has_line ? instance->inner : to;
   size_t made = 1;
-  if (keeps_rows(instance)) {
+  if (instance->keeps_rows) {
     made = add_kept_rows(instance, image, y, scratch, sum, stride, has_line ? 1 : limit);
   } else {
     add_input_rows(instance, image, y, sum, stride);
@@ -447,7 +427,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
     instance->phases =
         resample_find_phases(columns->firsts, columns->weights, columns->taps, columns->extent, columns->out_extent);
   }
-  if (keeps_rows(instance)) {
+  if (instance->keeps_rows) {
     turn_weights(instance);
   }
   const size_t rows = instance->outer * instance->rows.out_extent;
