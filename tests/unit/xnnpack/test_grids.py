@@ -51,6 +51,22 @@ def test_grid_that_is_no_number():
     part.close()
 
 
+@pytest.mark.parametrize("places", [1, 3, 17, 40])
+def test_pixels_outside_count_nothing(places):
+    """Whatever there is at the border, and where a coordinate is no number."""
+    x = np.ones((1, 5, 3, 3), np.float32)
+    x[:, :, 0] = x[:, :, :, 0] = np.inf
+    grid = np.full((1, 1, places, 2), [-2.5, 1.9], np.float32)
+    grid[0, 0, ::2] = [np.nan, 0.5]
+    grid[0, 0, -1] = [0.5, 0.5]
+    node = helper.make_node("GridSample", ["x", "grid"], ["y"])
+    part = native.subgraph(native.build([node], {"x": x, "grid": grid}, ["y"], opset=20))
+    result = part.run({"x": x, "grid": grid})["y"]
+    part.close()
+    assert (result[..., :-1] == 0).all()
+    assert (result[..., -1] == 1).all()
+
+
 @pytest.mark.parametrize("size", [(2, 3, 4, 5), (1, 2, 3, 4, 5)])
 @pytest.mark.parametrize("align", [0, 1])
 def test_affine_grid(size, align):

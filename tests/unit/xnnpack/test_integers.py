@@ -234,6 +234,14 @@ def test_where_of_more_types(dtype):
     check("Where", operands, np.where(*operands))
 
 
+@pytest.mark.parametrize("count", [1, 15, 16, 53])
+@pytest.mark.parametrize("shapes", [(True, True), (True, False), (False, True), (False, False)])
+def test_where_along_a_row(shapes, count):
+    x, y = (numbers((count,) if has_row else (1,), np.float32) for has_row in shapes)
+    x[-1] = y[-1] = np.nan
+    compare("Where", [numbers((2, count), np.bool_), x, y], np.float32)
+
+
 def test_where_over_an_operand():
     """Rows that one condition decides, written where an operand was."""
     condition, a = numbers((2, 3, 1), np.bool_), numbers((2, 3, 40), np.float32)

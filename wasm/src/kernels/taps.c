@@ -78,9 +78,36 @@ static inline __attribute__((always_inline)) void blend_all(enum blending blendi
   }
 }
 
+/* Four taps, whose weights stay in registers. */
+static inline __attribute__((always_inline)) v128_t blend_four(const float* const* taps, const v128_t* weights,
+                                                               size_t channel, size_t left) {
+  v128_t sum = wasm_f32x4_mul(simd_load(taps[0] + channel, left), weights[0]);
+  for (size_t t = 1; t < 4; t++) {
+    sum = simd_madd(simd_load(taps[t] + channel, left), weights[t], sum);
+  }
+  return sum;
+}
+
+static void blend_all_of_four(const float* const* taps, const float* weights, float* output, size_t channels) {
+  const float* const pixels[] = {taps[0], taps[1], taps[2], taps[3]};
+  const v128_t by[] = {wasm_v128_load32_splat(weights), wasm_v128_load32_splat(weights + 1),
+                       wasm_v128_load32_splat(weights + 2), wasm_v128_load32_splat(weights + 3)};
+  size_t c = 0;
+  for (; c + 8 <= channels; c += 8) {
+    wasm_v128_store(output + c, blend_four(pixels, by, c, 4));
+    wasm_v128_store(output + c + 4, blend_four(pixels, by, c + 4, 4));
+  }
+  for (; c + 4 <= channels; c += 4) {
+    wasm_v128_store(output + c, blend_four(pixels, by, c, 4));
+  }
+  if (c < channels) {
+    simd_store(output + c, blend_four(pixels, by, c, channels - c), channels - c);
+  }
+}
+
 void taps_blend(const float* const* taps, const float* weights, size_t count, float* output, size_t channels) {
-  if (count == 4) { /* unrolled */
-    blend_all(blending_sum, taps, weights, 4, output, channels);
+  if (count == 4) {
+    blend_all_of_four(taps, weights, output, channels);
   } else {
     blend_all(blending_sum, taps, weights, count, output, channels);
   }

@@ -1,4 +1,6 @@
 /* Images sampled where a grid says: the pixels around each place and their weights, then their sum (kernels/taps.c). */
+#include <string.h>
+
 #include "kernels/simd.h"
 #include "kernels/taps.h"
 #include "window.h"
@@ -21,6 +23,7 @@ struct grid_sample_instance {
   size_t batch, channels, places, rank;
   size_t extents[window_axes];
   const float *input, *grid;
+  float* zeros; /* one for each channel */
   float* output;
 };
 
@@ -44,6 +47,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   instance->places = take(dims);
   instance->rank = take(dims);
+  *workspace = instance->channels * sizeof(float);
   return instance->rank >= 1 && instance->rank <= window_axes ? xnn_status_success : xnn_status_invalid_parameter;
 }
 
@@ -52,6 +56,7 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   instance->input = tensors[0];
   instance->grid = tensors[1];
   instance->output = tensors[2];
+  instance->zeros = workspace;
   return xnn_status_success;
 }
 
@@ -168,30 +173,44 @@ static v128_t pixels_of(const struct grid_sample_state* state, v128_t coordinate
 }
 
 /*
+ * Some coordinates of four places.
+ * @param grid   all coordinates of the first, `rank` of them
+ * @param which  of these
+ * @param count  places that are there
+ */
+static v128_t load_coordinates(const float* grid, size_t rank, size_t which, size_t count) {
+  if (rank == 2 && count >= 4) {
+    const v128_t a = wasm_v128_load(grid), b = wasm_v128_load(grid + 4);
+    return which == 0 ? wasm_i32x4_shuffle(a, b, 0, 2, 4, 6) : wasm_i32x4_shuffle(a, b, 1, 3, 5, 7);
+  }
+  float coordinates[4] = {0};
+  for (size_t i = 0; i < 4 && i < count; i++) {
+    coordinates[i] = grid[i * rank + which];
+  }
+  return wasm_v128_load(coordinates);
+}
+
+/*
  * Finds the neighbours of places along one axis.
- * @param grid   their coordinates along it, `rank` floats apart
+ * @param grid   the coordinates of the first
  * @param count  how many there are, at most places_at_once
  */
 static void find_neighbours(const struct grid_sample_instance* instance, const float* grid, size_t count, size_t axis,
                             struct neighbours* found) {
   static const size_t counts[] = {
       [pyxnn_sample_nearest] = 1, [pyxnn_sample_linear] = 2, [pyxnn_sample_cubic] = max_neighbours};
-  const struct grid_sample_state* state = instance->state;
-  const size_t extent = instance->extents[axis];
-  float coordinates[places_at_once] = {0};
-  for (size_t i = 0; i < count; i++) {
-    coordinates[i] = grid[i * instance->rank];
-  }
-  found->count = counts[state->mode];
+  const struct grid_sample_state state = *instance->state;
+  const size_t extent = instance->extents[axis], rank = instance->rank, which = window_axes - 1 - axis;
+  found->count = counts[state.mode];
   for (size_t lane = 0; lane < count; lane += 4) {
-    v128_t at = pixels_of(state, wasm_v128_load(coordinates + lane), (float)extent);
-    if (state->mode == pyxnn_sample_nearest) {
+    v128_t at = pixels_of(&state, load_coordinates(grid + lane * rank, rank, which, count - lane), (float)extent);
+    if (state.mode == pyxnn_sample_nearest) {
       at = wasm_f32x4_nearest(at);
     }
-    if (state->padding == pyxnn_padding_reflection) {
-      at = reflect(at, borders_of(state, extent));
+    if (state.padding == pyxnn_padding_reflection) {
+      at = reflect(at, borders_of(&state, extent));
     }
-    find_four(state, at, extent, lane, found);
+    find_four(&state, at, extent, lane, found);
   }
 }
 
@@ -226,35 +245,55 @@ static void sample(const struct grid_sample_instance* instance, const float* ima
   taps_blend(taps, weights, count, output, instance->channels);
 }
 
-/* The same between two pixels along both axes of an image; false where one is outside. */
-static inline bool sample_between(const struct grid_sample_instance* instance, const float* image,
-                                  const struct neighbours* axes, size_t lane, float* output) {
+/* The four pixels around each of some places of an image with two axes. */
+struct corners {
+  int32_t offsets[4][places_at_once]; /* in floats, of the zeros for a pixel outside */
+  float weights[4][places_at_once];
+};
+
+/*
+ * Finds them.
+ * @param axes   the neighbours along each axis
+ * @param zeros  where, in floats from the image, as many zeros lie as it has channels
+ */
+static void find_corners(const struct grid_sample_instance* instance, const struct neighbours* axes, ptrdiff_t zeros,
+                         struct corners* found) {
   const struct neighbours *rows = &axes[1], *columns = &axes[2];
-  const int32_t top = rows->pixels[0][lane], bottom = rows->pixels[1][lane];
-  const int32_t left = columns->pixels[0][lane], right = columns->pixels[1][lane];
-  if ((top | bottom | left | right) < 0) {
-    return false;
+  const v128_t width = wasm_i32x4_splat((int32_t)instance->extents[2]);
+  const v128_t channels = wasm_i32x4_splat((int32_t)instance->channels), outside = wasm_i32x4_splat((int32_t)zeros);
+  for (size_t lane = 0; lane < places_at_once; lane += 4) {
+    for (size_t i = 0; i < 4; i++) {
+      const v128_t y = wasm_v128_load(rows->pixels[i / 2] + lane), x = wasm_v128_load(columns->pixels[i % 2] + lane);
+      const v128_t is_outside = wasm_i32x4_shr(wasm_v128_or(y, x), 31);
+      const v128_t offset = wasm_i32x4_mul(wasm_i32x4_add(wasm_i32x4_mul(y, width), x), channels);
+      const v128_t weight =
+          wasm_f32x4_mul(wasm_v128_load(rows->weights[i / 2] + lane), wasm_v128_load(columns->weights[i % 2] + lane));
+      wasm_v128_store(found->offsets[i] + lane, simd_select(outside, offset, is_outside));
+      wasm_v128_store(found->weights[i] + lane, wasm_v128_andnot(weight, is_outside)); /* which may be no number */
+    }
   }
-  const size_t channels = instance->channels, row = instance->extents[2] * channels;
-  const float *high = image + (size_t)top * row, *low = image + (size_t)bottom * row;
-  const size_t first = (size_t)left * channels, second = (size_t)right * channels;
-  const float* const taps[] = {high + first, high + second, low + first, low + second};
-  const float up = rows->weights[0][lane], down = rows->weights[1][lane];
-  const float before = columns->weights[0][lane], behind = columns->weights[1][lane];
-  const float weights[] = {up * before, up * behind, down * before, down * behind};
-  taps_blend(taps, weights, 4, output, channels);
-  return true;
 }
 
 /* Samples an image at all places that are found together. */
 static void sample_all(const struct grid_sample_instance* instance, const float* image, const struct neighbours* axes,
                        size_t count, float* output) {
-  const size_t counts[] = {axes[0].count, axes[1].count, axes[2].count};
-  const bool is_linear = counts[0] == 1 && counts[1] == 2 && counts[2] == 2;
-  for (size_t i = 0; i < count; i++, output += instance->channels) {
-    if (!is_linear || !sample_between(instance, image, axes, i, output)) {
-      sample(instance, image, axes, counts, i, output);
+  const size_t counts[] = {axes[0].count, axes[1].count, axes[2].count}, channels = instance->channels;
+  if (counts[0] != 1 || counts[1] != 2 || counts[2] != 2) {
+    for (size_t i = 0; i < count; i++) {
+      sample(instance, image, axes, counts, i, output + i * channels);
     }
+    return;
+  }
+  struct corners corners;
+  find_corners(instance, axes, instance->zeros - image, &corners);
+  for (size_t i = 0; i < count; i++) {
+    const float* taps[4];
+    float weights[4];
+    for (size_t t = 0; t < 4; t++) {
+      taps[t] = image + corners.offsets[t][i];
+      weights[t] = corners.weights[t][i];
+    }
+    taps_blend(taps, weights, 4, output + i * channels, channels);
   }
 }
 
@@ -269,7 +308,7 @@ static void compute(void* context, size_t number, size_t start, size_t count) {
     const size_t here = count - done < places_at_once ? count - done : places_at_once;
     for (size_t i = 0; i < instance->rank; i++) {
       const size_t axis = window_axes - 1 - i;
-      find_neighbours(instance, instance->grid + first * instance->rank + i, here, axis, &axes[axis]);
+      find_neighbours(instance, instance->grid + first * instance->rank, here, axis, &axes[axis]);
     }
     sample_all(instance, image, axes, here, instance->output + first * instance->channels);
   }
@@ -277,6 +316,7 @@ static void compute(void* context, size_t number, size_t start, size_t count) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct grid_sample_instance* instance = opaque;
+  memset(instance->zeros, 0, instance->channels * sizeof(float));
   const size_t places = products_per_task / (instance->channels * 4 + 64) + places_at_once;
   pthreadpool_parallelize_2d_tile_1d(pool, compute, opaque, instance->batch, instance->places,
                                      places / places_at_once * places_at_once, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
