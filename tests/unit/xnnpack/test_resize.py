@@ -104,6 +104,15 @@ def test_nearest(data):
     native.compare(*resize(x, pixels, 13, scales, mode="nearest", nearest_mode=mode, **places))
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 5, 3), (2, 3, 4, 4), (1, 5, 7, 30), (1, 5, 120, 230)])
+@pytest.mark.parametrize("factor", [(2, 2), (3, 2), (1, 2), (2, 1), (2, 3)])
+def test_nearest_of_whole_factors(shape, factor):
+    """Words twice, rows twice at a time where there are few."""
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    pixels = [extent * by for extent, by in zip(shape[2:], factor, strict=True)]
+    native.compare(*resize(x, pixels, 13, scales=True, mode="nearest"))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 def test_nearest_of_other_types(dtype):
     x = np.arange(24).reshape(1, 2, 3, 4).astype(dtype)

@@ -13,6 +13,9 @@ enum { bytes_per_task = 32768 };
 /* Pieces of up to so many bytes are picked by vectors, short runs too, where rows are many enough for finding these to pay. */
 enum { small_piece = 8, least_rows = 8, least_run_bytes = 64 };
 
+/* Equal rows of no larger outputs are written together; of others caches fetch ahead of one, but not of two in a page. */
+enum { cached_bytes = 1 << 20 };
+
 struct pick_state {
   size_t element_size;
   uint64_t fill; /* as many elements as there is room for */
@@ -40,6 +43,8 @@ struct pick_instance {
   size_t run_begin, run_end; /* the most columns in one run whose pieces lie in sequence in the input */
   struct pick_vector* vectors;
   size_t num_vectors; /* 0: columns around the run are picked one by one */
+  bool doubles;       /* each column is taken twice, and has four bytes */
+  bool makes_two;     /* equal rows at a time */
   const uint8_t* input;
   uint8_t* output;
 };
@@ -88,6 +93,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->rows /= instance->columns == 0 ? 1 : instance->columns;
   instance->row_bytes = instance->extents[last] * instance->step;
   instance->out_row_bytes = instance->columns * instance->out_step;
+  instance->makes_two = instance->rows * instance->out_row_bytes <= cached_bytes;
   if (takes_vectors(instance)) {
     *workspace = (instance->out_row_bytes / sizeof(v128_t) + 2) * sizeof(struct pick_vector);
   }
@@ -219,6 +225,7 @@ struct row_vectors {
   const struct pick_vector* vectors;
   size_t count;
   size_t run_from, run_to, run_bytes; /* the pieces that lie in sequence */
+  size_t doubled;                     /* words each of which is taken twice: the whole row, without vectors */
 };
 
 static struct row_vectors row_vectors(const struct pick_instance* instance) {
@@ -230,6 +237,7 @@ static struct row_vectors row_vectors(const struct pick_instance* instance) {
       .run_from = first * piece,
       .run_to = begin * piece,
       .run_bytes = (instance->run_end - begin) * piece,
+      .doubled = instance->doubles ? instance->columns / 2 : 0,
   };
 }
 
@@ -249,6 +257,34 @@ static inline __attribute__((always_inline)) void pick_row(struct row_vectors wi
     if (again != 0) {
       wasm_v128_store(to + again, value);
     }
+  }
+}
+
+/* Makes a row by taking each word twice, at least four of them; the same again likewise. */
+static inline __attribute__((always_inline)) void double_row(const uint8_t* row, uint8_t* output, size_t words,
+                                                             size_t again) {
+  for (size_t i = 0; i < words; i += 4) {
+    const size_t at = (i + 4 <= words ? i : words - 4) * sizeof(uint32_t);
+    const v128_t value = wasm_v128_load(row + at);
+    const v128_t low = wasm_i32x4_shuffle(value, value, 0, 0, 1, 1),
+                 high = wasm_i32x4_shuffle(value, value, 2, 2, 3, 3);
+    uint8_t* to = output + 2 * at;
+    wasm_v128_store(to, low);
+    wasm_v128_store(to + 16, high);
+    if (again != 0) {
+      wasm_v128_store(to + again, low);
+      wasm_v128_store(to + again + 16, high);
+    }
+  }
+}
+
+/* Makes a row in one of both ways: by vectors, or of words twice. */
+static inline __attribute__((always_inline)) void make_row(struct row_vectors with, const uint8_t* row, uint8_t* output,
+                                                           size_t again) {
+  if (with.doubled > 0) {
+    double_row(row, output, with.doubled, again);
+  } else {
+    pick_row(with, row, output, again);
   }
 }
 
@@ -286,7 +322,8 @@ static ptrdiff_t source_of(const struct pick_instance* instance, size_t number) 
 static void compute_rows(const struct pick_instance* instance, const uint8_t* input, const int32_t* indices,
                          uint8_t* output, size_t count) {
   const size_t out_row_bytes = instance->out_row_bytes, row_bytes = instance->row_bytes;
-  const bool is_dense = instance->out_step == instance->piece, by_vectors = instance->num_vectors > 0;
+  const bool is_dense = instance->out_step == instance->piece,
+             makes_rows = instance->num_vectors > 0 || instance->doubles;
   const struct row_vectors with = row_vectors(instance);
   for (size_t i = 0; i < count; i++, output += out_row_bytes) {
     const int32_t index = indices[i];
@@ -295,14 +332,14 @@ static void compute_rows(const struct pick_instance* instance, const uint8_t* in
       fill_row(instance, output);
     } else if (i > 0 && indices[i - 1] == index && is_dense) {
       move_bytes(output, output - out_row_bytes, out_row_bytes);
-    } else if (!by_vectors) {
+    } else if (!makes_rows) {
       copy_row(instance, row, output);
-    } else if (i + 1 < count && indices[i + 1] == index) {
-      pick_row(with, row, output, out_row_bytes);
+    } else if (instance->makes_two && i + 1 < count && indices[i + 1] == index) {
+      make_row(with, row, output, out_row_bytes);
       output += out_row_bytes;
       i++;
     } else {
-      pick_row(with, row, output, 0);
+      make_row(with, row, output, 0);
     }
   }
 }
@@ -322,6 +359,17 @@ static void compute(void* context, size_t start, size_t count) {
   }
 }
 
+static bool are_doubled(const struct pick_instance* instance) {
+  const size_t last = instance->num_axes - 1;
+  const int32_t* columns = instance->indices[last];
+  bool doubled = is_dense(instance) && instance->piece == sizeof(uint32_t) &&
+                 instance->columns == 2 * instance->extents[last] && instance->extents[last] >= 4;
+  for (size_t x = 0; doubled && x < instance->columns; x++) {
+    doubled = columns[x] == (int32_t)(x / 2);
+  }
+  return doubled;
+}
+
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   struct pick_instance* instance = opaque;
   instance->run_begin = instance->run_end = 0;
@@ -329,7 +377,9 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
     find_run(instance);
   }
   instance->num_vectors = 0;
-  if (takes_vectors(instance) && find_vectors(instance, 0, instance->run_begin * instance->piece)) {
+  instance->doubles = are_doubled(instance);
+  if (!instance->doubles && takes_vectors(instance) &&
+      find_vectors(instance, 0, instance->run_begin * instance->piece)) {
     find_vectors(instance, instance->run_end * instance->piece, instance->out_row_bytes);
   }
   pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->rows,
