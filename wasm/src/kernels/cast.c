@@ -2,7 +2,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "kernels/elementary.h"
 
@@ -59,12 +58,7 @@ DEFINE(int64_to_bool, int64_t, bool, x != 0)
 DEFINE(float64_to_int32, double, int32_t, FITS(0x1p31) ? (int32_t)x : INT32_MIN)
 DEFINE(float64_to_int64, double, int64_t, FITS(0x1p63) ? (int64_t)x : INT64_MIN)
 
-/* Which of four numbers an int32 can be; a bound in memory, so that it stays in a register. */
-static inline v128_t fits_int32(v128_t x) {
-  const v128_t limit = SIMD_CONSTANT(int32_limit);
-  return wasm_v128_and(wasm_f32x4_lt(x, limit), wasm_f32x4_ge(x, SIMD_CONSTANT(minus_int32_limit)));
-}
-
+/* As int32; what none can be becomes INT32_MIN or, by the machine, what is nearest: INT32_MAX or, of NaN, 0. */
 static inline v128_t cut(v128_t x) {
 #ifdef __wasm_relaxed_simd__
   return wasm_i32x4_relaxed_trunc_f32x4(x);
@@ -73,17 +67,25 @@ static inline v128_t cut(v128_t x) {
 #endif
 }
 
+/* INT32_MIN stands for what none can be. */
+static inline v128_t integers_of_floats(v128_t x) {
+  const v128_t low = wasm_f32x4_ge(x, SIMD_CONSTANT(minus_int32_limit)),
+               high = wasm_f32x4_lt(x, SIMD_CONSTANT(int32_limit));
+  return simd_select(cut(x), SIMD_CONSTANT(sign), wasm_v128_and(low, high));
+}
+
 static void float32_to_int32(const void* from, void* to, size_t count) {
   const float* given = from;
   int32_t* result = to;
-  for (size_t i = 0; i < count; i += 4) {
-    const v128_t x = simd_load(given + i, count - i);
-    const v128_t whole = wasm_v128_bitselect(cut(x), wasm_i32x4_const_splat(INT32_MIN), fits_int32(x));
-    simd_store((float*)(result + i), whole, count - i);
+  for (; count >= 4; count -= 4, given += 4, result += 4) {
+    wasm_v128_store(result, integers_of_floats(wasm_v128_load(given)));
+  }
+  for (; count > 0; count--) {
+    wasm_v128_store32_lane(result++, integers_of_floats(wasm_v128_load32_zero(given++)), 0);
   }
 }
 
-/* Of four at most. */
+/* Of a few. */
 static void few_to_int64(const float* given, int64_t* result, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const float x = given[i];
@@ -94,35 +96,51 @@ static void few_to_int64(const float* given, int64_t* result, size_t count) {
 static void float32_to_int64(const void* from, void* to, size_t count) {
   const float* given = from;
   int64_t* result = to;
-  for (; count >= 4; count -= 4, given += 4, result += 4) {
-    const v128_t four = wasm_v128_load(given);
-    if (__builtin_expect(wasm_i32x4_all_true(fits_int32(four)), 1)) {
-      const v128_t whole = cut(four);
-      wasm_v128_store(result, wasm_i64x2_extend_low_i32x4(whole));
-      wasm_v128_store(result + 2, wasm_i64x2_extend_high_i32x4(whole));
+  for (; count >= 16; count -= 16, given += 16, result += 16) {
+    v128_t x[4];
+    for (size_t i = 0; i < 4; i++) {
+      x[i] = wasm_v128_load(given + i * 4);
+    }
+    if (simd_are_within(x, SIMD_CONSTANT(int32_most), 4)) {
+      for (size_t i = 0; i < 4; i++) {
+        const v128_t whole = cut(x[i]);
+        wasm_v128_store(result + i * 4, wasm_i64x2_extend_low_i32x4(whole));
+        wasm_v128_store(result + i * 4 + 2, wasm_i64x2_extend_high_i32x4(whole));
+      }
     } else {
-      few_to_int64(given, result, 4);
+      few_to_int64(given, result, 16);
     }
   }
   few_to_int64(given, result, count);
 }
 
+/* Of a few. */
+static void few_to_float32(const int64_t* given, float* result, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    result[i] = (float)given[i];
+  }
+}
+
 static void int64_to_float32(const void* from, void* to, size_t count) {
   const int64_t* given = from;
   float* result = to;
-  for (; count >= 4; count -= 4, given += 4, result += 4) {
-    const v128_t a = wasm_v128_load(given), b = wasm_v128_load(given + 2);
-    const v128_t low = wasm_i32x4_shuffle(a, b, 0, 2, 4, 6), high = wasm_i32x4_shuffle(a, b, 1, 3, 5, 7);
-    if (__builtin_expect(wasm_i32x4_all_true(wasm_i32x4_eq(wasm_i32x4_shr(low, 31), high)), 1)) {
-      wasm_v128_store(result, wasm_f32x4_convert_i32x4(low));
+  for (; count >= 16; count -= 16, given += 16, result += 16) {
+    v128_t low[4], beyond = wasm_i32x4_const_splat(0);
+    for (size_t i = 0; i < 4; i++) {
+      const v128_t a = wasm_v128_load(given + i * 4), b = wasm_v128_load(given + i * 4 + 2);
+      const v128_t high = wasm_i32x4_shuffle(a, b, 1, 3, 5, 7);
+      low[i] = wasm_i32x4_shuffle(a, b, 0, 2, 4, 6);
+      beyond = wasm_v128_or(beyond, wasm_v128_xor(wasm_i32x4_shr(low[i], 31), high));
+    }
+    if (__builtin_expect(!wasm_v128_any_true(beyond), 1)) {
+      for (size_t i = 0; i < 4; i++) {
+        wasm_v128_store(result + i * 4, wasm_f32x4_convert_i32x4(low[i]));
+      }
     } else {
-      const float four[] = {(float)given[0], (float)given[1], (float)given[2], (float)given[3]};
-      wasm_v128_store(result, wasm_v128_load(four));
+      few_to_float32(given, result, 16);
     }
   }
-  for (; count > 0; count--) {
-    *result++ = (float)*given++;
-  }
+  few_to_float32(given, result, count);
 }
 
 static void uint8_to_float32(const void* from, void* to, size_t count) {
@@ -142,8 +160,9 @@ static void uint8_to_float32(const void* from, void* to, size_t count) {
 
 /* The low bytes of four as int32: 0 of what none can be, as INT32_MIN has. */
 static inline v128_t bytes_of_floats(v128_t x) {
-  const v128_t fits = wasm_f32x4_lt(wasm_v128_andnot(x, SIMD_CONSTANT(sign)), SIMD_CONSTANT(int32_limit));
-  return wasm_v128_and(cut(wasm_v128_and(x, fits)), SIMD_CONSTANT(low_byte));
+  const v128_t whole = cut(x);
+  const v128_t is_beyond = wasm_i32x4_eq(whole, SIMD_CONSTANT(int32_max));
+  return wasm_v128_and(wasm_v128_andnot(whole, is_beyond), SIMD_CONSTANT(low_byte));
 }
 
 static void float32_to_8(const void* from, void* to, size_t count) {
@@ -162,28 +181,42 @@ static void float32_to_8(const void* from, void* to, size_t count) {
   }
 }
 
-/* The bits of float32 by integer arithmetic, which takes denormals, infinities and NaN as they come. */
-static inline uint32_t bits_of(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof(bits));
-  return bits;
+/*
+ * Of four in the high halves of words. Exponent and fraction of float16 in float32's place, times what the biases of the exponents
+ * differ by; the product is exact, denormals included. Infinities and NaN, from 2^16 on, get all of the exponent's bits.
+ */
+static inline v128_t floats_of_halves(v128_t x) {
+  const v128_t small = wasm_v128_and(wasm_i32x4_shr(x, 3), SIMD_CONSTANT(half_places));
+  const v128_t number = wasm_f32x4_mul(small, SIMD_CONSTANT(half_unbiased));
+  const v128_t is_special = wasm_f32x4_ge(wasm_v128_andnot(number, SIMD_CONSTANT(sign)), SIMD_CONSTANT(half_limit));
+  return wasm_v128_or(number, wasm_v128_and(is_special, SIMD_CONSTANT(infinity)));
 }
-static inline float float_of(uint32_t bits) {
-  float x;
-  memcpy(&x, &bits, sizeof(x));
+
+/* bfloat16 is the high half of a float32. */
+static inline v128_t floats_of_brains(v128_t x) {
   return x;
 }
 
-/*
- * Exponent and fraction of float16 in float32's place, times what the biases of the exponents differ by; the product is
- * exact, denormals included. Infinities and NaN get all of the exponent's bits.
- */
-static inline float float_of_half(uint16_t half) {
-  const uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
-  const uint32_t special = magnitude >= 0x7c00u << 13 ? 0x7f800000u : 0;
-  const uint32_t bits = bits_of(float_of(magnitude) * 0x1p112f);
-  return float_of(bits | special | (uint32_t)(half & 0x8000) << 16);
-}
+#define DEFINE_WIDEN(name, four)                                                   \
+  static void name(const void* from, void* to, size_t count) {                     \
+    const uint16_t* given = from;                                                  \
+    float* result = to;                                                            \
+    const v128_t zero = wasm_i16x8_const_splat(0);                                 \
+    for (; count >= 8; count -= 8, given += 8, result += 8) {                      \
+      const v128_t x = wasm_v128_load(given);                                      \
+      const v128_t low = wasm_i16x8_shuffle(zero, x, 0, 8, 1, 9, 2, 10, 3, 11);    \
+      const v128_t high = wasm_i16x8_shuffle(zero, x, 4, 12, 5, 13, 6, 14, 7, 15); \
+      wasm_v128_store(result, four(low));                                          \
+      wasm_v128_store(result + 4, four(high));                                     \
+    }                                                                              \
+    for (; count > 0; count--) {                                                   \
+      const v128_t x = wasm_i32x4_splat((int32_t)((uint32_t)*given++ << 16));      \
+      wasm_v128_store32_lane(result++, four(x), 0);                                \
+    }                                                                              \
+  }
+
+DEFINE_WIDEN(widen_float16, floats_of_halves)
+DEFINE_WIDEN(widen_bfloat16, floats_of_brains)
 
 /*
  * Rounds four to nearest, ties to even, by adding a power of two whose last place is that of the result: a float that has 13
@@ -224,9 +257,6 @@ static inline v128_t brains_of_floats(v128_t x) {
 
 DEFINE_NARROW(narrow_to_float16, halves_of_floats)
 DEFINE_NARROW(narrow_to_bfloat16, brains_of_floats)
-
-DEFINE(widen_float16, uint16_t, float, float_of_half(x))
-DEFINE(widen_bfloat16, uint16_t, float, float_of((uint32_t)x << 16))
 
 /* From a narrow type to the one that it is widened to, and back. */
 static const struct {

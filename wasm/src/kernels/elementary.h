@@ -28,15 +28,17 @@ extern const struct simd_constants {
   float exp_least, exp_most, exp_any_least, exp_any_most, expm1_least, expm1_most;
   float log2_of_e, minus_log_of_2_high, log_of_2_low; /* the high part times an integer up to 2^8 is exact */
   float exp_terms[5];                                 /* from that of x^2 on */
+  float short_exp_terms[5];                           /* from that of x on */
   float exp_near;                                     /* magnitudes up to it have powers that are normal numbers */
-  float log_of_2, log_of_2_rest, root_of_half, log_terms[9], log1p_terms[9];
+  float log_of_2, root_of_half, log_terms[9], log1p_terms[9];
   float tanh_most, tanh_above[7], tanh_below[4];
   float root_of_2, erf_most, erf_least, erf_above[7], erf_below[5];
-  float gelu_tanh_cube, gelu_tanh_scale, gelu_tanh_least, mish_most;
+  float gelu_tanh_terms[2], gelu_tanh_least, power_of_2_least, power_of_2_terms[5], mish_most;
   float half_turns, half_turns_most, minus_pi_high, minus_pi_middle, minus_pi_low, half_turn_terms[4];
   float sine_terms[3], cosine_terms[4], power_terms[7];
-  float int32_limit, minus_int32_limit, half_limit, half_scale;
-  uint32_t infinity, half_least, half_more, half_exponent, half_fraction, half_nan, brain_half, quiet, low_byte;
+  float least_normal, int32_limit, minus_int32_limit, int32_most, half_limit, half_scale, half_unbiased;
+  uint32_t infinity, half_least, half_more, half_exponent, half_fraction, half_nan, brain_half, quiet, low_byte,
+      half_places, int32_max;
   double wide_rounder, quarters_per_radian, quarter_high,
       quarter_low; /* a quarter of a turn, the high part of 25 bits */
   double wide_one, power_bound, power_logarithms[5];
@@ -79,10 +81,27 @@ SIMD_INLINE void simd_exp_of_near_each(v128_t* x, size_t count) {
   SIMD_EACH(i) x[i] = wasm_f32x4_mul(sum[i], wasm_i32x4_shl(n[i], 23));
 }
 
-/* e^x, one unit in the last place; 0 where it would be denormal, and infinite from e^88.4 on. */
+/* e^x of x up to simd_constants.exp_most as a product of x and of a power of 2, two units in the last place. */
+SIMD_INLINE void simd_exp_parts_each(v128_t* x, v128_t* power_of_two, size_t count) {
+  v128_t sum[simd_most];
+  SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], SIMD_CONSTANT(exp_least));
+  simd_reduce_power_each(x, power_of_two, SIMD_CONSTANT(power_rounder), count);
+  simd_polynomial_each(x, simd_constants.short_exp_terms, 5, sum, count);
+  SIMD_EACH(i) x[i] = simd_madd(sum[i], x[i], SIMD_CONSTANT(one));
+  SIMD_EACH(i) power_of_two[i] = wasm_i32x4_shl(power_of_two[i], 23);
+}
+
+/* The same; 0 where it would be denormal. */
+SIMD_INLINE void simd_exp_of_bounded_each(v128_t* x, size_t count) {
+  v128_t power_of_two[simd_most];
+  simd_exp_parts_each(x, power_of_two, count);
+  SIMD_EACH(i) x[i] = wasm_f32x4_mul(x[i], power_of_two[i]);
+}
+
+/* e^x, two units in the last place; 0 where it would be denormal, and infinite from e^88.4 on. */
 SIMD_INLINE void simd_exp_each(v128_t* x, size_t count) {
-  SIMD_EACH(i) x[i] = simd_clamp(x[i], SIMD_CONSTANT(exp_least), SIMD_CONSTANT(exp_most));
-  simd_exp_of_near_each(x, count);
+  SIMD_EACH(i) x[i] = wasm_f32x4_pmin(x[i], SIMD_CONSTANT(exp_most));
+  simd_exp_of_bounded_each(x, count);
 }
 
 SIMD_INLINE v128_t simd_exp(v128_t x) {
@@ -103,10 +122,9 @@ SIMD_INLINE v128_t simd_scaled(v128_t x, v128_t n) {
 
 /* Whether no magnitude is above a bound, and there is no NaN. Bits of floats above 0 have the order of integers. */
 SIMD_INLINE bool simd_are_within(const v128_t* x, v128_t bound, size_t count) {
-  v128_t beyond = wasm_i32x4_const_splat(0);
-  SIMD_EACH(i)
-  beyond = wasm_v128_or(beyond, wasm_i32x4_gt(wasm_v128_andnot(x[i], SIMD_CONSTANT(sign)), bound));
-  return __builtin_expect(!wasm_v128_any_true(beyond), 1);
+  v128_t most = bound;
+  SIMD_EACH(i) most = wasm_i32x4_max(most, wasm_v128_andnot(x[i], SIMD_CONSTANT(sign)));
+  return __builtin_expect(!wasm_v128_any_true(wasm_i32x4_gt(most, bound)), 1);
 }
 
 /* e^x of any x: denormal, 0 and inf where it is so small or large. */
@@ -137,24 +155,18 @@ SIMD_INLINE void simd_expm1_each(v128_t* x, size_t count) {
 }
 
 /*
- * log(x) of normal x > 0, one unit in the last place.
+ * log(x) of normal x > 0, one unit in the last place, a half more where relaxed multiply-adds round twice.
  *
- * x = 2^n * (1 + f) with 1 + f from sqrt(1/2) to sqrt(2), and log(1 + f) = f - f^2 / 2 + f^3 * polynomial(f), as in Cephes.
+ * x = 2^n * (1 + f) with 1 + f from sqrt(1/2) to sqrt(2), and log(1 + f) = f + f^2 * polynomial(f), a minimax fit.
  */
 SIMD_INLINE void simd_log_each(v128_t* x, size_t count) {
-  v128_t f[simd_most], n[simd_most], square[simd_most], sum[simd_most];
+  v128_t f[simd_most], n[simd_most], sum[simd_most];
   SIMD_EACH(i) n[i] = wasm_i32x4_shr(wasm_i32x4_sub(x[i], SIMD_CONSTANT(root_of_half)), 23);
   SIMD_EACH(i) f[i] = wasm_i32x4_sub(x[i], wasm_i32x4_shl(n[i], 23));
   SIMD_EACH(i) f[i] = wasm_f32x4_sub(f[i], SIMD_CONSTANT(one));
-  SIMD_EACH(i) n[i] = wasm_f32x4_convert_i32x4(n[i]);
   simd_polynomial_each(f, simd_constants.log_terms, 9, sum, count);
-  SIMD_EACH(i) square[i] = wasm_f32x4_mul(f[i], f[i]);
-  /* log(2) in two parts, as above. */
-  SIMD_EACH(i) x[i] = wasm_f32x4_mul(n[i], SIMD_CONSTANT(log_of_2_rest));
-  SIMD_EACH(i) x[i] = simd_madd(wasm_f32x4_mul(sum[i], f[i]), square[i], x[i]);
-  SIMD_EACH(i) x[i] = wasm_f32x4_sub(x[i], wasm_f32x4_mul(square[i], SIMD_CONSTANT(half)));
-  SIMD_EACH(i) x[i] = wasm_f32x4_add(x[i], f[i]);
-  SIMD_EACH(i) x[i] = simd_madd(n[i], SIMD_CONSTANT(log_of_2), x[i]);
+  SIMD_EACH(i) sum[i] = simd_madd(wasm_f32x4_mul(f[i], f[i]), sum[i], f[i]);
+  SIMD_EACH(i) x[i] = simd_madd(wasm_f32x4_convert_i32x4(n[i]), SIMD_CONSTANT(log_of_2), sum[i]);
 }
 
 SIMD_INLINE v128_t simd_log(v128_t x) {
@@ -192,8 +204,10 @@ SIMD_INLINE v128_t simd_log1p(v128_t y) {
 
 /* y / (1 + e^-x), of which x brings the second: a sigmoid with y = 1. Both may be infinite. */
 SIMD_INLINE void simd_divide_by_power_each(v128_t* y, v128_t* minus_x, size_t count) {
-  simd_exp_each(minus_x, count);
-  SIMD_EACH(i) y[i] = wasm_f32x4_div(y[i], wasm_f32x4_add(minus_x[i], SIMD_CONSTANT(one)));
+  v128_t power_of_two[simd_most];
+  SIMD_EACH(i) minus_x[i] = wasm_f32x4_pmin(minus_x[i], SIMD_CONSTANT(exp_most));
+  simd_exp_parts_each(minus_x, power_of_two, count);
+  SIMD_EACH(i) y[i] = wasm_f32x4_div(y[i], simd_madd(minus_x[i], power_of_two[i], SIMD_CONSTANT(one)));
 }
 
 SIMD_INLINE v128_t simd_sigmoid(v128_t x) {

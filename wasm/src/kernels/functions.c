@@ -85,14 +85,23 @@ INLINE void gelu(v128_t* x, size_t count, const float* p) {
   SIMD_EACH(i) x[i] = simd_madd(error[i], x[i], x[i]);
 }
 
-/* As x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)), which is the same. */
+/*
+ * As x / (1 + 2^y) with y = -2 * sqrt(2 / pi) * log2(e) * (x + 0.044715 * x^3), which is the same. Below the least x, where that is
+ * next to 0, y would have no power.
+ */
 INLINE void gelu_tanh(v128_t* x, size_t count, const float* p) {
-  v128_t power[simd_most];
-  SIMD_EACH(i) power[i] = simd_madd(wasm_f32x4_mul(x[i], x[i]), SIMD_CONSTANT(gelu_tanh_cube), one());
-  SIMD_EACH(i) power[i] = wasm_f32x4_mul(wasm_f32x4_mul(x[i], SIMD_CONSTANT(gelu_tanh_scale)), power[i]);
-  /* So that -inf over inf is no NaN. */
+  v128_t y[simd_most], n[simd_most], power[simd_most];
+  const v128_t rounder = SIMD_CONSTANT(power_rounder);
   SIMD_EACH(i) x[i] = wasm_f32x4_pmax(x[i], SIMD_CONSTANT(gelu_tanh_least));
-  simd_divide_by_power_each(x, power, count);
+  SIMD_EACH(i) y[i] = wasm_f32x4_mul(x[i], x[i]);
+  simd_polynomial_each(y, simd_constants.gelu_tanh_terms, 2, power, count);
+  SIMD_EACH(i) y[i] = wasm_f32x4_pmax(wasm_f32x4_mul(x[i], power[i]), SIMD_CONSTANT(power_of_2_least));
+  SIMD_EACH(i) n[i] = wasm_f32x4_add(y[i], rounder);
+  SIMD_EACH(i) y[i] = wasm_f32x4_sub(y[i], wasm_f32x4_sub(n[i], rounder));
+  simd_polynomial_each(y, simd_constants.power_of_2_terms, 5, power, count);
+  SIMD_EACH(i) power[i] = simd_madd(power[i], y[i], one());
+  SIMD_EACH(i) power[i] = simd_madd(power[i], wasm_i32x4_shl(n[i], 23), one());
+  SIMD_EACH(i) x[i] = wasm_f32x4_div(x[i], power[i]);
 }
 
 INLINE void sigmoid(v128_t* x, size_t count, const float* p) {
@@ -118,12 +127,18 @@ INLINE void exponential(v128_t* x, size_t count, const float* p) {
   simd_exp_of_any_each(x, count);
 }
 
+/* Whether all are positive, neither denormal nor infinite. Bits of floats above 0 have the order of integers. */
+INLINE bool are_normal(const v128_t* x, size_t count) {
+  const v128_t least = SIMD_CONSTANT(least_normal), infinity = SIMD_CONSTANT(infinity);
+  v128_t low = x[0], high = x[0];
+  SIMD_EACH(i) low = wasm_i32x4_min(low, x[i]);
+  SIMD_EACH(i) high = wasm_i32x4_max(high, x[i]);
+  const v128_t beyond = wasm_v128_or(wasm_i32x4_lt(low, least), wasm_i32x4_ge(high, infinity));
+  return __builtin_expect(!wasm_v128_any_true(beyond), 1);
+}
+
 INLINE void logarithm(v128_t* x, size_t count, const float* p) {
-  const v128_t least = wasm_f32x4_splat(FLT_MIN), infinity = wasm_f32x4_const_splat(INFINITY);
-  v128_t is_normal = wasm_i32x4_splat(-1);
-  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_ge(x[i], least));
-  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_lt(x[i], infinity));
-  if (__builtin_expect(wasm_i32x4_all_true(is_normal), 1)) {
+  if (are_normal(x, count)) {
     simd_log_each(x, count);
   } else {
     SIMD_EACH(i) x[i] = simd_log_of_any(x[i]);
@@ -335,7 +350,7 @@ INLINE void elu(v128_t* x, size_t count, const float* p) {
   SIMD_EACH(i) below[i] = wasm_f32x4_mul(below[i], wasm_f32x4_splat(p[0]));
   SIMD_EACH(i) {
     const v128_t above = wasm_f32x4_mul(x[i], wasm_f32x4_splat(p[2]));
-    x[i] = wasm_v128_bitselect(below[i], above, wasm_f32x4_lt(x[i], zero()));
+    x[i] = simd_select(below[i], above, wasm_f32x4_lt(x[i], zero()));
   }
 }
 
@@ -373,7 +388,7 @@ KERNEL(cosine)
 SHORT_KERNEL(tangent)
 SHORT_KERNEL(sign)
 KERNEL_BY(power, 2)
-KERNEL_BY(softplus, 2)
+KERNEL(softplus)
 KERNEL(mish)
 KERNEL(elu)
 SHORT_KERNEL(thresholded_relu)
