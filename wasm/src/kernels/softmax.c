@@ -9,7 +9,7 @@
 /* exp(x - maximum); NaN stays NaN. */
 SIMD_INLINE void powers_each(v128_t* x, const v128_t* maxima, size_t count) {
   SIMD_EACH(i) x[i] = wasm_f32x4_sub(x[i], maxima[i]);
-  simd_exp_each(x, count);
+  simd_exp_of_bounded_each(x, count);
 }
 
 /* A row's vectors; -inf stands for what the last one misses. */
@@ -38,7 +38,8 @@ static float maximum_of(const float* input, size_t length) {
   return wasm_f32x4_extract_lane(wasm_f32x4_pmax(two, wasm_i32x4_shuffle(two, two, 1, 0, 3, 2)), 0);
 }
 
-static float sum_of_powers(const float* input, size_t length, float maximum) {
+/* The sum of a row's powers, which are stored too, if there is an output. */
+SIMD_INLINE float sum_of_powers(const float* input, size_t length, float maximum, float* output) {
   v128_t sums[simd_most], maxima[simd_most];
   const size_t count = simd_most;
   SIMD_EACH(i) sums[i] = wasm_f32x4_const_splat(0.0f);
@@ -49,25 +50,44 @@ static float sum_of_powers(const float* input, size_t length, float maximum) {
     SIMD_EACH(i) x[i] = wasm_v128_load(input + at + 4 * i);
     powers_each(x, maxima, simd_most);
     SIMD_EACH(i) sums[i] = wasm_f32x4_add(sums[i], x[i]);
+    if (output != NULL) {
+      SIMD_EACH(i) wasm_v128_store(output + at + 4 * i, x[i]);
+    }
   }
   for (; at < length; at += 4) {
     v128_t x = load(input + at, length - at);
     powers_each(&x, maxima, 1);
     sums[0] = wasm_f32x4_add(sums[0], x);
+    if (output != NULL) {
+      simd_store(output + at, x, length - at);
+    }
   }
   const v128_t sum = wasm_f32x4_add(wasm_f32x4_add(sums[0], sums[1]), wasm_f32x4_add(sums[2], sums[3]));
   return (wasm_f32x4_extract_lane(sum, 0) + wasm_f32x4_extract_lane(sum, 1)) +
          (wasm_f32x4_extract_lane(sum, 2) + wasm_f32x4_extract_lane(sum, 3));
 }
 
+static void softmax_itself_row(const float* input, size_t length, float* output) {
+  const float sum = sum_of_powers(input, length, maximum_of(input, length), output);
+  const v128_t factor = wasm_f32x4_splat(1.0f / sum);
+  size_t i = 0;
+  for (; i + 4 <= length; i += 4) {
+    wasm_v128_store(output + i, wasm_f32x4_mul(wasm_v128_load(output + i), factor));
+  }
+  simd_store(output + i, wasm_f32x4_mul(simd_load(output + i, length - i), factor), length - i);
+}
+
 static void log_softmax_row(const float* input, size_t length, float* output) {
   const float maximum = maximum_of(input, length);
-  const v128_t logarithm = wasm_f32x4_splat(logf(sum_of_powers(input, length, maximum)));
+  const v128_t logarithm = wasm_f32x4_splat(logf(sum_of_powers(input, length, maximum, NULL)));
   const v128_t maxima = wasm_f32x4_splat(maximum);
-  for (size_t i = 0; i < length; i += 4) {
-    const v128_t distance = wasm_f32x4_sub(simd_load(input + i, length - i), maxima);
-    simd_store(output + i, wasm_f32x4_sub(distance, logarithm), length - i);
+  size_t i = 0;
+  for (; i + 4 <= length; i += 4) {
+    const v128_t distance = wasm_f32x4_sub(wasm_v128_load(input + i), maxima);
+    wasm_v128_store(output + i, wasm_f32x4_sub(distance, logarithm));
   }
+  const v128_t distance = wasm_f32x4_sub(simd_load(input + i, length - i), maxima);
+  simd_store(output + i, wasm_f32x4_sub(distance, logarithm), length - i);
 }
 
 static void hardmax_row(const float* input, size_t length, float* output) {
@@ -83,7 +103,7 @@ void softmax_row(enum pyxnn_softmax_type type, const float* input, size_t length
   } else if (type == pyxnn_hardmax) {
     hardmax_row(input, length, output);
   } else {
-    softmax_columns(type, input, length, 1, 1, output);
+    softmax_itself_row(input, length, output);
   }
 }
 
