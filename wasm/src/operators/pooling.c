@@ -10,7 +10,7 @@
 #include "window.h"
 
 /* Bytes of a pixel that one tile takes, and of its row in scratch memory, about: it stays in the first-level cache. */
-enum { pixel_bytes_per_tile = 256, row_bytes_per_tile = 16384 };
+enum { pixel_bytes_per_tile = 1024, row_bytes_per_tile = 16384 };
 
 /* Tiles that take in about so many bytes are one task. */
 enum { bytes_per_task = 32768 };
