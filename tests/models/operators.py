@@ -401,7 +401,7 @@ OPERATORS: dict[str, Single] = dict(
         single("AveragePool", (1, 256, 56, 56), kernel_shape=[2, 2], strides=[2, 2], work=1),
         single("AveragePool", (1, 192, 35, 35), kernel_shape=[3, 3], pads=[1] * 4, work=5),
         single("GlobalAveragePool", (1, 1280, 7, 7), work=1),
-        single("GlobalMaxPool", (1, 1280, 7, 7), work=1),
+        single("GlobalMaxPool", (1, 1280, 7, 7), work=3),
         single("LpPool", (1, 256, 56, 56), kernel_shape=[2, 2], strides=[2, 2], work=1 + 10 / 4),
         single(
             "MaxUnpool",

@@ -90,9 +90,16 @@ def test_max_of_bytes_with_bounds_and_indices():
 
 @pytest.mark.parametrize(
     ("shape", "kernel"),
-    [((1, 64, 20, 300), [3, 3]), ((1, 3, 40, 3000), [2, 5]), ((1, 130, 9, 70), [1, 40])],
+    [
+        ((1, 64, 20, 300), [3, 3]),
+        ((1, 3, 40, 3000), [2, 5]),
+        ((1, 130, 9, 70), [1, 40]),
+        ((2, 518, 9, 13), [2, 2]),
+        ((1, 301, 7, 12), [3, 3]),
+    ],
 )
 def test_rows_in_parts(shape, kernel):
+    """Of many pixels, of many channels, and of both."""
     x = np.random.default_rng(0).standard_normal(shape, np.float32)
     attributes = {"kernel_shape": kernel, "strides": [2, 2], "pads": [0, 1, 0, 1]}
     for op_type in ("MaxPool", "AveragePool"):

@@ -116,6 +116,8 @@ def test_of_channels_last(axes, keepdims):
         ((31, 40, 29, 8), [0, 2]),
         ((40, 3, 29, 33), [1, 3]),
         ((4000, 7), [1]),
+        ((333, 49), [1]),
+        ((2, 9, 16, 67), [1, 3]),
         ((33, 1001), [0]),
         ((2, 100, 700), [1]),
     ],
@@ -136,6 +138,37 @@ def test_sizes(op_type, shape, axes):
         "ReduceMax": lambda: exact.max(**of),
     }[op_type]()
     np.testing.assert_allclose(result, expected, rtol=2e-6, atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("length", [16, 23, 49])
+def test_short_rows_of_integers(length, dtype):
+    """Rows of some vectors go side by side, and the last of each is a part of one."""
+    x = np.random.default_rng(length).integers(-9, 9, (11, length)).astype(dtype)
+    expected = {"ReduceSum": x.sum(1), "ReduceMin": x.min(1), "ReduceL1": np.abs(x).sum(1)}
+    for op_type, want in expected.items():
+        np.testing.assert_array_equal(_of_rows(op_type, x), want, op_type)
+
+
+@pytest.mark.parametrize("length", [16, 18, 49, 64])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_extremes_in_short_rows(value, length):
+    """At each place of a row."""
+    x = np.random.default_rng(0).standard_normal((length, length), np.float32)
+    np.fill_diagonal(x, value)
+    expected = {"ReduceMax": x.max(1), "ReduceMin": x.min(1), "ReduceSum": x.sum(1)}
+    for op_type, want in expected.items():
+        np.testing.assert_array_equal(_of_rows(op_type, x), want, op_type)
+
+
+def _of_rows(op_type, x):
+    node = helper.make_node(op_type, ["x", "axes"], ["y"], keepdims=0)
+    constants = {"axes": np.array([1])}
+    data = native.build([node], {"x": x}, ["y"], constants, opset=20, dtype=x.dtype)
+    part = native.subgraph(data)
+    (result,) = part.run({"x": x}).values()
+    part.close()
+    return result
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -12,8 +12,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Rows shorter than this are read four at a time, element by element. */
-enum { short_row = 16 };
+/* Rows below the second length are read side by side, as many as a vector has lanes; below the first, element by element. */
+enum { short_row = 16, long_row = 1024 };
 /* Vectors that each of a row's four sums takes before they are added up. */
 enum { turns_per_block = 64 };
 /* Rows that are added up before they meet the sums of columns; a power of two. */

@@ -118,15 +118,77 @@ INLINE ELEMENT NAMED(row)(enum operation operation, const ELEMENT* in, size_t le
   return NAMED(combined)(operation, NAMED(splat)(sum), folded)[0];
 }
 
+/* The lanes of vector i combined into lane i. */
+INLINE VECTOR NAMED(folded_each)(enum operation operation, VECTOR vectors[LANES]) {
+  _Pragma("unroll") for (size_t half = LANES / 2; half > 0; half /= 2) {
+    _Pragma("unroll") for (size_t i = 0; i < half; i++) {
+      VECTOR low, high;
+      _Pragma("unroll") for (size_t lane = 0; lane < LANES; lane++) {
+        const size_t at = lane / (2 * half) * 2 * half + lane % half;
+        const VECTOR from = vectors[lane % (2 * half) < half ? i : i + half];
+        low[lane] = from[at];
+        high[lane] = from[at + half];
+      }
+      vectors[i] = NAMED(combined)(operation, low, high);
+    }
+  }
+  return vectors[0];
+}
+
+/*
+ * Rows side by side, each of a vector's elements at least; lane i of the result is of row i. Four vectors of a row are added up
+ * before they meet its sum.
+ */
+INLINE VECTOR NAMED(rows_abreast)(enum operation operation, const ELEMENT* in, size_t length, size_t stride) {
+  const VECTOR begin = NAMED(splat)(NAMED(nothing)(operation));
+  VECTOR sums[LANES];
+  for (size_t row = 0; row < LANES; row++) {
+    sums[row] = begin;
+  }
+  size_t j = 0;
+  for (; j + 4 * LANES <= length; j += 4 * LANES) {
+    for (size_t row = 0; row < LANES; row++) {
+      const VECTOR* four = (const VECTOR*)(in + row * stride + j);
+      const VECTOR ab =
+          NAMED(combined)(operation, NAMED(mapped)(operation, four[0]), NAMED(mapped)(operation, four[1]));
+      const VECTOR cd =
+          NAMED(combined)(operation, NAMED(mapped)(operation, four[2]), NAMED(mapped)(operation, four[3]));
+      sums[row] = NAMED(combined)(operation, sums[row], NAMED(combined)(operation, ab, cd));
+    }
+  }
+  for (; j + LANES <= length; j += LANES) {
+    for (size_t row = 0; row < LANES; row++) {
+      const VECTOR next = *(const VECTOR*)(in + row * stride + j);
+      sums[row] = NAMED(combined)(operation, sums[row], NAMED(mapped)(operation, next));
+    }
+  }
+  if (j < length) { /* the last vector ends with the row: what has been added of it changes nothing */
+    __typeof__((VECTOR){0} == (VECTOR){0}) is_new;
+    for (size_t lane = 0; lane < LANES; lane++) {
+      is_new[lane] = lane >= LANES - (length - j) ? -1 : 0;
+    }
+    for (size_t row = 0; row < LANES; row++) {
+      const VECTOR last = *(const VECTOR*)(in + row * stride + length - LANES);
+      const VECTOR rest = (VECTOR)wasm_v128_bitselect((v128_t)last, (v128_t)begin, (v128_t)is_new);
+      sums[row] = NAMED(combined)(operation, sums[row], NAMED(mapped)(operation, rest));
+    }
+  }
+  return NAMED(folded_each)(operation, sums);
+}
+
 INLINE void NAMED(rows)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t count,
                         struct reduce_sums* all) {
   ELEMENT* sums = (ELEMENT*)all->sums;
   size_t i = 0;
-  for (; length < short_row && i + LANES <= count; i += LANES, in += LANES * stride) {
+  for (; length < long_row && i + LANES <= count; i += LANES, in += LANES * stride) {
     VECTOR sum = *(VECTOR*)(sums + i);
-    for (size_t j = 0; j < length; j++) {
-      const VECTOR one = NAMED(gather)(in + j, stride);
-      sum = NAMED(combined)(operation, sum, NAMED(mapped)(operation, one));
+    if (length >= short_row) {
+      sum = NAMED(combined)(operation, sum, NAMED(rows_abreast)(operation, in, length, stride));
+    } else {
+      for (size_t j = 0; j < length; j++) {
+        const VECTOR one = NAMED(gather)(in + j, stride);
+        sum = NAMED(combined)(operation, sum, NAMED(mapped)(operation, one));
+      }
     }
     *(VECTOR*)(sums + i) = sum;
   }

@@ -147,7 +147,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   const size_t shared = outputs / enough_tasks / 4 * 4;
   instance->tile = instance->by_columns
                        ? clamp(shared, least_columns, reduce_tile)
-                       : clamp(least(shared, 2 * elements_per_task / instance->elements), 4, reduce_tile);
+                       : clamp(least(shared, 2 * elements_per_task / instance->elements / 4 * 4), 4, reduce_tile);
   instance->tiles = ceil_divide(inner, instance->tile);
   instance->tasks = outputs / inner * instance->tiles;
   instance->parts = 1;
