@@ -53,7 +53,7 @@ def test_places(op_type, data):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("last", [0, 1])
-@pytest.mark.parametrize("shape", [(3, 1000), (1000, 3), (2, 37, 700), (5, 7), (4, 17)])
+@pytest.mark.parametrize("shape", [(3, 1000), (1000, 3), (2, 37, 700), (5, 7), (4, 17), (700, 22)])
 @pytest.mark.parametrize("op_type", ["ArgMax", "ArgMin"])
 def test_places_of_sizes(op_type, shape, last, dtype):
     x = np.random.default_rng(0).integers(-50, 50, shape).astype(dtype)
@@ -63,6 +63,16 @@ def test_places_of_sizes(op_type, shape, last, dtype):
     expected = shape[1] - 1 - best(np.flip(x, 1), axis=1) if last else best(x, axis=1)
     assert result.dtype == np.int64
     np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("length", [3, 4, 11, 16, 37])
+def test_places_beside_nan(length):
+    """NaN is passed over but in the first place, where nothing is greater."""
+    x = np.tile(np.arange(length, dtype=np.float32), (length, 1))
+    np.fill_diagonal(x, np.nan)
+    node = helper.make_node("ArgMax", ["x"], ["y"], axis=1, keepdims=0)
+    (result,) = run(node, x)
+    np.testing.assert_array_equal(result, [0, *[length - 1] * (length - 2), length - 2])
 
 
 @pytest.mark.parametrize("largest", [0, 1])

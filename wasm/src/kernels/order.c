@@ -1,7 +1,8 @@
 #include "kernels/order.h"
 
 #include <string.h>
-#include <wasm_simd128.h>
+
+#include "kernels/simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -18,6 +19,11 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 #define UP_HALF_4(v) __builtin_shufflevector(v, (__typeof__(v)){0}, 4, 5, 0, 1)
 #define TURNED_4(v) __builtin_shufflevector(v, v, 3, 2, 1, 0)
 #define LAST_4(v) __builtin_shufflevector(v, v, 3, 3, 3, 3)
+/* The lanes with their halves, or with all neighbours, changed round. */
+#define HALVES_4(v) __builtin_shufflevector(v, v, 2, 3, 0, 1)
+#define NEIGHBOURS_4(v) __builtin_shufflevector(v, v, 1, 0, 3, 2)
+#define HALVES_2(v) (v)
+#define NEIGHBOURS_2(v) TURNED_2(v)
 #define UP_1_2(v) __builtin_shufflevector(v, (__typeof__(v)){0}, 2, 0)
 #define UP_HALF_2(v) ((__typeof__(v)){0})
 #define TURNED_2(v) __builtin_shufflevector(v, v, 1, 0)
@@ -29,52 +35,60 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 #define LESS_OR_EQUAL(a, b) ((a) <= (b))
 
 /* Where a mask's bits are set a, elsewhere b. */
-#define CHOSEN(mask, a, b) (((mask) & (__typeof__(mask))(a)) | (~(mask) & (__typeof__(mask))(b)))
+#define CHOSEN(mask, a, b) ((__typeof__(b))simd_select((v128_t)(a), (v128_t)(b), (v128_t)(mask)))
 
 /* Vectors of a row that go on side by side, as choices wait for each other; rows of columns that meet the best so far together. */
 enum { together = 4 };
 
 /*
- * The best element is the first, until one is `better`. In a row each lane of some vectors has a best of its own; among equals the
- * place counts that is preferred.
+ * The best element is the first, until one is `better`, which NaN never is. In a row each lane of some vectors has a best of its own;
+ * among equals the place counts that is preferred.
  */
 #define EXTREME(name, element, vector, indices, lanes, better, strictly, prefers)                                \
                                                                                                                  \
+  /* Of two in each lane the better, the preferred among equals. */                                              \
+  INLINE void name##_meet(vector* best, indices* place, vector other, indices at) {                              \
+    const indices is_equal = (indices)(other == *best) & (indices)prefers(at, *place);                           \
+    const indices is_better = (indices)strictly(other, *best) | is_equal;                                        \
+    *best = CHOSEN(is_better, other, *best);                                                                     \
+    *place = CHOSEN(is_better, at, *place);                                                                      \
+  }                                                                                                              \
+  INLINE void name##_next(vector* best, indices* place, vector next, indices at) {                               \
+    const indices is_better = (indices)better(next, *best);                                                      \
+    *best = CHOSEN(is_better, next, *best);                                                                      \
+    *place = CHOSEN(is_better, at, *place);                                                                      \
+  }                                                                                                              \
   static int64_t name##_row(const element* in, size_t length) {                                                  \
-    size_t best = 0, i = 1;                                                                                      \
-    if (length >= 2 * together * lanes) {                                                                        \
-      vector bests[together];                                                                                    \
-      indices places[together], now = FROM_0_##lanes;                                                            \
-      for (size_t t = 0; t < together; t++, now += lanes) {                                                      \
-        bests[t] = *(const vector*)(in + t * lanes);                                                             \
-        places[t] = now;                                                                                         \
+    if (length < lanes) {                                                                                        \
+      size_t best = 0;                                                                                           \
+      for (size_t i = 1; i < length; i++) {                                                                      \
+        best = better(in[i], in[best]) ? i : best;                                                               \
       }                                                                                                          \
-      for (i = together * lanes; i + together * lanes <= length; i += together * lanes) {                        \
-        _Pragma("unroll") for (size_t t = 0; t < together; t++, now += lanes) {                                  \
-          const vector next = *(const vector*)(in + i + t * lanes);                                              \
-          const indices is_better = (indices)better(next, bests[t]);                                             \
-          bests[t] = (vector)CHOSEN(is_better, next, bests[t]);                                                  \
-          places[t] = CHOSEN(is_better, now, places[t]);                                                         \
-        }                                                                                                        \
-      }                                                                                                          \
-      _Pragma("unroll") for (size_t t = 1; t < together; t++) {                                                  \
-        const indices equal = (indices)(bests[t] == bests[0]) & (indices)prefers(places[t], places[0]);          \
-        const indices is_better = (indices)strictly(bests[t], bests[0]) | equal;                                 \
-        bests[0] = (vector)CHOSEN(is_better, bests[t], bests[0]);                                                \
-        places[0] = CHOSEN(is_better, places[t], places[0]);                                                     \
-      }                                                                                                          \
-      best = (size_t)places[0][0];                                                                               \
-      for (size_t lane = 1; lane < lanes; lane++) {                                                              \
-        const size_t other = (size_t)places[0][lane];                                                            \
-        if (strictly(in[other], in[best]) || (in[other] == in[best] && prefers(other, best))) {                  \
-          best = other;                                                                                          \
-        }                                                                                                        \
+      return (int64_t)best;                                                                                      \
+    }                                                                                                            \
+    const indices steps = FROM_0_##lanes;                                                                        \
+    vector bests[together];                                                                                      \
+    indices places[together], now = steps;                                                                       \
+    for (size_t t = 0; t < together; t++) {                                                                      \
+      bests[t] = (vector){0} + in[0];                                                                            \
+      places[t] = (indices){0};                                                                                  \
+    }                                                                                                            \
+    size_t i = 0;                                                                                                \
+    for (; i + together * lanes <= length; i += together * lanes) {                                              \
+      _Pragma("unroll") for (size_t t = 0; t < together; t++, now += lanes) {                                    \
+        name##_next(&bests[t], &places[t], *(const vector*)(in + i + t * lanes), now);                           \
       }                                                                                                          \
     }                                                                                                            \
-    for (; i < length; i++) {                                                                                    \
-      best = better(in[i], in[best]) ? i : best;                                                                 \
+    _Pragma("unroll") for (size_t t = 1; t < together; t++) {                                                    \
+      name##_meet(&bests[0], &places[0], bests[t], places[t]);                                                   \
     }                                                                                                            \
-    return (int64_t)best;                                                                                        \
+    for (; i < length; i += lanes) { /* the last vector ends with the row */                                     \
+      const size_t at = i + lanes <= length ? i : length - lanes;                                                \
+      name##_next(&bests[0], &places[0], *(const vector*)(in + at), steps + (__typeof__(now[0]))at);             \
+    }                                                                                                            \
+    name##_meet(&bests[0], &places[0], HALVES_##lanes(bests[0]), HALVES_##lanes(places[0]));                     \
+    name##_meet(&bests[0], &places[0], NEIGHBOURS_##lanes(bests[0]), NEIGHBOURS_##lanes(places[0]));             \
+    return places[0][0];                                                                                         \
   }                                                                                                              \
   /* Rows from the j-th on, `rows` of them, against the bests so far. */                                         \
   INLINE void name##_turn(const element* in, size_t stride, size_t rows, size_t j, size_t count, element* bests, \
@@ -86,7 +100,7 @@ enum { together = 4 };
       _Pragma("unroll") for (size_t r = 0; r < rows; r++) {                                                      \
         const vector next = *(const vector*)(in + r * stride + i);                                               \
         const indices is_better = (indices)better(next, best);                                                   \
-        best = (vector)CHOSEN(is_better, next, best);                                                            \
+        best = CHOSEN(is_better, next, best);                                                                    \
         place = CHOSEN(is_better, (indices){0} + (__typeof__((indices){0}[0]))(j + r), place);                   \
       }                                                                                                          \
       *(vector*)(bests + i) = best;                                                                              \
@@ -104,7 +118,9 @@ enum { together = 4 };
   static void name(const void* input, size_t length, size_t stride, size_t count, int64_t* output) {             \
     const element* in = input;                                                                                   \
     if (stride == 1) {                                                                                           \
-      *output = name##_row(in, length);                                                                          \
+      for (size_t i = 0; i < count; i++) {                                                                       \
+        output[i] = name##_row(in + i * length, length);                                                         \
+      }                                                                                                          \
       return;                                                                                                    \
     }                                                                                                            \
     element bests[order_columns];                                                                                \

@@ -15,7 +15,8 @@ struct order_kernel {
   size_t element_size;
   /*
    * The place of the greatest of `length` elements, `stride` apart, in each of `count` neighbouring columns, at most
-   * `order_columns`; indexed by whether it is the least that is asked for, and whether the last of equals.
+   * `order_columns`, or rows if the stride is 1; indexed by whether it is the least that is asked for, and whether the last of
+   * equals.
    */
   void (*extreme[2][2])(const void* input, size_t length, size_t stride, size_t count, int64_t* output);
   /*

@@ -74,12 +74,18 @@ static void each_task(const struct order_instance* instance, pthreadpool_t pool,
 static void find_extremes(void* context, size_t start, size_t count) {
   const struct order_instance* instance = context;
   const struct order_state* state = instance->state;
+  const size_t inner = instance->inner, row = instance->length * state->kernel->element_size;
+  int64_t* output = (int64_t*)instance->output;
+  void (*extreme)(const void*, size_t, size_t, size_t, int64_t*) =
+      state->kernel->extreme[state->first_option][state->second_option];
+  if (inner == 1) {
+    extreme(instance->input + start * row, instance->length, 1, count, output + start);
+    return;
+  }
   for (size_t task = start; task < start + count; task++) {
     const struct part part = part_of(instance, task);
-    const size_t from = part.outer * instance->length * instance->inner + part.column;
-    int64_t* to = (int64_t*)instance->output + part.outer * instance->inner + part.column;
-    state->kernel->extreme[state->first_option][state->second_option](
-        instance->input + from * state->kernel->element_size, instance->length, instance->inner, part.count, to);
+    const char* from = instance->input + part.outer * inner * row + part.column * state->kernel->element_size;
+    extreme(from, instance->length, inner, part.count, output + part.outer * inner + part.column);
   }
 }
 
