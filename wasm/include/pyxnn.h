@@ -333,13 +333,6 @@ enum pyxnn_kind {
    */
   pyxnn_fully_connected_qs8 = 33,
   /*
-   * pyxnn_deconvolution of int8 numbers; sums and results are those of pyxnn_convolution_qs8.
-   * params, weights, dims: as pyxnn_convolution_qs8; padded is ignored, zero points of weights must be 0, and multipliers
-   * normal numbers in (0, 256)
-   * refs: input, output
-   */
-  pyxnn_deconvolution_qs8 = 34,
-  /*
    * Floats to integers, by a kernel of ours: x / scale + zero point, rounded to nearest, ties to even, and kept between the
    * least and the greatest integer; the least for NaN.
    * params: enum pyxnn_element of the output (int8, uint8, int16, uint16), the least and the greatest (signed)

@@ -40,7 +40,6 @@ static const struct operator_type* const types[] = {
     [pyxnn_local_response] = &local_response_type,
     [pyxnn_convolution_qs8] = &convolution_qs8_type,
     [pyxnn_fully_connected_qs8] = &fully_connected_qs8_type,
-    [pyxnn_deconvolution_qs8] = &deconvolution_qs8_type,
     [pyxnn_quantize] = &quantize_type,
     [pyxnn_dequantize] = &dequantize_type,
     [pyxnn_lookup] = &lookup_type,

@@ -161,7 +161,6 @@ extern const struct operator_type normalize_type;
 extern const struct operator_type local_response_type;
 extern const struct operator_type convolution_qs8_type;
 extern const struct operator_type fully_connected_qs8_type;
-extern const struct operator_type deconvolution_qs8_type;
 extern const struct operator_type quantize_type;
 extern const struct operator_type dequantize_type;
 extern const struct operator_type lookup_type;

@@ -102,7 +102,6 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.CONVOLUTION_ND: _convolution_nd,
     Kind.CONVOLUTION_QS8: _convolution,
     Kind.DECONVOLUTION: _deconvolution,
-    Kind.DECONVOLUTION_QS8: _deconvolution,
     Kind.DEPTHWISE: _depthwise,
     Kind.DEPTHWISE_QS8: _depthwise,
     Kind.FULLY_CONNECTED: _fully_connected,

@@ -147,46 +147,6 @@ def test_fully_connected(engine, rows, channels, zeros, kernel_zeros, bounds, tr
 
 
 @given(
-    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    groups=st.integers(1, 2),
-    channels=st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    size=st.tuples(st.integers(2, 6), st.integers(2, 6)),
-    zeros=st.tuples(zero_points, zero_points),
-    bounds=bounds,
-)
-def test_deconvolution(engine, kernel, strides, groups, channels, size, zeros, bounds):
-    (height, width), (ins, outs) = size, channels
-    random = np.random.default_rng(ins * outs)
-    image = int8(random, 1, height, width, groups * ins)
-    weights = int8(random, groups, outs, *kernel, ins)
-    bias, multipliers = scaling(random, groups * outs, ins * kernel[0] * kernel[1])
-    points = np.zeros(groups * outs)
-    x = (image.astype(np.int64) - zeros[0]).reshape(height, width, groups, ins)
-    spread = np.einsum("yxgi,gohwi->yxhwgo", x, weights.astype(np.int64))
-    extents = [(n - 1) * s + k for n, s, k in zip(size, strides, kernel, strict=True)]
-    sums = np.zeros((1, *extents, groups, outs), np.int64)
-    for y, x, h, w in np.ndindex(height, width, *kernel):
-        sums[0, y * strides[0] + h, x * strides[1] + w] += spread[y, x, h, w]
-    sums = sums.reshape(1, *extents, -1) + bias
-    expected = requantized(sums, multipliers, zeros[1], *bounds)
-    params = [*kernel, *strides, 1, 1, groups, ins, outs, 0]
-    params += words(*zeros, *bounds)
-    out = run_step(
-        engine,
-        Kind.DECONVOLUTION_QS8,
-        params,
-        [1, height, width, 0, 0, 0, 0, groups * ins, groups * outs],
-        [image],
-        expected.shape,
-        weights,
-        packed(bias, multipliers, points),
-        np.int8,
-    )
-    np.testing.assert_array_equal(out, expected)
-
-
-@given(
     kernel=st.one_of(
         st.tuples(st.integers(1, 5), st.sampled_from([3, 5])),
         st.tuples(st.integers(1, 7), st.integers(1, 7)),

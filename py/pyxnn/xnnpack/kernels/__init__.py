@@ -44,7 +44,6 @@ from pyxnn.xnnpack.kernels.quantized import (
     Requantization,
     batch_matmul_qs8,
     convolution_qs8,
-    deconvolution_qs8,
     fully_connected_qs8,
 )
 from pyxnn.xnnpack.kernels.recurrent import RECURRENT_UNITS, recurrent
@@ -82,7 +81,6 @@ __all__ = [
     "convolution_qs8",
     "cut",
     "deconvolution",
-    "deconvolution_qs8",
     "dequantize",
     "dynamic_quantize",
     "expand",

@@ -78,8 +78,8 @@ def convolution_qs8(
         key: tells kernel and channels apart from those of other steps.
         shape: of the output.
     """
+    x = ctx.arrange(x, layout.channels_last(x.rank))
     if kernel.shape[1] == kernel.shape[4] == 1:
-        x = ctx.arrange(x, layout.channels_last(x.rank))
         return ctx.step(
             Kind.DEPTHWISE_QS8,
             [*window.words, groups, *requantization],
@@ -90,70 +90,18 @@ def convolution_qs8(
             bias=channels.packed,
             key=key,
         )
-    return _convolution(
-        ctx,
-        Kind.CONVOLUTION_QS8,
-        x,
-        window,
-        groups,
-        kernel,
-        channels,
-        key,
-        shape,
-        requantization,
-    )
-
-
-def deconvolution_qs8(
-    ctx: Lowering,
-    x: Value,
-    window: Window,
-    groups: int,
-    kernel: np.ndarray,
-    channels: Channels,
-    key: Hashable,
-    requantization: Requantization,
-) -> Value:
-    """2-D transposed convolution; of a rank-3 `x`, 1-D.
-
-    The arguments are those of `convolution_qs8`, multipliers in (0, 256) and weights whose zero point is 0; for the window see
-    `deconvolution`.
-    """
-    extents = window.transposed_extents(x.shape[2:])
-    return _convolution(
-        ctx,
-        Kind.DECONVOLUTION_QS8,
-        x,
-        window,
-        groups,
-        kernel,
-        channels,
-        key,
-        (x.shape[0], groups * kernel.shape[1], *extents[4 - x.rank :]),
-        requantization,
-    )
-
-
-def _convolution(
-    ctx: Lowering,
-    kind: Kind,
-    x: Value,
-    window: Window,
-    groups: int,
-    kernel: np.ndarray,
-    per_channel: Channels,
-    key: Hashable,
-    shape: Shape,
-    requantization: Requantization,
-) -> Value:
-    x = ctx.arrange(x, layout.channels_last(x.rank))
     group_channels = kernel.shape[4], kernel.shape[1]
-    channels = groups * group_channels[0], groups * group_channels[1]
+    all_channels = groups * group_channels[0], groups * group_channels[1]
     params = [*window.words, groups, *group_channels, int(window.may_pad), *requantization]
-    dims = [*image_words(x, window), *channels]
-    output = ctx.new(shape, x.order, INT8)
     return ctx.step(
-        kind, params, dims, [x], output, kernel=kernel, bias=per_channel.packed, key=key
+        Kind.CONVOLUTION_QS8,
+        params,
+        [*image_words(x, window), *all_channels],
+        [x],
+        ctx.new(shape, x.order, INT8),
+        kernel=kernel,
+        bias=channels.packed,
+        key=key,
     )
 
 

@@ -30,17 +30,6 @@ def weights(node: Node, graph: Graph, position: int, axis: int) -> str | None:
     return None
 
 
-def no_zeros(node: Node, graph: Graph, position: int) -> str | None:
-    """That constant weights are int8 less their zero points."""
-    found, array = source(node, graph, position), integers(node, graph, position)
-    assert found is not None and array is not None
-    if found.zero_point.any():
-        centered = array.astype(np.int16) - _along(found.zero_point, found.axis, array.ndim)
-        if centered.min(initial=0) < -128 or centered.max(initial=0) > 127:
-            return f"'{node.input(position)}' is not int8 without its zero points"
-    return None
-
-
 def bias(node: Node, graph: Graph, position: int) -> str | None:
     """That an input is constant, or absent."""
     name = node.input(position)
@@ -74,8 +63,3 @@ def integers(node: Node, graph: Graph, position: int) -> np.ndarray | None:
     if maker is None or not maker.is_op("DequantizeLinear"):
         return None
     return graph.constant(maker.input(0))
-
-
-def _along(array: np.ndarray, axis: int, rank: int) -> np.ndarray:
-    """Numbers by index of an axis, so that they broadcast with a tensor."""
-    return array.reshape([-1 if place == axis else 1 for place in range(rank)])

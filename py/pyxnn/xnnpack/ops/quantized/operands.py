@@ -17,19 +17,6 @@ def weights(ctx: Lowering, name: str) -> tuple[np.ndarray, Quantization]:
     return ctx.integer_weights(name), ctx.quantization(name)
 
 
-def without_zeros(ctx: Lowering, name: str) -> tuple[np.ndarray, Quantization]:
-    """The same less their zero points, which leaves int8 numbers."""
-    found = ctx.quantization(name)
-    if not found.zero_point.any():
-        return weights(ctx, name)
-    array, _ = constant(ctx, name)
-    points = found.zero_point.reshape(
-        [-1 if place == found.axis else 1 for place in range(array.ndim)]
-    )
-    centered = (array.astype(np.int16) - points).astype(np.int8)
-    return centered, found._replace(zero_point=np.zeros_like(found.zero_point))
-
-
 def bias(ctx: Lowering, name: str, scale: np.ndarray) -> np.ndarray | None:
     """A constant bias as int32 of a scale, which is that of the products that it is added to; None when absent."""
     if not name:
