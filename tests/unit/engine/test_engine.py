@@ -206,6 +206,17 @@ def test_transpose(engine, dtype, data):
     np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.float32])
+@given(wide=st.integers(1, 70), narrow=st.integers(1, 9))
+def test_transpose_of_few_rows_or_columns(engine, dtype, wide, narrow):
+    for shape in [(wide, narrow), (narrow, wide), (2, wide, narrow), (2, narrow, wide)]:
+        x = np.arange(np.prod(shape)).astype(dtype).reshape(shape)
+        permutation = (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
+        expected, dims = np.transpose(x, permutation), [x.ndim, *shape, *permutation]
+        out = run_step(engine, Kind.TRANSPOSE, [x.itemsize], dims, [x], expected.shape, dtype=dtype)
+        np.testing.assert_array_equal(out, expected)
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float32, np.float64])
 @given(data=st.data())
 def test_copy_between_strides(engine, dtype, data):

@@ -59,11 +59,14 @@ static void dense(const uint8_t* from, ptrdiff_t from_row, uint8_t* to, ptrdiff_
     to[2 * i + 1] = ZIP_HIGH_##bits(from[i], from[i + (count) / 2]); \
   }
 
-/* Squares of as many rows and columns; strides count elements. */
-INLINE void square_8(const uint8_t* from, ptrdiff_t column, uint8_t* to, ptrdiff_t row) {
+/*
+ * Parts of squares that are as wide as whole ones: columns beyond `columns` are the first one once more, rows beyond `rows` aren't
+ * stored. Strides count elements.
+ */
+INLINE void part_8(const uint8_t* from, ptrdiff_t column, uint8_t* to, ptrdiff_t row, size_t rows, size_t columns) {
   v128_t a[8], b[8];
   for (size_t i = 0; i < 8; i++) {
-    a[i] = wasm_v128_load64_zero(from + (ptrdiff_t)i * column);
+    a[i] = wasm_v128_load64_zero(from + (i < columns ? (ptrdiff_t)i * column : 0));
   }
   for (size_t i = 0; i < 4; i++) {
     b[i] = ZIP_LOW_8(a[i], a[i + 4]);
@@ -76,10 +79,17 @@ INLINE void square_8(const uint8_t* from, ptrdiff_t column, uint8_t* to, ptrdiff
     b[2 * i] = ZIP_LOW_8(a[i], a[i + 2]);
     b[2 * i + 1] = ZIP_HIGH_8(a[i], a[i + 2]);
   }
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < 4 && 2 * i < rows; i++) {
     wasm_v128_store64_lane(to + (ptrdiff_t)(2 * i) * row, b[i], 0);
-    wasm_v128_store64_lane(to + (ptrdiff_t)(2 * i + 1) * row, b[i], 1);
+    if (2 * i + 1 < rows) {
+      wasm_v128_store64_lane(to + (ptrdiff_t)(2 * i + 1) * row, b[i], 1);
+    }
   }
+}
+
+/* Squares of as many rows and columns. */
+INLINE void square_8(const uint8_t* from, ptrdiff_t column, uint8_t* to, ptrdiff_t row) {
+  part_8(from, column, to, row, 8, 8);
 }
 
 INLINE void square_16(const uint16_t* from, ptrdiff_t column, uint16_t* to, ptrdiff_t row) {
@@ -95,21 +105,25 @@ INLINE void square_16(const uint16_t* from, ptrdiff_t column, uint16_t* to, ptrd
   }
 }
 
-INLINE void load_square_32(const uint32_t* from, ptrdiff_t column, v128_t* rows) {
+INLINE void load_part_32(const uint32_t* from, ptrdiff_t column, size_t columns, v128_t* rows) {
   v128_t a[4], b[4];
   for (size_t i = 0; i < 4; i++) {
-    a[i] = wasm_v128_load(from + (ptrdiff_t)i * column);
+    a[i] = wasm_v128_load(from + (i < columns ? (ptrdiff_t)i * column : 0));
   }
   ZIP_HALVES(32, a, b, 4)
   ZIP_HALVES(32, b, rows, 4)
 }
 
-INLINE void square_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row) {
+INLINE void part_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row, size_t rows, size_t columns) {
   v128_t a[4];
-  load_square_32(from, column, a);
-  for (size_t i = 0; i < 4; i++) {
+  load_part_32(from, column, columns, a);
+  for (size_t i = 0; i < 4 && i < rows; i++) {
     wasm_v128_store(to + (ptrdiff_t)i * row, a[i]);
   }
+}
+
+INLINE void square_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row) {
+  part_32(from, column, to, row, 4, 4);
 }
 
 INLINE void square_64(const uint64_t* from, ptrdiff_t column, uint64_t* to, ptrdiff_t row) {
@@ -157,8 +171,8 @@ static void unzip_32(const uint32_t* from, uint32_t* to, ptrdiff_t row, size_t c
 /* Two squares side by side: stores to a line that follow each other take it but once. */
 INLINE void squares_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row) {
   v128_t a[4], b[4];
-  load_square_32(from, column, a);
-  load_square_32(from + 4 * column, column, b);
+  load_part_32(from, column, 4, a);
+  load_part_32(from + 4 * column, column, 4, b);
   for (size_t i = 0; i < 4; i++) {
     wasm_v128_store(to + (ptrdiff_t)i * row, a[i]);
     wasm_v128_store(to + (ptrdiff_t)i * row + 4, b[i]);
@@ -209,12 +223,49 @@ DEFINE_TRANSPOSE(transpose_16, uint16_t, square_16, 8, square_16, 8)
 DEFINE_TRANSPOSE(transpose_by_squares_32, uint32_t, square_32, 4, squares_32, 8)
 DEFINE_TRANSPOSE(transpose_64, uint64_t, square_64, 2, square_64, 2)
 
+/*
+ * Transposes what has fewer columns than a square and rows that follow each other: what is stored behind a row is overwritten by
+ * the next. Or what has fewer rows, and columns that do. The last elements, which have nothing behind them, go one by one.
+ */
+#define DEFINE_NARROW(name, type, part, side)                                                                  \
+  static void name(const type* from, ptrdiff_t column, type* to, ptrdiff_t row, size_t rows, size_t columns) { \
+    const bool few_columns = columns < (side) && row == (ptrdiff_t)columns;                                    \
+    const size_t narrow = few_columns ? columns : rows, wide = few_columns ? rows : columns;                   \
+    size_t i = 0;                                                                                              \
+    for (; (i + (side) - 1) * narrow + (side) <= wide * narrow; i += (side)) {                                 \
+      if (few_columns) {                                                                                       \
+        part(from + i, column, to + i * narrow, row, side, columns);                                           \
+      } else {                                                                                                 \
+        part(from + i * narrow, column, to + i, row, rows, side);                                              \
+      }                                                                                                        \
+    }                                                                                                          \
+    for (; i < wide; i++) {                                                                                    \
+      for (size_t j = 0; j < narrow; j++) {                                                                    \
+        if (few_columns) {                                                                                     \
+          to[i * narrow + j] = from[(ptrdiff_t)j * column + (ptrdiff_t)i];                                     \
+        } else {                                                                                               \
+          to[(ptrdiff_t)j * row + (ptrdiff_t)i] = from[i * narrow + j];                                        \
+        }                                                                                                      \
+      }                                                                                                        \
+    }                                                                                                          \
+  }
+
+DEFINE_NARROW(narrow_8, uint8_t, part_8, 8)
+DEFINE_NARROW(narrow_32, uint32_t, part_32, 4)
+
+/* Whether rows or columns are fewer than a square's, and follow each other. */
+static bool is_narrow(ptrdiff_t column, ptrdiff_t row, size_t rows, size_t columns, size_t side) {
+  return (columns < side && row == (ptrdiff_t)columns) || (rows < side && column == (ptrdiff_t)rows);
+}
+
 static void transpose_32(const uint32_t* from, ptrdiff_t column, uint32_t* to, ptrdiff_t row, size_t rows,
                          size_t columns) {
   if (columns == 2 && row == 2) {
     zip_32(from, column, to, rows);
   } else if (rows == 2 && column == 2) {
     unzip_32(from, to, row, columns);
+  } else if (is_narrow(column, row, rows, columns, 4)) {
+    narrow_32(from, column, to, row, rows, columns);
   } else {
     transpose_by_squares_32(from, column, to, row, rows, columns);
   }
@@ -224,7 +275,11 @@ static void transpose(const void* from, ptrdiff_t column, void* to, ptrdiff_t ro
                       size_t element_size) {
   switch (element_size) {
     case 1:
-      transpose_8(from, column, to, row, rows, columns);
+      if (is_narrow(column, row, rows, columns, 8)) {
+        narrow_8(from, column, to, row, rows, columns);
+      } else {
+        transpose_8(from, column, to, row, rows, columns);
+      }
       break;
     case 2:
       transpose_16(from, column, to, row, rows, columns);
