@@ -77,24 +77,22 @@ struct depth_sums {
   v128_t crossed, plain;
 };
 
-/* The last bytes of a row, fewer than eight, with zero points behind them. */
-static inline uint64_t last_bytes(const uint8_t* row, size_t depth, int32_t zero_point) {
-  uint64_t bytes = UINT64_C(0x0101010101010101) * (uint8_t)zero_point;
-  const size_t left = depth % 8;
-  if (depth > 8) {
-    uint64_t last;
-    memcpy(&last, row + depth - 8, sizeof(last));
-    return last >> 8 * (8 - left) | bytes << 8 * left;
+/* The last bytes of a run, fewer than eight, with zeros behind them. */
+static inline uint64_t last_bytes(const uint8_t* run, size_t size) {
+  const size_t left = size % 8;
+  uint64_t bytes = 0;
+  if (size > 8) {
+    memcpy(&bytes, run + size - 8, sizeof(bytes));
+    return bytes >> 8 * (8 - left);
   }
   for (size_t i = left; i-- > 0;) {
-    bytes = bytes << 8 | row[i];
+    bytes = bytes << 8 | run[i];
   }
   return bytes;
 }
 
 /* Eight depths of a row. */
-INLINE v128_t widen_eight(const void* from, v128_t zero, bool is_signed, bool is_summed, struct depth_sums* sums) {
-  const v128_t wide = is_signed ? wasm_i16x8_load8x8(from) : wasm_u16x8_load8x8(from);
+INLINE v128_t widen_eight(v128_t wide, v128_t zero, bool is_summed, struct depth_sums* sums) {
   const v128_t numbers = wasm_i16x8_sub(wide, zero);
   sums->crossed = wasm_i32x4_add(sums->crossed, wasm_i32x4_dot_i16x8(numbers, wasm_u64x2_shr(numbers, 32)));
   if (is_summed) {
@@ -103,25 +101,53 @@ INLINE v128_t widen_eight(const void* from, v128_t zero, bool is_signed, bool is
   return numbers;
 }
 
-INLINE void widen(const struct product_source* from, size_t count, size_t depth, int32_t zero_point, size_t tile,
-                  int16_t* to, int32_t* offsets, int32_t* sums, bool is_signed, bool is_summed) {
+INLINE v128_t load_wide(const void* from, bool is_signed) {
+  return is_signed ? wasm_i16x8_load8x8(from) : wasm_u16x8_load8x8(from);
+}
+
+INLINE v128_t make_wide(uint64_t bytes, bool is_signed) {
+  const v128_t eight = wasm_u64x2_splat(bytes);
+  return is_signed ? wasm_i16x8_extend_low_i8x16(eight) : wasm_u16x8_extend_low_u8x16(eight);
+}
+
+INLINE void widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
+                  size_t tile, int16_t* to, int32_t* offsets, int32_t* sums, bool is_signed, bool is_summed) {
   const v128_t zero = wasm_i16x8_splat((int16_t)zero_point);
+  const uint64_t zeros = UINT64_C(0x0101010101010101) * (uint8_t)zero_point;
+  const size_t whole = runs->size / 8 * 8, rest_of_run = runs->size % 8;
   for (size_t r = 0; r < count; r++) {
-    const uint8_t *bytes = from->bytes + r * from->step, *end = bytes + depth / 8 * 8;
-    int16_t* numbers = to + r * product_depths;
+    const uint8_t* run = from->bytes + r * from->step;
+    int16_t *numbers = to + r * product_depths, *rests = numbers + runs->count * whole * tile;
     struct depth_sums sum = {wasm_i32x4_const_splat(0), wasm_i32x4_const_splat(0)};
-    for (; bytes != end; bytes += 8) {
-      const v128_t eight = widen_eight(bytes, zero, is_signed, is_summed, &sum);
-      wasm_v128_store64_lane(numbers, eight, 0);
-      wasm_v128_store64_lane(numbers + product_depths * tile, eight, 1);
-      numbers += 2 * product_depths * tile;
-    }
-    if (depth % 8 != 0) {
-      const uint64_t rest = last_bytes(bytes - depth / 8 * 8, depth, zero_point);
-      const v128_t eight = widen_eight(&rest, zero, is_signed, is_summed, &sum);
-      wasm_v128_store64_lane(numbers, eight, 0);
-      if (depth % 8 > product_depths) {
+    uint64_t rest = 0; /* what is left of runs, `left` bytes */
+    size_t left = 0;
+    for (size_t i = 0; i < runs->count; i++, run += runs->step) {
+      for (const uint8_t *bytes = run, *end = run + whole; bytes != end; bytes += 8) {
+        const v128_t eight = widen_eight(load_wide(bytes, is_signed), zero, is_summed, &sum);
+        wasm_v128_store64_lane(numbers, eight, 0);
         wasm_v128_store64_lane(numbers + product_depths * tile, eight, 1);
+        numbers += 2 * product_depths * tile;
+      }
+      if (rest_of_run == 0) {
+        continue;
+      }
+      const uint64_t last = last_bytes(run, runs->size);
+      rest |= last << 8 * left;
+      left += rest_of_run;
+      if (left >= 8) {
+        const v128_t eight = widen_eight(make_wide(rest, is_signed), zero, is_summed, &sum);
+        wasm_v128_store64_lane(rests, eight, 0);
+        wasm_v128_store64_lane(rests + product_depths * tile, eight, 1);
+        rests += 2 * product_depths * tile;
+        left -= 8;
+        rest = left > 0 ? last >> 8 * (rest_of_run - left) : 0;
+      }
+    }
+    if (left > 0) {
+      const v128_t eight = widen_eight(make_wide(rest | zeros << 8 * left, is_signed), zero, is_summed, &sum);
+      wasm_v128_store64_lane(rests, eight, 0);
+      if (left > product_depths) {
+        wasm_v128_store64_lane(rests + product_depths * tile, eight, 1);
       }
     }
     offsets[r] = -wasm_i32x4_extract_lane(sum.crossed, 0) - wasm_i32x4_extract_lane(sum.crossed, 2);
@@ -132,16 +158,19 @@ INLINE void widen(const struct product_source* from, size_t count, size_t depth,
   }
 }
 
-void product_widen(const struct product_source* from, size_t count, size_t depth, int32_t zero_point, size_t tile,
-                   int16_t* to, int32_t* offsets, int32_t* sums) {
-  if (from->is_signed && sums == NULL) {
-    widen(from, count, depth, zero_point, tile, to, offsets, sums, true, false);
+void product_widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
+                   size_t tile, int16_t* to, int32_t* offsets, int32_t* sums) {
+  if (from->is_signed && sums == NULL && runs->count == 3 && runs->size == 9) { /* 3x3 windows of three channels */
+    const struct product_runs nine = {3, 9, runs->step};
+    widen(from, &nine, count, zero_point, tile, to, offsets, sums, true, false);
+  } else if (from->is_signed && sums == NULL) {
+    widen(from, runs, count, zero_point, tile, to, offsets, sums, true, false);
   } else if (from->is_signed) {
-    widen(from, count, depth, zero_point, tile, to, offsets, sums, true, true);
+    widen(from, runs, count, zero_point, tile, to, offsets, sums, true, true);
   } else if (sums == NULL) {
-    widen(from, count, depth, zero_point, tile, to, offsets, sums, false, false);
+    widen(from, runs, count, zero_point, tile, to, offsets, sums, false, false);
   } else {
-    widen(from, count, depth, zero_point, tile, to, offsets, sums, false, true);
+    widen(from, runs, count, zero_point, tile, to, offsets, sums, false, true);
   }
 }
 

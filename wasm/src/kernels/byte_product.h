@@ -6,6 +6,9 @@
  * a0 b0 + a1 b1 + a2 b2 + a3 b3 = (a0 + b2) (a2 + b0) + (a1 + b3) (a3 + b1) - (a0 a2 + a1 a3) - (b0 b2 + b1 b3). What is taken
  * off is the same for a whole row or column. Additions are cheaper than multiplications on all machines.
  *
+ * Rows may lie in runs of bytes, as what is under a window does. Their depths are in the sequence of whole eights of each run,
+ * then of what is left of all of them; columns come in the same sequence.
+ *
  * Packed columns: blocks of eight, the last one filled up with zeros; in a block, for each pair of depths, the pair of each
  * column. Rows of a tile lie side by side: for each four depths, the four of each row. Depths are filled up with zeros to a
  * multiple of `product_depths`.
@@ -17,14 +20,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most rows of a tile; the columns of a block. */
-enum { product_rows = 6, product_columns = 8, product_depths = 4 };
+/* The most rows of a tile; the columns of a block; depths that are multiplied at once, and that are widened at once. */
+enum { product_rows = 6, product_columns = 8, product_depths = 4, product_run_depths = 8 };
 
 /* Rows or columns of bytes; `step` lies between them, `depth_step` between their depths. */
 struct product_source {
   const uint8_t* bytes;
   size_t step, depth_step;
   bool is_signed;
+};
+
+/* The runs of bytes that a row is of. */
+struct product_runs {
+  size_t count, size, step; /* the latter from one to the next */
 };
 
 /*
@@ -38,7 +46,8 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
 
 /*
  * Widens rows of a tile.
- * @param from        rows whose depths lie side by side
+ * @param from        rows; the bytes of a run lie side by side
+ * @param runs        of each row
  * @param count       of rows
  * @param zero_point  of all of them
  * @param tile        how many rows the tile has
@@ -46,8 +55,8 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
  * @param offsets     receives what sums with each row begin with
  * @param sums        receives the sum of each row's numbers; NULL when nobody wants it
  */
-void product_widen(const struct product_source* from, size_t count, size_t depth, int32_t zero_point, size_t tile,
-                   int16_t* to, int32_t* offsets, int32_t* sums);
+void product_widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
+                   size_t tile, int16_t* to, int32_t* offsets, int32_t* sums);
 
 /* What sums become. */
 enum product_type { product_int32, product_float, product_int8 };

@@ -38,6 +38,7 @@ struct extents {
 struct product_state {
   struct convolution convolution; /* of the kinds that have one */
   struct extents extents;         /* but for products of matrices */
+  size_t runs;                    /* of bytes in a row, by which columns are packed; 0 for one */
   bool in_is_signed, kernel_is_signed, has_zeros;
   int8_t in_zero_point, kernel_zero_point;
   float multiplier; /* one for all */
@@ -55,6 +56,8 @@ struct product_instance {
   struct extents extents;
   struct slide slides[window_axes];
   bool is_pointwise; /* output pixels take one input pixel each, in sequence */
+  size_t runs;       /* of bytes in a row */
+  bool is_line;      /* a row of a window is a run of bytes in the image */
   size_t pixels;     /* of the output */
   size_t inner_groups;
   struct group_steps in_group, kernel_group, out_group;
@@ -207,6 +210,19 @@ static enum xnn_status create_qs8(struct product_state* state, const int8_t* ker
                       out);
 }
 
+/* Brings the depths of columns into the sequence of those of rows in runs. */
+static void order_by_runs(const int8_t* columns, size_t count, size_t runs, size_t size, int8_t* ordered) {
+  const size_t whole = size / product_run_depths * product_run_depths, rest = size - whole;
+  for (size_t column = 0; column < count; column++) {
+    for (size_t run = 0; run < runs; run++) {
+      memcpy(ordered + run * whole, columns + run * size, whole);
+      memcpy(ordered + runs * whole + run * rest, columns + run * size + whole, rest);
+    }
+    columns += runs * size;
+    ordered += runs * size;
+  }
+}
+
 static enum xnn_status create_convolution(struct words* params, const void* kernel, const void* bias, void** out) {
   const struct convolution conv = take_convolution(params);
   struct product_state state = {
@@ -218,7 +234,19 @@ static enum xnn_status create_convolution(struct words* params, const void* kern
   if (conv.window.stride_h == 0 || conv.window.stride_w == 0) {
     return xnn_status_invalid_parameter;
   }
-  return create_qs8(&state, kernel, depth_of(&state.extents), 1, bias, out);
+  state.runs = conv.window.kernel_h;
+  const size_t depth = depth_of(&state.extents), columns = state.extents.groups * state.extents.out_channels;
+  if (kernel == NULL || state.runs <= 1 || depth / state.runs % product_run_depths == 0) {
+    return create_qs8(&state, kernel, depth, 1, bias, out);
+  }
+  int8_t* ordered = pyxnn_allocate(columns * depth);
+  if (ordered == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  order_by_runs(kernel, columns, state.runs, depth / state.runs, ordered);
+  const enum xnn_status status = create_qs8(&state, ordered, depth, 1, bias, out);
+  pyxnn_release(ordered);
+  return status;
 }
 
 static enum xnn_status create_fully_connected(struct words* params, const void* kernel, const void* bias, void** out) {
@@ -345,6 +373,14 @@ static enum xnn_status plan(struct product_instance* instance, size_t* workspace
   }
   if (taps != extents->taps) {
     return xnn_status_invalid_parameter;
+  }
+  const struct slide* slides = instance->slides;
+  instance->is_line =
+      slides[2].kernel == 1 || (slides[2].dilation == 1 && instance->in_pixel_step == extents->in_channels);
+  instance->runs = instance->state->runs;
+  if (instance->runs == 0) {
+    const bool is_any = slides[2].kernel * extents->in_channels % product_run_depths == 0;
+    instance->runs = is_any && slides[0].kernel == 1 ? slides[1].kernel : 1;
   }
   const size_t threads = pthreadpool_get_threads_count(pool), wanted = threads == 1 ? 1 : threads * tasks_per_thread;
   const size_t depth = packed_depth(extents);
@@ -540,6 +576,10 @@ static uint8_t* copy_line(const struct product_instance* instance, const uint8_t
                           uint8_t* to) {
   const struct slide* slide = &instance->slides[window_axes - 1];
   const size_t channels = instance->extents.in_channels;
+  if (from != NULL && instance->is_line && column >= 0 &&
+      column + (ptrdiff_t)slide->kernel <= (ptrdiff_t)slide->extent) {
+    return copy_bytes(from + (size_t)column * instance->in_pixel_step, slide->kernel * channels, to);
+  }
   for (size_t tap = 0; tap < slide->kernel; tap++) {
     if (from != NULL && column >= 0 && column < (ptrdiff_t)slide->extent) {
       to = copy_bytes(from + (size_t)column * instance->in_pixel_step, channels, to);
@@ -552,35 +592,11 @@ static uint8_t* copy_line(const struct product_instance* instance, const uint8_t
   return to;
 }
 
-/* Whether a window lies in the image, and its rows are single runs of bytes. */
-static bool is_inside(const struct product_instance* instance, const struct window_place* place) {
-  bool inside = instance->in_pixel_step == instance->extents.in_channels && instance->slides[2].dilation == 1;
-  for (size_t axis = 0; axis < window_axes; axis++) {
-    const struct slide* slide = &instance->slides[axis];
-    const ptrdiff_t start = place->starts[axis];
-    inside &= start >= 0 && start + slide->dilation * ((ptrdiff_t)slide->kernel - 1) < (ptrdiff_t)slide->extent;
-  }
-  return inside;
-}
-
 /* Copies what lies under a window; zero points stand for what is outside of the image. */
 static void copy_window(const struct product_instance* instance, const uint8_t* input, const struct window_place* place,
                         uint8_t zero, uint8_t* to) {
   const struct slide* slides = instance->slides;
-  const size_t step = instance->in_pixel_step, line_size = slides[2].extent * step;
-  if (is_inside(instance, place)) {
-    const size_t plane = place->image * slides[0].extent + (size_t)place->starts[0];
-    const uint8_t* planes = input + (plane * slides[1].extent + (size_t)place->starts[1]) * line_size;
-    for (size_t first = 0; first < slides[0].kernel; first++) {
-      const uint8_t* from = planes + (size_t)place->starts[2] * step;
-      for (size_t second = 0; second < slides[1].kernel; second++) {
-        to = copy_bytes(from, slides[2].kernel * step, to);
-        from += (size_t)slides[1].dilation * line_size;
-      }
-      planes += (size_t)slides[0].dilation * slides[1].extent * line_size;
-    }
-    return;
-  }
+  const size_t line_size = slides[2].extent * instance->in_pixel_step;
   for (size_t first = 0; first < slides[0].kernel; first++) {
     const size_t plane = (size_t)(place->starts[0] + slides[0].dilation * (ptrdiff_t)first);
     for (size_t second = 0; second < slides[1].kernel; second++) {
@@ -595,6 +611,65 @@ static void copy_window(const struct product_instance* instance, const uint8_t* 
   }
 }
 
+/* Whether a window, the rows of which are runs in the image, lies in it. */
+static bool is_inside(const struct product_instance* instance, const struct window_place* place) {
+  bool inside = instance->is_line && instance->runs == instance->slides[0].kernel * instance->slides[1].kernel;
+  for (size_t axis = 0; axis < window_axes; axis++) {
+    const struct slide* slide = &instance->slides[axis];
+    const ptrdiff_t start = place->starts[axis];
+    inside &= start >= 0 && start + slide->dilation * ((ptrdiff_t)slide->kernel - 1) < (ptrdiff_t)slide->extent;
+  }
+  return inside;
+}
+
+/* Goes on by windows of one line that lie in the image, the first of which does; returns how many, at most `most`. */
+static size_t skip_inside(const struct product_instance* instance, struct window_place* place, size_t most) {
+  const struct slide* slide = &instance->slides[window_axes - 1];
+  ptrdiff_t next = place->starts[window_axes - 1];
+  size_t count = 0;
+  do {
+    advance_window(instance->slides, place);
+    next += slide->stride;
+    count++;
+  } while (count < most && place->starts[window_axes - 1] == next &&
+           next + slide->dilation * ((ptrdiff_t)slide->kernel - 1) < (ptrdiff_t)slide->extent);
+  return count;
+}
+
+/* Rows that are widened at once. */
+struct some_rows {
+  struct product_source source;
+  struct product_runs runs;
+  size_t count;
+};
+
+/* The next rows of what lies under windows, at most `most`: where they lie, or copied to `bytes` where they are padded. */
+static struct some_rows take_windows(const struct product_instance* instance, const uint8_t* input,
+                                     struct window_place* place, size_t most, uint8_t zero, uint8_t* bytes) {
+  const struct slide* slides = instance->slides;
+  const size_t depth = depth_of(&instance->extents), num_runs = instance->runs;
+  const size_t pixel = instance->in_pixel_step, line = slides[2].extent * pixel;
+  struct some_rows rows = {.source.is_signed = instance->state->in_is_signed,
+                           .runs = {num_runs, depth / num_runs, depth / num_runs}};
+  if (is_inside(instance, place)) {
+    const size_t plane = place->image * slides[0].extent + (size_t)place->starts[0];
+    const size_t start =
+        (plane * slides[1].extent + (size_t)place->starts[1]) * line + (size_t)place->starts[2] * pixel;
+    rows.source.bytes = input + start;
+    rows.source.step = (size_t)slides[2].stride * pixel;
+    rows.runs.step = (size_t)slides[1].dilation * line;
+    rows.count = skip_inside(instance, place, most);
+    return rows;
+  }
+  rows.source.bytes = bytes;
+  rows.source.step = depth;
+  do {
+    copy_window(instance, input, place, zero, bytes + rows.count++ * depth);
+    advance_window(slides, place);
+  } while (rows.count < most && !is_inside(instance, place));
+  return rows;
+}
+
 /* Widens `count` rows from `first` on, tile by tile. */
 static void widen(const struct product_instance* instance, size_t group, size_t first, size_t count,
                   const struct scratch* scratch) {
@@ -604,20 +679,19 @@ static void widen(const struct product_instance* instance, size_t group, size_t 
   const uint8_t* zeros = instance->in_zeros + (group * instance->pixels + first) * instance->in_zero_step;
   const size_t at_once = instance->in_zero_step == 0 ? most : 1;
   struct window_place place = place_window(instance->slides, first);
-  for (size_t i = 0; i < count; i += at_once) {
+  struct some_rows rows = {.runs = {1, depth, depth}};
+  for (size_t i = 0; i < count; i += rows.count) {
     const size_t in_tile = i % most, begin = i - in_tile, left = count - begin, tile = left < most ? left : most;
-    const size_t rows_at_once = at_once < tile ? at_once : tile;
+    const size_t limit = at_once < tile - in_tile ? at_once : tile - in_tile;
     const uint8_t zero = zeros[i * instance->in_zero_step];
-    struct product_source rows = {input + (first + i) * instance->in_pixel_step, instance->in_pixel_step, 1, is_signed};
-    if (!instance->is_pointwise) {
-      for (size_t r = 0; r < rows_at_once; r++) {
-        copy_window(instance, input, &place, zero, scratch->bytes + r * packed);
-        advance_window(instance->slides, &place);
-      }
-      rows.bytes = scratch->bytes;
-      rows.step = packed;
+    if (instance->is_pointwise) {
+      rows.source =
+          (struct product_source){input + (first + i) * instance->in_pixel_step, instance->in_pixel_step, 1, is_signed};
+      rows.count = limit;
+    } else {
+      rows = take_windows(instance, input, &place, limit, zero, scratch->bytes);
     }
-    product_widen(&rows, rows_at_once, depth, is_signed ? (int8_t)zero : zero, tile,
+    product_widen(&rows.source, &rows.runs, rows.count, is_signed ? (int8_t)zero : zero, tile,
                   scratch->numbers + begin * packed + in_tile * product_depths, scratch->offsets + i,
                   scratch->sums == NULL ? NULL : scratch->sums + i);
   }
