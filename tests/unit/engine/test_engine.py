@@ -41,7 +41,7 @@ def test_fully_connected(engine, rows, columns, transposed, limits):
 
 
 def test_fully_connected_in_turns(engine):
-    """So many weights that columns are taken in turns: 64 KB of them, all rows in each."""
+    """So many weights that columns are taken in turns: 256 KB of them, all rows in each."""
     a, b = normal(9, 2050), normal(2050, 45)
     params, dims = [2050, 45, *UNLIMITED, 1], [9, 2050, 45]
     out = run_step(engine, Kind.FULLY_CONNECTED, params, dims, [a], (9, 45), b)

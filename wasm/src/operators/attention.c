@@ -12,8 +12,8 @@
 /* Keys that are packed as one task. */
 enum { keys_per_block = 64 };
 
-/* Up to so many tiles of rows, keys and values are used as they lie. */
-enum { tiles_unpacked = 2 };
+/* Up to so many tiles of rows, keys and values are used as they lie: so many keys by all rows of a tile. */
+enum { tiles_unpacked = 2, keys_together = 64 };
 
 /* Where a tensor [batch, head, row, element] has its rows, in elements; elements lie side by side. */
 struct strides {
@@ -223,10 +223,13 @@ static void fill_tile(const struct attention_instance* instance, size_t index, s
 static void score(const struct attention_instance* instance, size_t index, const struct tile* tile, size_t base) {
   const float scale = instance->state->scale;
   if (!instance->packed) {
-    const float* keys = instance->key + place(&instance->key_strides, tile->batch, tile->kv_head, base);
-    for (size_t r = 0; r < tile->count; r++) {
-      attention_dots(tile->queries[r], keys, instance->key_strides.row, tile->all.end - base, instance->head_size,
-                     scale, tile->scores[r]);
+    for (size_t key = base; key < tile->all.end; key += keys_together) {
+      const float* keys = instance->key + place(&instance->key_strides, tile->batch, tile->kv_head, key);
+      const size_t left = tile->all.end - key, count = left < keys_together ? left : keys_together;
+      for (size_t r = 0; r < tile->count; r++) {
+        attention_dots(tile->queries[r], keys, instance->key_strides.row, count, instance->head_size, scale,
+                       tile->scores[r] + key - base);
+      }
     }
     return;
   }

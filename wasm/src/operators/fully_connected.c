@@ -4,7 +4,7 @@
 #include "operator.h"
 
 /* Bytes of weights that stay in the second-level cache while all rows go by. */
-enum { weights_together = 1 << 16 };
+enum { weights_together = 1 << 18 };
 
 static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** state) {
   const uint32_t in_channels = take(params);

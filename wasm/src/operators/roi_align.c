@@ -108,9 +108,10 @@ static struct between between_pixels(const struct places* places, size_t number,
       .is_near = true, .low = low, .high = low + 1 < extent ? low + 1 : low, .weight = at - (float)low};
 }
 
-/* Pixels of an image and their weights, as many as are taken in at once. */
+/* Pixels of an image and their weights, as many as are taken in at once; whether a bin has got some before. */
 struct taps {
   size_t count;
+  bool follow;
   const float* pixels[num_neighbours * places_at_once];
   float weights[num_neighbours * places_at_once];
 };
@@ -124,43 +125,64 @@ static void push(struct taps* taps, const float* pixel, float weight) {
 static void take_in(const struct roi_align_instance* instance, struct taps* taps, float* output) {
   if (instance->state->is_maximum) {
     taps_maximum(taps->pixels, taps->weights, taps->count, output, instance->channels);
-  } else {
+  } else if (taps->follow) {
     taps_add(taps->pixels, taps->weights, taps->count, output, instance->channels);
+  } else {
+    taps_blend(taps->pixels, taps->weights, taps->count, output, instance->channels);
   }
+  taps->follow = true;
   taps->count = 0;
+}
+
+/* Takes in the places of a bin: those of its rows, each with those of its columns. */
+static void take_places(const struct roi_align_instance* instance, const float* image, const struct places* rows,
+                        const struct places* columns, float share, struct taps* taps, float* output) {
+  const size_t channels = instance->channels, row = instance->width * channels;
+  for (size_t i = 0; i < rows->count; i++) {
+    const struct between v = between_pixels(rows, i, instance->height);
+    const float *low = image + v.low * row, *high = image + v.high * row;
+    const float low_weight = (1.0f - v.weight) * share, high_weight = v.weight * share;
+    for (size_t j = 0; j < columns->count; j++) {
+      const struct between h = between_pixels(columns, j, instance->width);
+      if (v.is_near && h.is_near) {
+        push(taps, low + h.low * channels, low_weight * (1.0f - h.weight));
+        push(taps, low + h.high * channels, low_weight * h.weight);
+        push(taps, high + h.low * channels, high_weight * (1.0f - h.weight));
+        push(taps, high + h.high * channels, high_weight * h.weight);
+      } else if (instance->state->is_maximum) { /* zeros count there */
+        push(taps, image, 0.0f);
+      }
+      if (taps->count > num_neighbours * (places_at_once - 1)) {
+        take_in(instance, taps, output);
+      }
+    }
+  }
 }
 
 static void compute_bin(const struct roi_align_instance* instance, size_t index) {
   const struct roi_align_state* state = instance->state;
-  const size_t channels = instance->channels, row = instance->width * channels;
+  const size_t channels = instance->channels;
   const size_t x = index % instance->out_width, y = index / instance->out_width % instance->out_height;
   const size_t region = index / instance->out_width / instance->out_height;
   const float* corners = instance->corners + region * 4;
-  const float* image = instance->input + (size_t)instance->images[region] * instance->height * row;
+  const float* image =
+      instance->input + (size_t)instance->images[region] * instance->height * instance->width * channels;
   const struct places columns = places_of(state, corners[0], corners[2], x, instance->out_width);
   const struct places rows = places_of(state, corners[1], corners[3], y, instance->out_height);
   const size_t all = rows.count * columns.count;
-  const float share = state->is_maximum || all == 0 ? 1.0f : 1.0f / (float)all;
   float* output = instance->output + index * channels;
-  for (size_t c = 0; c < channels; c++) {
-    output[c] = state->is_maximum && all > 0 ? -INFINITY : 0.0f;
+  if (state->is_maximum) {
+    for (size_t c = 0; c < channels; c++) {
+      output[c] = all > 0 ? -INFINITY : 0.0f;
+    }
   }
-  struct taps taps = {.count = 0};
-  for (size_t i = 0; i < all; i++) {
-    const struct between v = between_pixels(&rows, i / columns.count, instance->height);
-    const struct between h = between_pixels(&columns, i % columns.count, instance->width);
-    if (v.is_near && h.is_near) {
-      const float *low = image + v.low * row, *high = image + v.high * row;
-      push(&taps, low + h.low * channels, (1.0f - v.weight) * (1.0f - h.weight) * share);
-      push(&taps, low + h.high * channels, (1.0f - v.weight) * h.weight * share);
-      push(&taps, high + h.low * channels, v.weight * (1.0f - h.weight) * share);
-      push(&taps, high + h.high * channels, v.weight * h.weight * share);
-    } else if (state->is_maximum) { /* zeros count there */
-      push(&taps, image, 0.0f);
-    }
-    if (taps.count + num_neighbours > num_neighbours * places_at_once || i + 1 == all) {
-      take_in(instance, &taps, output);
-    }
+  struct taps taps;
+  taps.count = 0;
+  taps.follow = false;
+  take_places(instance, image, &rows, &columns, state->is_maximum || all == 0 ? 1.0f : 1.0f / (float)all, &taps,
+              output);
+  if (taps.count > 0 || !taps.follow) {
+    take_in(instance, &taps, output);
   }
 }
 

@@ -57,9 +57,9 @@ static void turn(void* context, size_t first, size_t count) {
   const size_t* from = instance->input_strides;
   const size_t* to = instance->output_strides;
   const size_t turned = 2 * instance->half;
-  for (size_t index = first; index < first + count; index++) {
-    const size_t head = index % instance->heads, row = index / instance->heads % instance->rows;
-    const size_t batch = index / instance->heads / instance->rows;
+  size_t head = first % instance->heads, row = first / instance->heads % instance->rows;
+  size_t batch = first / instance->heads / instance->rows;
+  for (; count > 0; count--) {
     const float* input = instance->input + batch * from[0] + head * from[1] + row * from[2];
     float* output = instance->output + batch * to[0] + head * to[1] + row * to[2];
     const size_t place = batch * instance->table_strides[0] + row * instance->table_strides[1];
@@ -69,7 +69,16 @@ static void turn(void* context, size_t first, size_t count) {
     } else {
       rotary_halves(input, cosines, sines, instance->half, output);
     }
-    memcpy(output + turned, input + turned, (instance->size - turned) * sizeof(*output));
+    if (turned < instance->size) { /* even nothing is copied by a call */
+      memcpy(output + turned, input + turned, (instance->size - turned) * sizeof(*output));
+    }
+    if (++head == instance->heads) {
+      head = 0;
+      if (++row == instance->rows) {
+        row = 0;
+        batch++;
+      }
+    }
   }
 }
 
