@@ -102,6 +102,18 @@ def test_published_sizes(shape, masked):
     native.compare(data, feeds, **TOLERANCE, reference=True)
 
 
+@pytest.mark.parametrize("size", [5, 16, 70])
+@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize("window", [-1, 90])
+def test_few_rows_by_many_keys(group, window, size):
+    """Keys and values that are used as they lie, some keys at a time; a window begins between two blocks of these."""
+    feeds = {"q": random(0, (1, 2 * group, 1, size)), "k": random(1, (1, 2, 1, size))}
+    feeds |= {"v": random(2, (1, 2, 1, 40)), "past_k": random(3, (1, 2, 202, size))}
+    feeds["past_v"] = random(4, (1, 2, 202, 40))
+    data = model(feeds, is_causal=1, left_window_size=window)
+    native.compare(data, feeds, reference=True, **TOLERANCE)
+
+
 def test_layout_of_heads_costs_nothing():
     """Rows of all heads, as projections give and take them, are used as they lie."""
     shape = np.array([1, 16, 4, 8])
