@@ -46,6 +46,7 @@ _TYPES = {
     str: OpSchema.AttrType.STRING,
     list[float]: OpSchema.AttrType.FLOATS,
     list[int]: OpSchema.AttrType.INTS,
+    list[str]: OpSchema.AttrType.STRINGS,
 }
 
 
@@ -141,6 +142,8 @@ _ANY = {
         "bool",
         "int8",
         "uint8",
+        "int4",
+        "uint4",
     )
 }
 

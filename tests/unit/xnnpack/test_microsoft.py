@@ -5,6 +5,7 @@ division by a deviation, five times that.
 """
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,3 +181,70 @@ def test_embed_layer_normalization(with_segments, with_ids):
         results = session.run(None, feeds)
     for got, want in zip(results, expected, strict=True):
         np.testing.assert_allclose(got, want, **TOLERANCE)
+
+
+@pytest.mark.parametrize("has_zeros", [False, True])
+@pytest.mark.parametrize(("type", "bits"), [("INT4", 4), ("UINT4", 4), ("UINT8", 4), ("UINT8", 8)])
+@pytest.mark.parametrize("columns", [64, 48])
+def test_gather_block_quantized(type, bits, has_zeros, columns):
+    """Rows of a table: blocks of 16 columns, three of them or four."""
+    numbers, blocks = np.random.default_rng(0), columns // 16
+    low = -8 if type == "INT4" else 0
+    parts = {"d": (7, columns), "z": (7, blocks)}
+    tensors = []
+    for name, shape in parts.items():
+        values = numbers.integers(low, low + (1 << bits), shape)
+        if type == "UINT8" and bits == 4:
+            values = np.pad(values, [(0, 0), (0, values.shape[1] % 2)])
+            values = values[:, ::2] | values[:, 1::2] << 4
+        if name == "d" or has_zeros:
+            kind = getattr(onnx.TensorProto, type)
+            tensors.append(helper.make_tensor(name, kind, values.shape, values.reshape(-1)))
+    inputs = ["d", "i", "s", *["z"] * has_zeros]
+    attributes = {"bits": bits} if type == "UINT8" else {}
+    gather = node("GatherBlockQuantized", inputs, block_size=16, quantize_axis=-1, **attributes)
+    feeds = {"i": np.array([[0, 1, -1], [3, 3, 6]])}
+    scales = {"s": numbers.uniform(0.5, 1, (7, blocks)).astype(np.float32)}
+    data = native.build([gather], feeds, ["y"], scales, opset=21, domains={DOMAIN: 1})
+    model = onnx.ModelProto.FromString(data)
+    model.graph.initializer.extend(tensors)
+    native.compare(model.SerializeToString(), feeds, rtol=1e-6)
+
+
+def test_gather_block_quantized_of_columns():
+    """Blocks lie before what is gathered."""
+    numbers = np.random.default_rng(0)
+    data = helper.make_tensor("d", onnx.TensorProto.UINT4, (32, 5), numbers.integers(0, 16, 160))
+    gather = node(
+        "GatherBlockQuantized", ["d", "i", "s"], block_size=16, gather_axis=1, quantize_axis=0
+    )
+    feeds = {"i": np.array([[0, 1], [4, 3], [2, 2]])}
+    scales = {"s": numbers.uniform(0.5, 1, (2, 5)).astype(np.float32)}
+    model = onnx.ModelProto.FromString(
+        native.build([gather], feeds, ["y"], scales, opset=21, domains={DOMAIN: 1})
+    )
+    model.graph.initializer.append(data)
+    native.compare(model.SerializeToString(), feeds, rtol=1e-6)
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("per_column", [False, True])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_dynamic_quantize_lstm(direction, per_column, dtype):
+    """onnxruntime rounds inputs and states to 8 bits of their range, ours stay floats."""
+    count, inputs, hidden = 1 + (direction == "bidirectional"), 9, 5
+    numbers = np.random.default_rng(0)
+    scale = (count, 4 * hidden) if per_column else (count,)
+    middle = 0 if dtype == np.int8 else 128
+    constants = {"b": random(2, (count, 8 * hidden))}
+    for name, rows in (("w", inputs), ("r", hidden)):
+        shape = (count, rows, 4 * hidden)
+        constants[name] = (numbers.integers(-100, 100, shape) + middle).astype(dtype)
+        constants[f"{name}_scale"] = numbers.uniform(0.002, 0.005, scale).astype(np.float32)
+        constants[f"{name}_zero"] = np.full(scale, middle, dtype)
+    feeds = {"x": random(1, (6, 2, inputs))}
+    names = ["x", "w", "r", "b", "", "", "", "", "w_scale", "w_zero", "r_scale", "r_zero"]
+    outputs = ["y", "h", "c"]
+    lstm = node("DynamicQuantizeLSTM", names, outputs, direction=direction, hidden_size=hidden)
+    data = native.build([lstm], feeds, outputs, constants, domains={DOMAIN: 1})
+    native.compare(data, feeds, atol=0.02)
