@@ -100,6 +100,20 @@ def test_top_k_of_many():
     np.testing.assert_array_equal(values, np.take_along_axis(x, expected, 1))
 
 
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rising", [False, True])
+def test_top_k_of_equals(rising, largest, dtype):
+    """Some vectors are looked at together: of none, of some and of all their elements some are before the worst so far."""
+    x = np.random.default_rng(0).integers(-20, 20, (5, 333)).astype(dtype)
+    x = np.sort(x, axis=1) if rising else x
+    node = helper.make_node("TopK", ["x", "k"], ["v", "i"], largest=largest)
+    values, places = run(node, x, {"k": np.array([7])})
+    expected = np.argsort(-x if largest else x, axis=1, kind="stable")[:, :7]
+    np.testing.assert_array_equal(places, expected)
+    np.testing.assert_array_equal(values, np.take_along_axis(x, expected, 1))
+
+
 def test_top_k_by_attribute():
     """Opset 1 to 9: k is an attribute, and the greatest are meant."""
     x = np.random.default_rng(0).standard_normal((3, 7), np.float32)

@@ -29,6 +29,10 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 #define TURNED_2(v) __builtin_shufflevector(v, v, 1, 0)
 #define LAST_2(v) __builtin_shufflevector(v, v, 1, 1)
 
+/* A mask's lanes as bits. */
+#define BITS_4(mask) wasm_i32x4_bitmask((v128_t)(mask))
+#define BITS_2(mask) wasm_i64x2_bitmask((v128_t)(mask))
+
 #define GREATER(a, b) ((a) > (b))
 #define GREATER_OR_EQUAL(a, b) ((a) >= (b))
 #define LESS(a, b) ((a) < (b))
@@ -139,7 +143,7 @@ enum { together = 4 };
   }
 
 /* The k best so far are a heap, whose root is the worst of them; in the end it is taken apart from the root on. */
-#define TOP(name, element, vector, lanes, strictly)                                                                   \
+#define TOP(name, element, vector, indices, lanes, strictly)                                                          \
                                                                                                                       \
   INLINE bool name##_before(element a, int64_t at_a, element b, int64_t at_b) {                                       \
     return strictly(a, b) || (a == b && at_a < at_b);                                                                 \
@@ -175,23 +179,31 @@ enum { together = 4 };
       name##_sink(values, places, k, root, values[root], places[root]);                                               \
     }                                                                                                                 \
     size_t i = k;                                                                                                     \
-    while (i < length) {                                                                                              \
+    for (; i + together * lanes <= length; i += together * lanes) {                                                   \
       /* What isn't before the worst is passed over, some vectors at a time. */                                       \
       const vector worst = (vector){0} + values[0];                                                                   \
-      for (; i + together * lanes <= length; i += together * lanes) {                                                 \
-        v128_t are_before = wasm_i32x4_const_splat(0);                                                                \
-        _Pragma("unroll") for (size_t t = 0; t < together; t++) {                                                     \
-          const vector next = *(const vector*)(in + i + t * lanes);                                                   \
-          are_before = wasm_v128_or(are_before, (v128_t)strictly(next, worst));                                       \
-        }                                                                                                             \
-        if (wasm_v128_any_true(are_before)) {                                                                         \
-          break;                                                                                                      \
+      indices are_before[together], any = {0};                                                                        \
+      _Pragma("unroll") for (size_t t = 0; t < together; t++) {                                                       \
+        are_before[t] = (indices)strictly(*(const vector*)(in + i + t * lanes), worst);                               \
+        any |= are_before[t];                                                                                         \
+      }                                                                                                               \
+      if (!wasm_v128_any_true((v128_t)any)) {                                                                         \
+        continue;                                                                                                     \
+      }                                                                                                               \
+      uint32_t left = 0;                                                                                              \
+      _Pragma("unroll") for (size_t t = 0; t < together; t++) {                                                       \
+        left |= (uint32_t)BITS_##lanes(are_before[t]) << t * lanes;                                                   \
+      }                                                                                                               \
+      for (; left != 0; left &= left - 1) {                                                                           \
+        const size_t at = i + (size_t)__builtin_ctz(left);                                                            \
+        if (strictly(in[at], values[0])) {                                                                            \
+          name##_sink(values, places, k, 0, in[at], (int64_t)at);                                                     \
         }                                                                                                             \
       }                                                                                                               \
-      for (size_t end = length - i < together * lanes ? length : i + together * lanes; i < end; i++) {                \
-        if (strictly(in[i], values[0])) {                                                                             \
-          name##_sink(values, places, k, 0, in[i], (int64_t)i);                                                       \
-        }                                                                                                             \
+    }                                                                                                                 \
+    for (; i < length; i++) {                                                                                         \
+      if (strictly(in[i], values[0])) {                                                                               \
+        name##_sink(values, places, k, 0, in[i], (int64_t)i);                                                         \
       }                                                                                                               \
     }                                                                                                                 \
     for (size_t size = k; size-- > 1;) {                                                                              \
@@ -261,8 +273,8 @@ enum { together = 4 };
   EXTREME(name##_last_greatest, element, vector, indices, lanes, GREATER_OR_EQUAL, GREATER, GREATER)       \
   EXTREME(name##_first_least, element, vector, indices, lanes, LESS, LESS, LESS)                           \
   EXTREME(name##_last_least, element, vector, indices, lanes, LESS_OR_EQUAL, LESS, GREATER)                \
-  TOP(name##_greatest, element, vector, lanes, GREATER)                                                    \
-  TOP(name##_least, element, vector, lanes, LESS)                                                          \
+  TOP(name##_greatest, element, vector, indices, lanes, GREATER)                                           \
+  TOP(name##_least, element, vector, indices, lanes, LESS)                                                 \
   RUNNING_SUM(name##_running_sum, element, vector, lanes)                                                  \
   static const struct order_kernel name = {                                                                \
       .element_size = sizeof(element),                                                                     \
