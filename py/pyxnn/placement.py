@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pyxnn import xnnpack
 from pyxnn.cpu import control_flow
 from pyxnn.partition import XNNPACK
 from pyxnn.program import Program
@@ -54,7 +53,7 @@ class Placement:
 
     @classmethod
     def of(cls, program: Program) -> Placement:
-        """That of a program's nodes; those of bodies follow the node that has them."""
+        """That of the nodes of a program that has started; those of bodies follow the node that has them."""
         return cls(list(_placed(program, "", itertools.count())))
 
     def summary(self) -> str:
@@ -118,9 +117,6 @@ def _placed(program: Program, prefix: str, numbers: Iterator[int]) -> Iterator[N
     split = program.split
     for segment in split.segments:
         number = next(numbers)
-        quantized = (
-            xnnpack.on_integers(segment, program.graph) if segment.provider == XNNPACK else {}
-        )
         for node in segment.nodes:
             yield NodePlacement(
                 prefix + node.name,
@@ -131,8 +127,8 @@ def _placed(program: Program, prefix: str, numbers: Iterator[int]) -> Iterator[N
                 number,
                 segment.provider == XNNPACK and node in split.planned,
                 split.reasons.get(node),
-                node in quantized,
-                quantized.get(node),
+                node in program.quantized,
+                program.quantized.get(node),
             )
             for attribute, body in program.bodies.get(node, {}).items():
                 inner = control_flow.path(node, attribute, "")

@@ -64,6 +64,8 @@ class Program:
         split: which provider runs which node.
         bodies: those of each node that has some, by the name of their attribute.
         steps: one a segment, in execution order.
+        quantized: of a program that has started, the nodes on XNNPACK that the model quantizes, each with None when it runs on
+            integers, else with why it doesn't.
     """
 
     def __init__(self, graph: Graph, settings: Settings, *, varying: Collection[str] = ()) -> None:
@@ -93,6 +95,7 @@ class Program:
         }
         self._outputs = list(graph.outputs)
         self.steps: list[Step] = []
+        self.quantized: dict[Node, str | None] = {}
         self._stack = ExitStack()
         # Outputs that no segment makes: constants, and inputs handed through.
         self._constants = {
@@ -164,7 +167,10 @@ class Program:
         host_engine.host.wait_ready()
         available = host_engine.max_threads
         num_threads = min(self._settings.num_threads or available, available)
-        return xnnpack.Subgraph(segment, self.graph, host_engine, num_threads, self._settings.spin)
+        spin = self._settings.spin
+        subgraph = xnnpack.Subgraph(segment, self.graph, host_engine, num_threads, spin)
+        self.quantized.update(subgraph.quantized)
+        return subgraph
 
 
 _BODIES = ("then_branch", "else_branch", "body")

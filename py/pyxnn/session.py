@@ -76,11 +76,11 @@ class InferenceSession:
             options.config(SPIN, "1") == "1",
         )
         self._program = Program(loaded.graph, settings)
-        self._placement = Placement.of(self._program)
         _refuse_cpu(options, self._program.split)
         self._feeds = Feeds(loaded.inputs, loaded.graph)
         self._output_names = [output.name for output in loaded.outputs]
         self._program.start()
+        self._placement = Placement.of(self._program)
         self._finalizer = weakref.finalize(self, self._program.close)
 
     def run(

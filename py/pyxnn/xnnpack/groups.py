@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from pyxnn.graph import Graph, Node
-from pyxnn.partition import Segment
-from pyxnn.xnnpack import fusion, tables
+from pyxnn.xnnpack import tables
 from pyxnn.xnnpack.fusion import Work
 
 _BYTES = {np.dtype(np.int8), np.dtype(np.uint8)}
@@ -14,15 +15,15 @@ _CONVERSIONS = ("DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear")
 _INTEGER_PRODUCTS = ("MatMulInteger", "ConvInteger")
 
 
-def on_integers(segment: Segment, graph: Graph) -> dict[Node, str | None]:
-    """The operators of a segment that the model quantizes, each with None when it runs on integers, else with why it doesn't.
+def on_integers(works: Iterable[Work], graph: Graph) -> dict[Node, str | None]:
+    """The operators of a subgraph that the model quantizes, each with None when it runs on integers, else with why it doesn't.
 
     They are those that multiply integers or make them of 8 bits, and those between DequantizeLinear and QuantizeLinear.
     """
     found: dict[Node, str | None] = {}
     origins: dict[str, str] = {}
     made_by: dict[str, Work] = {}
-    for work in fusion.fuse(segment.nodes, segment.outputs, graph):
+    for work in works:
         node = work.node
         origin = tables.origin_of(work, graph, origins)
         if origin is not None:

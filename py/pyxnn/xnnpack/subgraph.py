@@ -13,7 +13,7 @@ from pyxnn.graph import Graph, Node
 from pyxnn.initializers import owned
 from pyxnn.partition import XNNPACK, Segment, only_shapes_matter
 from pyxnn.profile import StepTime
-from pyxnn.xnnpack import fusion, registry
+from pyxnn.xnnpack import fusion, groups, registry
 from pyxnn.xnnpack.evaluation import Evaluator
 from pyxnn.xnnpack.fusion import Work
 from pyxnn.xnnpack.layout import Shape
@@ -51,6 +51,9 @@ class Subgraph:
 
     A signature is the shapes of the inputs, and the values of those that decide shapes. The plans used last are kept; packed
     weights and constants are shared by them, and so are an arena and a workspace.
+
+    Attributes:
+        quantized: see `groups.on_integers`.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Subgraph:
             spin: whether threads spin before they sleep while they wait for work.
         """
         self._works = fusion.fuse(segment.nodes, segment.outputs, graph)
+        self.quantized = groups.on_integers(self._works, graph)
         self._outputs = segment.outputs
         self._uses = _uses(self._works, segment.outputs)
         self._graph = _values_of(graph, self._uses)

@@ -61,8 +61,8 @@ def resample_qs8(
         limits: the zero point of the result, and bounds of its integers.
     """
     value, (_, in_scale, in_zero, _) = x
-    source = (Element.INT8, float(in_scale), int(in_zero) & 0xFFFFFFFF)
-    target = (Element.INT8, scale, *(number & 0xFFFFFFFF for number in limits))
+    source = (Element.INT8, float(in_scale), int(in_zero))
+    target = (Element.INT8, scale, *limits)
     pairs = _pairs(value, taps)
     for number, (first, last) in enumerate(pairs):
         is_done = number + 1 == len(pairs)
