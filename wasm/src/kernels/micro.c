@@ -12,24 +12,23 @@ enum { rows_per_task = 128 };
 
 /* One row by panels that begin with their biases; sizes and strides are XNNPACK's, in bytes. */
 INLINE void multiply_row(size_t columns, size_t row_size, const float* row, const float* weights, float* output,
-                         size_t panel_stride, float min, float max) {
+                         size_t out_stride, float min, float max) {
   const v128_t least = wasm_f32x4_splat(min), most = wasm_f32x4_splat(max);
   const size_t depth = row_size / sizeof(float);
   for (;;) {
-    v128_t sums[panel_rows][2];
-    panel_product(row, 0, weights + panel_width, depth, 1, 4, sums);
-    const v128_t low = simd_clamp(wasm_f32x4_add(sums[0][0], wasm_v128_load(weights)), least, most);
-    const v128_t high = simd_clamp(wasm_f32x4_add(sums[0][1], wasm_v128_load(weights + 4)), least, most);
-    simd_store(output, low, columns);
+    v128_t sums[2];
+    panel_row_product(row, weights + panel_width, 0, depth, 1, sums);
+    simd_store(output, simd_clamp(wasm_f32x4_add(sums[0], wasm_v128_load(weights)), least, most), columns);
     if (columns > 4) {
-      simd_store(output + 4, high, columns - 4);
+      const v128_t right = wasm_f32x4_add(sums[1], wasm_v128_load(weights + 4));
+      simd_store(output + 4, simd_clamp(right, least, most), columns - 4);
     }
     if (columns <= panel_width) {
       return;
     }
     columns -= panel_width;
     weights += panel_width * (1 + depth);
-    output = (float*)((char*)output + panel_stride);
+    output += out_stride / sizeof(float);
   }
 }
 

@@ -17,10 +17,10 @@ typedef float gate_values[recurrent_rows * width];
 
 /* values [rows, width] += state [rows, hidden] * weights, panel by panel. */
 INLINE void add_products(const float* state, const struct recurrent_tile* tile, const float* weights, size_t hidden,
-                         float* values, size_t rows, size_t chains) {
+                         float* values, size_t rows) {
   for (size_t panel = 0; panel < tile->panels; panel++) {
     v128_t sums[panel_rows][2];
-    panel_product(state, tile->stride, weights + panel * tile->panel_stride, hidden, rows, chains, sums);
+    panel_product(state, tile->stride, weights + panel * tile->panel_stride, hidden, rows, sums);
 #pragma unroll
     for (size_t row = 0; row < rows; row++) {
 #pragma unroll
@@ -32,20 +32,39 @@ INLINE void add_products(const float* state, const struct recurrent_tile* tile, 
   }
 }
 
+/* The same of one row, by two panels at a time. */
+static void add_products_of_row(const float* state, const struct recurrent_tile* tile, const float* weights,
+                                size_t hidden, float* values) {
+  for (size_t panel = 0; panel < tile->panels; panel += 2) {
+    const float* first = weights + panel * tile->panel_stride;
+    const size_t panels = panel + 1 < tile->panels ? 2 : 1;
+    v128_t sums[4];
+    if (panels == 2) {
+      panel_row_product(state, first, tile->panel_stride, hidden, 2, sums);
+    } else {
+      panel_row_product(state, first, 0, hidden, 1, sums);
+    }
+    for (size_t i = 0; i < 2 * panels; i++) {
+      float* value = values + panel * panel_width + i * 4;
+      wasm_v128_store(value, wasm_f32x4_add(wasm_v128_load(value), sums[i]));
+    }
+  }
+}
+
 static void add_product(const float* state, const struct recurrent_tile* tile, const float* weights, size_t hidden,
                         float* values) {
   switch (tile->rows) {
     case 1:
-      add_products(state, tile, weights, hidden, values, 1, 4);
+      add_products_of_row(state, tile, weights, hidden, values);
       break;
     case 2:
-      add_products(state, tile, weights, hidden, values, 2, 2);
+      add_products(state, tile, weights, hidden, values, 2);
       break;
     case 3:
-      add_products(state, tile, weights, hidden, values, 3, 1);
+      add_products(state, tile, weights, hidden, values, 3);
       break;
     default:
-      add_products(state, tile, weights, hidden, values, 4, 1);
+      add_products(state, tile, weights, hidden, values, 4);
   }
 }
 
