@@ -580,7 +580,7 @@ enum pyxnn_unary_type {
 
 /* Good to a few units in the last place, of every float, unless said otherwise. */
 enum pyxnn_function_type {
-  pyxnn_erf = 0,       /* within 1.5e-7, and within 4e-7 relatively */
+  pyxnn_erf = 0,       /* within 4e-7 relatively */
   pyxnn_gelu_tanh = 1, /* GELU's approximation by tanh: within 1e-6 relatively where x > -2, within 4e-7 below */
   pyxnn_exp = 2,
   pyxnn_log = 3,

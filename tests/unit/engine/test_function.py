@@ -70,8 +70,8 @@ def softplus(x):
     [
         (FunctionType.EXP, (), np.exp, 1.1),
         (FunctionType.LOG, (), np.log, 1.1),
-        (FunctionType.SINE, (), np.sin, 3),
-        (FunctionType.COSINE, (), np.cos, 3),
+        (FunctionType.SINE, (), np.sin, 2),
+        (FunctionType.COSINE, (), np.cos, 2.2),
         (FunctionType.TANGENT, (), np.tan, 4),
         (FunctionType.SIGN, (), np.sign, 0),
         (FunctionType.RECIPROCAL, (), np.reciprocal, 0.5),
@@ -80,6 +80,8 @@ def softplus(x):
         (FunctionType.POWER_OF, (5,), lambda x: np.power(x, 5.0), 1.1),
         (FunctionType.POWER_OF, (-2,), lambda x: np.power(x, -2.0), 1.1),
         (FunctionType.POWER_OF, (np.inf,), lambda x: np.power(x, np.inf), 1.1),
+        (FunctionType.POWER_OF, (2.0**22 + 1,), lambda x: np.power(x, 2.0**22 + 1), 1.1),
+        (FunctionType.POWER_OF, (-(2.0**23),), lambda x: np.power(x, -(2.0**23)), 1.1),
         (FunctionType.SOFTPLUS, (), softplus, 3),
         (FunctionType.MISH, (), lambda x: x * np.tanh(softplus(x)), 4),
         (FunctionType.ELU, (1.5, 1, 1), lambda x: np.where(x < 0, 1.5 * np.expm1(x), x), 3),
@@ -115,7 +117,6 @@ def gelu_tanh(x: np.ndarray) -> np.ndarray:
 def test_erf(engine):
     out = run(engine, FunctionType.ERF, X)
     np.testing.assert_allclose(out, erf(X), rtol=4e-7, atol=0)
-    np.testing.assert_allclose(out, erf(X), rtol=0, atol=4e-7)
     assert (abs(out) <= 1).all()
 
 
@@ -172,7 +173,7 @@ def test_extremes(engine):
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 2047, 2051])
 def test_every_size(engine, size):
     x = np.linspace(-3, 3, size, dtype=np.float32)
-    np.testing.assert_allclose(run(engine, FunctionType.ERF, x), erf(x), rtol=0, atol=4e-7)
+    np.testing.assert_allclose(run(engine, FunctionType.ERF, x), erf(x), rtol=4e-7, atol=0)
 
 
 def test_rows_that_lie_apart(engine):

@@ -221,8 +221,9 @@ INLINE void half_turns_each(v128_t* x, bool is_cosine, size_t count) {
   SIMD_EACH(i) x[i] = simd_madd(n[i], SIMD_CONSTANT(minus_pi_low), x[i]);
   SIMD_EACH(i) square[i] = wasm_f32x4_mul(x[i], x[i]);
   simd_polynomial_each(square, simd_constants.half_turn_terms, 4, sum, count);
-  SIMD_EACH(i) sum[i] = simd_madd(square[i], sum[i], one());
-  SIMD_EACH(i) x[i] = wasm_v128_xor(wasm_f32x4_mul(sum[i], x[i]), sign[i]);
+  /* 0, not -0, for an x of 0, so that it keeps its sign. */
+  SIMD_EACH(i) sum[i] = simd_madd(square[i], sum[i], zero());
+  SIMD_EACH(i) x[i] = wasm_v128_xor(simd_madd(x[i], sum[i], x[i]), sign[i]);
 }
 
 INLINE void sine(v128_t* x, size_t count, const float* p) {
@@ -265,50 +266,66 @@ INLINE v128_t madd_f64(v128_t a, v128_t b, v128_t c) {
 #endif
 }
 
-INLINE v128_t polynomial_f64(v128_t x, const double* coefficients, size_t count) {
-  v128_t sum = wasm_v128_load64_splat(coefficients + count - 1);
-  for (size_t i = count - 1; i > 0; i--) {
-    sum = madd_f64(sum, x, wasm_v128_load64_splat(coefficients + i - 1));
+/* The polynomial of each of `count` pairs of doubles. */
+INLINE void polynomial_f64_each(const v128_t* x, const double* coefficients, size_t terms, v128_t* sum, size_t count) {
+  SIMD_EACH(i) sum[i] = wasm_v128_load64_splat(coefficients + terms - 1);
+  for (size_t term = terms - 1; term > 0; term--) {
+    SIMD_EACH(i) sum[i] = madd_f64(sum[i], x[i], wasm_v128_load64_splat(coefficients + term - 1));
   }
-  return sum;
 }
 
-/* The exponent times the logarithm to base 2 of two numbers 2^k * m with m from sqrt(1/2) to sqrt(2). */
-INLINE v128_t scaled_logarithm(v128_t k, v128_t m, v128_t exponent) {
+/* The exponent times the logarithm to base 2 of numbers 2^k * m with m from sqrt(1/2) to sqrt(2), in the place of m. */
+INLINE void scaled_logarithm_each(const v128_t* k, v128_t* m, v128_t exponent, size_t count) {
+  v128_t square[simd_most], series[simd_most];
   const v128_t unit = SIMD_CONSTANT_F64(wide_one);
-  const v128_t t = wasm_f64x2_div(wasm_f64x2_sub(m, unit), wasm_f64x2_add(m, unit));
-  const v128_t series = polynomial_f64(wasm_f64x2_mul(t, t), simd_constants.power_logarithms, 5);
-  const v128_t product = wasm_f64x2_mul(madd_f64(t, series, k), exponent), bound = SIMD_CONSTANT_F64(power_bound);
-  return wasm_f64x2_pmin(wasm_f64x2_pmax(product, wasm_f64x2_neg(bound)), bound);
+  SIMD_EACH(i) m[i] = wasm_f64x2_div(wasm_f64x2_sub(m[i], unit), wasm_f64x2_add(m[i], unit));
+  SIMD_EACH(i) square[i] = wasm_f64x2_mul(m[i], m[i]);
+  polynomial_f64_each(square, simd_constants.power_logarithms, 5, series, count);
+  SIMD_EACH(i) m[i] = wasm_f64x2_mul(madd_f64(m[i], series[i], k[i]), exponent);
 }
+
+enum { powers_together = simd_most / 2 };
 
 /*
  * Positive normal numbers to a power, as 2^(exponent * log2(x)). The logarithm takes float64, as its error grows with the product;
  * what is left of that beside an integer doesn't.
  */
-INLINE v128_t power_of_normal(v128_t x, v128_t exponent) {
-  const v128_t k = wasm_i32x4_shr(wasm_i32x4_sub(x, SIMD_CONSTANT(root_of_half)), 23);
-  const v128_t m = wasm_i32x4_sub(x, wasm_i32x4_shl(k, 23)), rounder = SIMD_CONSTANT_F64(wide_rounder);
-  const v128_t low = scaled_logarithm(wasm_f64x2_convert_low_i32x4(k), wasm_f64x2_promote_low_f32x4(m), exponent);
-  const v128_t k_high = wasm_i64x2_shuffle(k, k, 1, 1), m_high = wasm_i64x2_shuffle(m, m, 1, 1);
-  const v128_t high =
-      scaled_logarithm(wasm_f64x2_convert_low_i32x4(k_high), wasm_f64x2_promote_low_f32x4(m_high), exponent);
-  const v128_t low_n = wasm_f64x2_add(low, rounder), high_n = wasm_f64x2_add(high, rounder);
-  const v128_t low_rest = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_sub(low, wasm_f64x2_sub(low_n, rounder)));
-  const v128_t high_rest = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_sub(high, wasm_f64x2_sub(high_n, rounder)));
-  const v128_t power = simd_polynomial(wasm_i64x2_shuffle(low_rest, high_rest, 0, 2), simd_constants.power_terms, 7);
-  return simd_scaled(power, wasm_i32x4_shuffle(low_n, high_n, 0, 2, 4, 6));
+INLINE void power_of_normal_each(v128_t* x, v128_t exponent, size_t count) {
+  v128_t k[powers_together], wide_k[simd_most], wide[simd_most], n[simd_most];
+  const v128_t rounder = SIMD_CONSTANT_F64(wide_rounder), most = SIMD_CONSTANT(power_most);
+  SIMD_EACH(i) k[i] = wasm_i32x4_shr(wasm_i32x4_sub(x[i], SIMD_CONSTANT(root_of_half)), 23);
+  SIMD_EACH(i) x[i] = wasm_i32x4_sub(x[i], wasm_i32x4_shl(k[i], 23));
+  SIMD_EACH(i) {
+    wide_k[2 * i] = wasm_f64x2_convert_low_i32x4(k[i]);
+    wide_k[2 * i + 1] = wasm_f64x2_convert_low_i32x4(wasm_i64x2_shuffle(k[i], k[i], 1, 1));
+    wide[2 * i] = wasm_f64x2_promote_low_f32x4(x[i]);
+    wide[2 * i + 1] = wasm_f64x2_promote_low_f32x4(wasm_i64x2_shuffle(x[i], x[i], 1, 1));
+  }
+  scaled_logarithm_each(wide_k, wide, exponent, 2 * count);
+  for (size_t i = 0; i < 2 * count; i++) {
+    n[i] = wasm_f64x2_add(wide[i], rounder);
+    wide[i] = wasm_f32x4_demote_f64x2_zero(wasm_f64x2_sub(wide[i], wasm_f64x2_sub(n[i], rounder)));
+  }
+  SIMD_EACH(i) k[i] = wasm_i64x2_shuffle(wide[2 * i], wide[2 * i + 1], 0, 2);
+  simd_polynomial_each(k, simd_constants.power_terms, 7, x, count);
+  SIMD_EACH(i) {
+    const v128_t whole = wasm_i32x4_shuffle(n[2 * i], n[2 * i + 1], 0, 2, 4, 6);
+    x[i] = simd_scaled(x[i], wasm_i32x4_max(wasm_i32x4_min(whole, most), wasm_i32x4_neg(most)));
+  }
 }
 
-/* Of zeros, denormals and what is not finite, libm knows. */
+/* Of zeros, denormals, what is not finite, and exponents whose products are no int32, libm knows. */
 INLINE void power(v128_t* x, size_t count, const float* p) {
   const float exponent = p[0];
-  const v128_t least = wasm_f32x4_splat(FLT_MIN), wide_exponent = wasm_f64x2_splat(exponent);
-  v128_t is_normal = wasm_i32x4_splat(-1), magnitude[simd_most];
+  const v128_t wide_exponent = wasm_f64x2_splat(exponent);
+  const bool is_moderate = fabsf(exponent) < 0x1p23f;
+  if (is_moderate && are_normal(x, count)) {
+    power_of_normal_each(x, wide_exponent, count);
+    return;
+  }
+  v128_t magnitude[powers_together];
   SIMD_EACH(i) magnitude[i] = wasm_v128_andnot(x[i], sign_bit());
-  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_ge(magnitude[i], least));
-  SIMD_EACH(i) is_normal = wasm_v128_and(is_normal, wasm_f32x4_lt(magnitude[i], wasm_f32x4_splat(INFINITY)));
-  if (!wasm_i32x4_all_true(is_normal) || !isfinite(exponent)) {
+  if (!is_moderate || !are_normal(magnitude, count)) {
     SIMD_EACH(i) {
       x[i] = wasm_f32x4_make(
           powf(wasm_f32x4_extract_lane(x[i], 0), exponent), powf(wasm_f32x4_extract_lane(x[i], 1), exponent),
@@ -319,8 +336,9 @@ INLINE void power(v128_t* x, size_t count, const float* p) {
   const bool is_whole = truncf(exponent) == exponent;
   const v128_t sign = is_whole && fmodf(exponent, 2.0f) != 0.0f ? sign_bit() : zero();
   const v128_t of_negative = is_whole ? zero() : wasm_f32x4_splat(NAN);
+  power_of_normal_each(magnitude, wide_exponent, count);
   SIMD_EACH(i) {
-    const v128_t result = wasm_v128_or(power_of_normal(magnitude[i], wide_exponent), wasm_v128_and(x[i], sign));
+    const v128_t result = wasm_v128_or(magnitude[i], wasm_v128_and(x[i], sign));
     x[i] = wasm_v128_or(result, wasm_v128_and(wasm_f32x4_lt(x[i], zero()), of_negative));
   }
 }
@@ -387,7 +405,7 @@ KERNEL(sine)
 KERNEL(cosine)
 SHORT_KERNEL(tangent)
 SHORT_KERNEL(sign)
-KERNEL_BY(power, 2)
+KERNEL_BY(power, powers_together)
 KERNEL(softplus)
 KERNEL(mish)
 KERNEL(elu)
