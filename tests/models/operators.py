@@ -307,7 +307,7 @@ OPERATORS: dict[str, Single] = dict(
         # Casts
         single("Cast", LARGE, to=FLOAT16, note="float16", work=10),
         single("Cast", LARGE, to=BFLOAT16, note="bfloat16", work=6),
-        single("Cast", Made(LARGE, scale=9), to=UINT8, note="uint8", work=2),
+        single("Cast", Made(LARGE, scale=9), to=UINT8, note="uint8", work=3),
         single("Cast", LARGE, to=INT64, note="int64", work=3),
         single("Cast", Made(LARGE, UINT8, 9), to=FLOAT, note="from_uint8", work=2),
         single("Cast", Made(TOKENS, INT64, 9), to=FLOAT, note="from_int64", work=3),

@@ -96,7 +96,7 @@ enum pyxnn_kind {
    */
   pyxnn_reduce = 6,
   /*
-   * Softmax over each row.
+   * Softmax over each row, by a kernel of ours.
    * params: none
    * dims: rows channels in_stride out_stride
    * refs: input, output

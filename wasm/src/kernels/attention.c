@@ -280,7 +280,7 @@ float attention_weights(float* scores, size_t count, float softcap, const float*
     for (size_t j = 0; j < together; j++) {
       x[j] = wasm_f32x4_sub(wasm_v128_load(scores + i + 4 * j), greatest);
     }
-    simd_exp_each(x, together);
+    simd_exp_of_bounded_each(x, together);
 #pragma unroll
     for (size_t j = 0; j < together; j++) {
       wasm_v128_store(scores + i + 4 * j, x[j]);
