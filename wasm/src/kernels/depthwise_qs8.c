@@ -48,14 +48,14 @@ enum { pair_size = 2 * depthwise_qs8_channels };
 
 /* Adds the products of neighbouring pixels; their number and the shape of the window are constants. */
 INLINE void add_tile(const struct depthwise_qs8_row* row, const int8_t* const* inputs, const int16_t* weights,
-                     size_t channel, size_t kernel_w, size_t stride, struct eight sums[depthwise_qs8_tile]) {
-  const size_t num_columns = (depthwise_qs8_tile - 1) * stride + kernel_w;
+                     size_t channel, size_t pixels, size_t kernel_w, size_t stride, struct eight* sums) {
+  const size_t num_columns = (pixels - 1) * stride + kernel_w;
   for (size_t y = 0; y + 2 <= row->kernel_h; y += 2) {
 #pragma unroll
     for (size_t column = 0; column < num_columns; column++) {
       const struct eight taps = load_taps(inputs[column], inputs[row->columns + column], channel);
 #pragma unroll
-      for (size_t p = 0; p < depthwise_qs8_tile; p++) {
+      for (size_t p = 0; p < pixels; p++) {
         const size_t x = column - p * stride;
         if (x < kernel_w) {
           sums[p] = add(sums[p], taps, load_pair(weights + x * pair_size));
@@ -73,7 +73,7 @@ INLINE void add_tile(const struct depthwise_qs8_row* row, const int8_t* const* i
     const size_t next = column + 1 < num_columns ? column + 1 : column;
     const struct eight taps = load_taps(inputs[column], inputs[next], channel);
 #pragma unroll
-    for (size_t p = 0; p < depthwise_qs8_tile; p++) {
+    for (size_t p = 0; p < pixels; p++) {
       const size_t x = column - p * stride;
       if (x < kernel_w && x % 2 == 0) {
         sums[p] = add(sums[p], taps, load_pair(weights + x / 2 * pair_size));
@@ -103,35 +103,45 @@ INLINE void add_window(const struct depthwise_qs8_row* row, const int8_t* const*
   }
 }
 
-/* `pixels` at a time; `kernel_w` and `stride` are constants where those are several. */
+/* Pixels from `first` on, at most `pixels`; that, and `kernel_w` and `stride` where they are several, are constants. */
+INLINE void compute_tile(const struct depthwise_qs8_row* row, const struct requantizer* to, size_t first, size_t pixels,
+                         size_t kernel_w, size_t stride) {
+  const size_t group_size = depthwise_qs8_pairs(row->kernel_h, kernel_w) * pair_size;
+  const int8_t* const* inputs = row->inputs + first * stride;
+  const int16_t* weights = row->weights + row->channel / depthwise_qs8_channels * group_size;
+  for (size_t channel = row->channel; channel < row->channels; channel += depthwise_qs8_channels) {
+    const struct eight bias = {wasm_v128_load(row->bias + channel), wasm_v128_load(row->bias + channel + 4)};
+    struct eight sums[depthwise_qs8_tile] = {bias, bias, bias, bias};
+    if (pixels == 1) {
+      add_window(row, inputs, weights, channel, sums);
+    } else {
+      add_tile(row, inputs, weights, channel, pixels, kernel_w, stride, sums);
+    }
+    weights += group_size;
+    const struct eight multipliers = {wasm_v128_load(row->multipliers + channel),
+                                      wasm_v128_load(row->multipliers + channel + 4)};
+    int8_t* output = row->output + first * row->output_stride + channel;
+    const size_t left_pixels = row->pixels - first, left_channels = row->channels - channel;
+    if (left_pixels >= pixels && left_channels >= depthwise_qs8_channels) {
+      requantize_rows(to, sums, pixels, multipliers, output, row->output_stride);
+    } else {
+      int8_t all[depthwise_qs8_tile * depthwise_qs8_channels];
+      requantize_rows(to, sums, pixels, multipliers, all, depthwise_qs8_channels);
+      copy_block(all, output, row->output_stride, left_pixels < pixels ? left_pixels : pixels,
+                 left_channels < depthwise_qs8_channels ? left_channels : depthwise_qs8_channels);
+    }
+  }
+}
+
+/* `pixels` at a time, or half of them where no more are left. */
 INLINE void compute(const struct depthwise_qs8_row* row, size_t pixels, size_t kernel_w, size_t stride) {
   const struct requantizer to = requantizer_of(row->zero_point, row->min, row->max, row->is_far);
-  const size_t group_size = depthwise_qs8_pairs(row->kernel_h, kernel_w) * pair_size;
-  for (size_t first = 0; first < row->pixels; first += pixels) {
-    const int8_t* const* inputs = row->inputs + first * stride;
-    const int16_t* weights = row->weights + row->channel / depthwise_qs8_channels * group_size;
-    for (size_t channel = row->channel; channel < row->channels; channel += depthwise_qs8_channels) {
-      const struct eight bias = {wasm_v128_load(row->bias + channel), wasm_v128_load(row->bias + channel + 4)};
-      struct eight sums[depthwise_qs8_tile] = {bias, bias, bias, bias};
-      if (pixels == 1) {
-        add_window(row, inputs, weights, channel, sums);
-      } else {
-        add_tile(row, inputs, weights, channel, kernel_w, stride, sums);
-      }
-      weights += group_size;
-      const struct eight multipliers = {wasm_v128_load(row->multipliers + channel),
-                                        wasm_v128_load(row->multipliers + channel + 4)};
-      int8_t* output = row->output + first * row->output_stride + channel;
-      const size_t left_pixels = row->pixels - first, left_channels = row->channels - channel;
-      if (left_pixels >= pixels && left_channels >= depthwise_qs8_channels) {
-        requantize_rows(&to, sums, pixels, multipliers, output, row->output_stride);
-      } else {
-        int8_t all[depthwise_qs8_tile * depthwise_qs8_channels];
-        requantize_rows(&to, sums, pixels, multipliers, all, depthwise_qs8_channels);
-        copy_block(all, output, row->output_stride, left_pixels < pixels ? left_pixels : pixels,
-                   left_channels < depthwise_qs8_channels ? left_channels : depthwise_qs8_channels);
-      }
-    }
+  size_t first = 0;
+  for (; first + pixels / 2 < row->pixels; first += pixels) {
+    compute_tile(row, &to, first, pixels, kernel_w, stride);
+  }
+  if (pixels > 1 && first < row->pixels) {
+    compute_tile(row, &to, first, pixels / 2, kernel_w, stride);
   }
 }
 

@@ -130,9 +130,17 @@ static void list_pixels(const struct depthwise_qs8_instance* instance, size_t ro
     const ptrdiff_t y = top + (ptrdiff_t)(tap * state->dilation_h);
     const bool inside = y >= 0 && y < (ptrdiff_t)images->height;
     const size_t line = (image * images->height + (size_t)y) * images->width;
-    for (size_t column = 0; column < instance->columns; column++) {
-      const size_t x = column - images->pad_left;
-      *to++ = inside && x < images->width ? instance->input + (line + x) * images->in_pixel_stride : state->zeros;
+    const int8_t* pixel = instance->input + line * images->in_pixel_stride;
+    const size_t width = inside ? images->width : 0, columns = instance->columns, pad = images->pad_left;
+    size_t column = 0;
+    for (; column < columns && column < pad; column++) {
+      *to++ = state->zeros;
+    }
+    for (; column < columns && column < pad + width; column++, pixel += images->in_pixel_stride) {
+      *to++ = pixel;
+    }
+    for (; column < columns; column++) {
+      *to++ = state->zeros;
     }
   }
 }
