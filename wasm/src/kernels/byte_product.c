@@ -160,8 +160,11 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
 
 void product_widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
                    size_t tile, int16_t* to, int32_t* offsets, int32_t* sums) {
-  if (from->is_signed && sums == NULL && runs->count == 3 && runs->size == 9) { /* 3x3 windows of three channels */
-    const struct product_runs nine = {3, 9, runs->step};
+  const struct product_runs one = {1, runs->size, 0}, nine = {3, 9, runs->step};
+  if (from->is_signed && sums == NULL && runs->count == 1) {
+    widen(from, &one, count, zero_point, tile, to, offsets, sums, true, false);
+  } else if (from->is_signed && sums == NULL && runs->count == 3 &&
+             runs->size == 9) { /* 3x3 windows of three channels */
     widen(from, &nine, count, zero_point, tile, to, offsets, sums, true, false);
   } else if (from->is_signed && sums == NULL) {
     widen(from, runs, count, zero_point, tile, to, offsets, sums, true, false);
