@@ -28,6 +28,7 @@ def model(
     scales: tuple[float, float],
     points: tuple[int, int],
     constants: dict[str, np.ndarray] | None = None,
+    opset: int = OPSET,
 ) -> bytes:
     """A node between integers `x` and `y`, its first input and its output "a" and "b"; zero points are given as bytes."""
     both = zip("xy", scales, points, strict=True)
@@ -40,7 +41,7 @@ def model(
         node,
         helper.make_node("QuantizeLinear", ["b", "y_scale", "y_zero"], ["y"]),
     ]
-    return native.build(nodes, {"x": x}, ["y"], known, dtype=x.dtype.type, opset=OPSET)
+    return native.build(nodes, {"x": x}, ["y"], known, dtype=x.dtype.type, opset=opset)
 
 
 def check(data: bytes, x: np.ndarray) -> None:
@@ -125,6 +126,24 @@ def test_layer_normalization(
         inputs.append("h")
     node = helper.make_node("LayerNormalization", inputs, ["b"], axis=axis)
     check(model(x, node, (scale, 0.0317), points, constants), x)
+
+
+@given(
+    shape=st.lists(st.integers(2, 40), min_size=1, max_size=3),
+    axis=st.integers(-3, -1),
+    dtype=st.sampled_from(TYPES),
+    points=st.tuples(POINTS, POINTS),
+    scale=st.floats(0.0009765625, 0.5, width=32),
+)
+def test_rms_normalization(
+    shape: list[int], axis: int, dtype: Any, points: tuple[int, int], scale: float
+) -> None:
+    x = integers(tuple(shape), dtype)
+    axis = max(axis, -len(shape))
+    random = np.random.default_rng(points)
+    constants = {"g": random.standard_normal(shape[axis:], np.float32)}
+    node = helper.make_node("RMSNormalization", ["a", "g"], ["b"], axis=axis)
+    check(model(x, node, (scale, 0.0317), points, constants, opset=23), x)
 
 
 def test_rows_of_one_number() -> None:
