@@ -14,6 +14,8 @@
 #include "kernels/quantize.h"
 #include "operator.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* Rows of about so many elements are one task, and no fewer rows: each task begins with nothing in scratch memory. */
 enum { elements_per_task = 16384, least_rows_per_task = 16 };
 
@@ -52,7 +54,8 @@ struct resample_instance {
   void* fours; /* the table of columns of one float */
   bool has_fours;
   struct resample_phases phases;
-  float* turned; /* the weights of rows, in the order of those that are kept */
+  float* turned;  /* the weights of rows, in the order of those that are kept */
+  size_t* places; /* of the first row that each is made of, among those that are kept */
   float* scratch;
   char* output;
 };
@@ -135,9 +138,9 @@ static struct scratch begin_scratch(const struct resample_instance* instance, si
   return scratch;
 }
 
-/* Floats of the weights that are turned. */
+/* Floats of the weights that are turned, and of places. */
 static size_t turned_size(const struct resample_instance* instance) {
-  return instance->keeps_rows ? in_lines(instance->rows.out_extent * instance->rows.taps) : 0;
+  return instance->keeps_rows ? in_lines(instance->rows.out_extent * (instance->rows.taps + 1)) : 0;
 }
 
 /* Floats of the table of fours. */
@@ -189,6 +192,7 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   bind_axis(&instance->columns, tensors[2]);
   instance->output = tensors[3];
   instance->turned = workspace;
+  instance->places = (size_t*)(instance->turned + instance->rows.out_extent * instance->rows.taps);
   instance->fours = instance->turned + turned_size(instance);
   instance->scratch = instance->turned + turned_size(instance) + fours_size(instance);
   return xnn_status_success;
@@ -199,7 +203,7 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
  * @param from    floats between its pixels
  * @param stride  floats between those of the output
  */
-static void compute_columns(const struct resample_instance* instance, const float* first, size_t from, float* output,
+INLINE void compute_columns(const struct resample_instance* instance, const float* first, size_t from, float* output,
                             size_t stride) {
   const struct axis* columns = &instance->columns;
   if (instance->phases.pixels > 0 && from == 1 && stride == 1) {
@@ -250,7 +254,7 @@ static void narrow_row(const struct resample_instance* instance, const float* ma
 }
 
 /* Resamples the columns of a row of the input; arguments as of compute_columns. */
-static void compute_input_columns(const struct resample_instance* instance, size_t number, float* line, float* output,
+INLINE void compute_input_columns(const struct resample_instance* instance, size_t number, float* line, float* output,
                                   size_t stride) {
   if (are_bytes(&instance->state->in)) {
     widen_row(instance, number, line);
@@ -291,12 +295,12 @@ static void add_input_rows(const struct resample_instance* instance, size_t imag
  * Keeps the rows that row `y` of the output is made of.
  * @param image  the number of its first row
  */
-static void keep_rows(const struct resample_instance* instance, size_t image, size_t y, const struct scratch* scratch) {
+INLINE void keep_rows(const struct resample_instance* instance, size_t image, size_t y, const struct scratch* scratch) {
   const size_t taps = instance->rows.taps, row = instance->kept_row;
-  const size_t first = (size_t)instance->rows.firsts[y];
-  size_t place = first % taps;
+  const size_t first = image + (size_t)instance->rows.firsts[y];
+  size_t place = instance->places[y];
   for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
-    const size_t number = image + first + t;
+    const size_t number = first + t;
     if (scratch->numbers[place] == number) {
       continue;
     }
@@ -410,6 +414,7 @@ static void turn_weights(const struct resample_instance* instance) {
   const struct axis* rows = &instance->rows;
   for (size_t y = 0; y < rows->out_extent; y++) {
     size_t place = (size_t)rows->firsts[y] % rows->taps;
+    instance->places[y] = place;
     for (size_t t = 0; t < rows->taps; t++, place = place + 1 < rows->taps ? place + 1 : 0) {
       instance->turned[y * rows->taps + place] = rows->weights[y * rows->taps + t];
     }
