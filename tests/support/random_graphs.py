@@ -20,6 +20,7 @@ from tests.support import native
 OPSET = 18
 _MOST_ELEMENTS = 4000
 _LARGEST = 50.0
+_MOST_CHOICES = 63  # that onnx.reference's GatherElements takes from
 
 
 Case = tuple[bytes, dict[str, np.ndarray]]
@@ -449,6 +450,8 @@ def _gather(make: Maker, op_type: str) -> None:
         return
     axis = make.axis(x)
     shape = list(make.values[x].shape)
+    if op_type == "GatherElements" and shape[axis] > _MOST_CHOICES:
+        return
     shape[axis] = make.any(1, 3)
     indices = make.random.integers(-make.values[x].shape[axis], make.values[x].shape[axis], shape)
     if op_type == "Gather":
