@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Columns of a panel. Those of the last panel that aren't there have scales of 0. */
-enum { panel_columns = 8 };
+/* Columns of a panel, and of what is unpacked at once. Those of the last panel that aren't there have scales of 0. */
+enum { panel_columns = 16, unpacked_columns = 8 };
 
 enum block_zeros {
   zeros_none,   /* half of the range */
@@ -23,7 +23,7 @@ struct block_weights {
   enum block_zeros has_zeros;
   uint8_t* weights; /* [panels, blocks, words of a block, panel_columns, 4], of 4 bits the lower half of a byte first */
   float* scales;    /* [panels, blocks, panel_columns] */
-  uint8_t* zeros;   /* [panels, blocks, bits]: of panel_columns, packed as the weights are; or floats */
+  uint8_t* zeros;   /* [panels, blocks, 2 * bits]: of panel_columns, packed as the weights are; or floats */
 };
 
 /* Bytes that all parts take together. */
@@ -47,8 +47,9 @@ struct block_piece {
 };
 
 /*
- * A row of floats as integers of 8 or 16 bits, by pieces of a block: so many that no sum is too large for 32 bits. A piece's
- * greatest number is the type's. They lie in the order in which the weights' products take them.
+ * A row of floats as integers of 8 or 16 bits, by pieces of a block: so short that no sum of products is too large for the
+ * integers that it is made in. They lie in the order in which the weights' products take them; those of 16 bits, for weights of
+ * 4, as eight higher bytes and then the eight lower ones, signed both.
  */
 struct block_row {
   size_t bits; /* 8, for weights of 4 bits only, or 16 */
@@ -69,16 +70,22 @@ struct block_row block_row_at(const struct block_weights* weights, size_t bits, 
  */
 void block_round(const struct block_weights* weights, const float* from, size_t length, const struct block_row* row);
 
-/*
- * The products of a row with the columns of a panel.
- * @param output  receives panel_columns sums
- */
-void block_products(const struct block_weights* weights, const struct block_row* row, size_t panel, float* output);
+/* The most rows whose products are made at once. */
+enum { block_rows = 2 };
 
 /*
- * The floats of a panel.
- * @param floats  receives [blocks * block_size, panel_columns]
+ * The products of rows with the columns of a panel.
+ * @param rows    1 to block_rows, of as many bits
+ * @param output  receives [count, panel_columns]
  */
-void block_unpack(const struct block_weights* weights, size_t panel, float* floats);
+void block_products(const struct block_weights* weights, const struct block_row* rows, size_t count, size_t panel,
+                    float* output);
+
+/*
+ * The floats of some columns.
+ * @param column  the first, a multiple of unpacked_columns
+ * @param floats  receives [blocks * block_size, unpacked_columns]
+ */
+void block_unpack(const struct block_weights* weights, size_t column, float* floats);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Products with weights of 4 or 8 bits, which stay packed (kernels/block_weights.c). Rows that needn't be exact are rounded to
- * integers and multiplied with the weights as they are, unless they are so many that it pays to unpack a panel of columns into a
+ * integers and multiplied with the weights as they are, unless they are so many that it pays to unpack some columns into a
  * scratch of the thread's for XNNPACK's matrix product.
  */
 #include <string.h>
@@ -68,7 +68,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   const size_t bits = weights->bits, size = weights->block_size, row_bits = state.row_bits;
   if ((bits != 4 && bits != 8) || size == 0 || size % 16 != 0 || zeros > zeros_floats ||
       (row_bits != 0 && row_bits != 16 && (row_bits != 8 || bits != 4)) || state.in_channels == 0 ||
-      weights->columns == 0 || kernel == NULL || bias == NULL || state.config->nr != panel_columns) {
+      weights->columns == 0 || kernel == NULL || bias == NULL || state.config->nr != unpacked_columns) {
     return xnn_status_invalid_parameter;
   }
   weights->blocks = (state.in_channels + size - 1) / size;
@@ -95,9 +95,9 @@ static bool is_rounded(const struct matmul_nbits_instance* instance) {
   return bits == 8 || (bits == 16 && instance->rows <= most_integer_rows);
 }
 
-/* Bytes of a thread's scratch: an unpacked panel, with the bias before. */
-static size_t panel_size(const struct matmul_nbits_state* state) {
-  return panel_columns * (1 + state->weights.blocks * state->weights.block_size) * sizeof(float);
+/* Bytes of a thread's scratch: some unpacked columns, with the bias before. */
+static size_t unpacked_size(const struct matmul_nbits_state* state) {
+  return unpacked_columns * (1 + state->weights.blocks * state->weights.block_size) * sizeof(float);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
@@ -107,7 +107,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->panels = (state->weights.columns + panel_columns - 1) / panel_columns;
   instance->panels_per_task = weights_per_task / (state->in_channels * panel_columns) + 1;
   *workspace = is_rounded(instance) ? instance->rows * block_row_size(&state->weights, state->row_bits)
-                                    : pthreadpool_get_threads_count(pool) * panel_size(state);
+                                    : pthreadpool_get_threads_count(pool) * unpacked_size(state);
   return xnn_status_success;
 }
 
@@ -125,10 +125,10 @@ static struct block_row row_of(const struct matmul_nbits_instance* instance, siz
   return block_row_at(weights, bits, instance->workspace + row * block_row_size(weights, bits));
 }
 
-/* The columns of a panel that are there. */
-static size_t columns_of(const struct matmul_nbits_state* state, size_t panel) {
-  const size_t left = state->weights.columns - panel * panel_columns;
-  return left < panel_columns ? left : panel_columns;
+/* Of `most` columns from one on, those that are there. */
+static size_t columns_from(const struct matmul_nbits_state* state, size_t column, size_t most) {
+  const size_t left = state->weights.columns - column;
+  return left < most ? left : most;
 }
 
 static void round_row(void* context, size_t row) {
@@ -142,16 +142,23 @@ static void round_row(void* context, size_t row) {
 static void multiply_integers(void* context, size_t first, size_t count) {
   const struct matmul_nbits_instance* instance = context;
   const struct matmul_nbits_state* state = instance->state;
-  for (size_t row = 0; row < instance->rows; row++) {
-    const struct block_row numbers = row_of(instance, row);
-    float* output = instance->output + row * state->weights.columns;
+  const size_t all = state->weights.columns;
+  for (size_t row = 0; row < instance->rows; row += block_rows) {
+    const size_t rows = instance->rows - row < block_rows ? instance->rows - row : block_rows;
+    struct block_row numbers[block_rows];
+    for (size_t r = 0; r < rows; r++) {
+      numbers[r] = row_of(instance, row + r);
+    }
     for (size_t panel = first; panel < first + count; panel++) {
-      const size_t columns = columns_of(state, panel), column = panel * panel_columns;
-      float products[panel_columns];
-      block_products(&state->weights, &numbers, panel, products);
-      for (size_t c = 0; c < columns; c++) {
-        const float sum = products[c] + (state->bias == NULL ? 0.0f : state->bias[column + c]);
-        output[column + c] = sum < state->min ? state->min : sum > state->max ? state->max : sum;
+      const size_t column = panel * panel_columns, columns = columns_from(state, column, panel_columns);
+      float products[block_rows * panel_columns];
+      block_products(&state->weights, numbers, rows, panel, products);
+      for (size_t r = 0; r < rows; r++) {
+        float* output = instance->output + (row + r) * all + column;
+        for (size_t c = 0; c < columns; c++) {
+          const float sum = products[r * panel_columns + c] + (state->bias == NULL ? 0.0f : state->bias[column + c]);
+          output[c] = sum < state->min ? state->min : sum > state->max ? state->max : sum;
+        }
       }
     }
   }
@@ -164,18 +171,19 @@ static void multiply_floats(void* context, size_t thread, size_t task) {
   const size_t first = task * instance->panels_per_task, rest = instance->panels - first;
   const size_t end = first + (rest < instance->panels_per_task ? rest : instance->panels_per_task);
   const size_t all = state->weights.columns, mr = state->config->mr, k = state->in_channels;
-  float* floats = (float*)(instance->workspace + thread * panel_size(state));
-  for (size_t panel = first; panel < end; panel++) {
-    const size_t columns = columns_of(state, panel), column = panel * panel_columns;
-    for (size_t c = 0; c < panel_columns; c++) {
+  const size_t end_column = end * panel_columns < all ? end * panel_columns : all;
+  float* floats = (float*)(instance->workspace + thread * unpacked_size(state));
+  for (size_t column = first * panel_columns; column < end_column; column += unpacked_columns) {
+    const size_t columns = columns_from(state, column, unpacked_columns);
+    for (size_t c = 0; c < unpacked_columns; c++) {
       floats[c] = state->bias == NULL || c >= columns ? 0.0f : state->bias[column + c];
     }
-    block_unpack(&state->weights, panel, floats + panel_columns);
+    block_unpack(&state->weights, column, floats + unpacked_columns);
     for (size_t row = 0; row < instance->rows; row += mr) {
       const size_t rows = instance->rows - row < mr ? instance->rows - row : mr;
       state->config->minmax.gemm[mr - 1].function[XNN_UARCH_DEFAULT](
           rows, columns, k * sizeof(float), instance->input + row * k, k * sizeof(float), floats,
-          instance->output + row * all + column, all * sizeof(float), panel_columns * sizeof(float), &state->bounds);
+          instance->output + row * all + column, all * sizeof(float), unpacked_columns * sizeof(float), &state->bounds);
     }
   }
 }
