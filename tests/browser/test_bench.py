@@ -112,7 +112,10 @@ def test_alone(lab: Lab) -> None:
     assert math.isclose(first["factor"] * first["arithmetic"], first["best"])
     assert second["arithmetic"] == 0
     assert math.isclose(second["factor"] * second["memory"], second["best"])
-    assert report.alone([first, second]).count("1x16x256x256") == 2
+    assert second["bytes"] == 2 * math.prod(shape) * 4
+    table = report.alone([first, second])
+    assert table.count("1x16x256x256") == 2
+    assert f"{second['bytes'] / second['best'] / 1e6:.1f}" in table
 
 
 def test_bursts_of_two_threads_look_at_the_cores(lab: Lab) -> None:

@@ -47,6 +47,7 @@ def measure(
                         case.name,
                         threads,
                         min(times),
+                        cost.read + cost.written,
                         arithmetic(single, cost) / (peak["gflops"] * threads) / 1e6,
                         memory(page, threads, single, cost, quiet),
                     )

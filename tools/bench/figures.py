@@ -123,6 +123,7 @@ class Alone(TypedDict):
     """A single layer or operator through pyxnn, its kernel alone, in milliseconds.
 
     Attributes:
+        bytes: that it reads and writes.
         arithmetic: what its FLOPs and other vector operations take at the machine's peak.
         memory: what a loop takes to read what goes in and to write what comes out, on as many threads.
         factor: of the greater of these to the time that it takes.
@@ -131,17 +132,21 @@ class Alone(TypedDict):
     name: str
     threads: int
     best: float
+    bytes: int
     arithmetic: float
     memory: float
     factor: float
 
 
-def alone(name: str, threads: int, best: float, arithmetic: float, memory: float) -> Alone:
+def alone(
+    name: str, threads: int, best: float, bytes: int, arithmetic: float, memory: float
+) -> Alone:
     """The figures of what took `best` milliseconds."""
     return {
         "name": name,
         "threads": threads,
         "best": best,
+        "bytes": bytes,
         "arithmetic": arithmetic,
         "memory": memory,
         "factor": best / max(arithmetic, memory),

@@ -39,7 +39,8 @@ HOW_ALONE = """\
 Layers and operators alone are single nodes on pyxnn; *ms* is the time of their kernels inside a run, of the best burst of 30.
 *arithmetic* is what their multiply-adds, and the other vector operations that a good implementation needs, take at the peak;
 *memory* what a plain loop on as many threads takes to read what goes in and to write what comes out, from the caches if
-these hold it; *x bound* how many times the greater of both the kernel takes.
+these hold it; *x bound* how many times the greater of both the kernel takes. Where that is memory, *GB/s* is what the kernel reads and
+writes in its time, and *loop, GB/s* the same of the plain loop.
 """
 
 
@@ -239,7 +240,7 @@ def profile(steps: Sequence[Step]) -> str:
 def alone(rows: Sequence[Alone]) -> str:
     """Kernels against what arithmetic and memory allow."""
     return table(
-        ("kernel", "threads", "ms", "arithmetic", "memory", "x bound"),
+        ("kernel", "threads", "ms", "arithmetic", "memory", "x bound", "GB/s", "loop, GB/s"),
         [
             (
                 row["name"],
@@ -248,10 +249,19 @@ def alone(rows: Sequence[Alone]) -> str:
                 f"{row['arithmetic']:.3f}",
                 f"{row['memory']:.3f}",
                 f"{row['factor']:.2f}",
+                *_rates(row),
             )
             for row in rows
         ],
     )
+
+
+def _rates(row: Alone) -> tuple[str, str]:
+    """The GB/s of a kernel, and of the plain loop, that memory is the bound of."""
+    if row["arithmetic"] > row["memory"]:
+        return "", ""
+    kernel, loop = (f"{row['bytes'] / row[time] / 1e6:.1f}" for time in ("best", "memory"))
+    return kernel, loop
 
 
 def loading(found: Loading) -> str:
