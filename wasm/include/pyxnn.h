@@ -288,7 +288,7 @@ enum pyxnn_kind {
    * dims: steps batch step_stride batch_stride (in rows: the row of a step and a sequence is step * step_stride +
    *       sequence * batch_stride)
    * refs: inputs [rows, directions, gates, hidden]: what the input adds to the gates, biases included;
-   *       recurrent weights [directions, tiles, gates, hidden, 8]: a tile is 8 units, zeros for those beyond the hidden size;
+   *       recurrent weights [directions, panels, gates, hidden, 8]: a panel is 8 units, zeros for those beyond the hidden size;
    *       extra: an LSTM's peepholes [directions, 3, hidden], of a GRU that resets after the product what is added to that
    *       [directions, hidden], else ignored;
    *       first state and, of an LSTM, first memory [directions, batch, hidden];
