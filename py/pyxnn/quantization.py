@@ -64,10 +64,7 @@ def of(node: Node, graph: Graph) -> Quantization | None:
 
     None when it isn't constant, is given by blocks, or isn't of integers.
     """
-    if node.is_op("QuantizeLinear"):
-        dtype = _quantized_type(node, graph)
-    else:
-        dtype = graph.dtype(node.input(0))
+    dtype = integer_type(node, graph)
     scale = graph.constant(node.input(1))
     if dtype is None or dtype.kind not in "iu" or scale is None or node.attribute("block_size", 0):
         return None
@@ -80,16 +77,18 @@ def of(node: Node, graph: Graph) -> Quantization | None:
         scale, axis = scale.reshape(()), 0
     elif scale.ndim != 1 or (axis < 0 and rank is None):
         return None
-    points = np.zeros(scale.shape) if zero_point is None else zero_point.reshape(scale.shape)
-    return Quantization(
-        dtype,
-        scale.astype(np.float32),
-        points.astype(np.int32),
-        axis + (rank or 0) if axis < 0 else axis,
-    )
+    if zero_point is None:
+        points = np.zeros(scale.shape, np.int32)
+    else:
+        points = zero_point.reshape(scale.shape).astype(np.int32)
+    axis = axis + (rank or 0) if axis < 0 else axis
+    return Quantization(dtype, scale.astype(np.float32, copy=False), points, axis)
 
 
-def _quantized_type(node: Node, graph: Graph) -> np.dtype | None:
+def integer_type(node: Node, graph: Graph) -> np.dtype | None:
+    """The type of the integers that a QuantizeLinear makes or a DequantizeLinear takes; None when it isn't known."""
+    if node.is_op("DequantizeLinear"):
+        return graph.dtype(node.input(0))
     if node.input(2):
         return graph.dtype(node.input(2))
     asked = node.attribute("output_dtype", 0)

@@ -41,10 +41,11 @@ def _rewrite(node: Node, graph: Graph) -> Sequence[Node] | None:
 
 
 def _is_unsigned(node: Node, graph: Graph) -> bool:
-    if not node.is_op("QuantizeLinear", "DequantizeLinear"):
-        return False
-    found = quantization.of(node, graph)
-    return found is not None and found.dtype == _UINT8
+    return (
+        node.is_op("QuantizeLinear", "DequantizeLinear")
+        and quantization.integer_type(node, graph) == _UINT8
+        and quantization.of(node, graph) is not None
+    )
 
 
 def _quantize(node: Node, graph: Graph) -> Sequence[Node] | None:
