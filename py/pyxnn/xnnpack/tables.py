@@ -154,8 +154,8 @@ def of(work: Work, graph: Graph, ctx: Lowering) -> Table | None:
 
 def _dequantized(work: Work, graph: Graph, ctx: Lowering) -> Table | None:
     name = work.node.input(0)
-    found = _of_bytes(work, graph)
-    if found is None or ctx.constant(name) is not None:
+    found = None if ctx.constant(name) is not None else _of_bytes(work, graph)
+    if found is None:
         return None
     before = ctx.table(name)
     if before is None:
