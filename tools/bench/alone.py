@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 from playwright.sync_api import Page
 
@@ -17,7 +18,10 @@ from tools.bench.timing import warm_up
 RUNS, ROUNDS = 30, 3
 FLOPS = 8  # of a vector operation, as the peak counts them
 SWEEP = "async (how) => (await import('/bench/peak.js')).sweep(...how)"
-SWEEPS = 3
+SWEEPS = 6
+
+Sweep = Callable[[int, int], float]
+"""Milliseconds that a plain loop takes to read and to write so many bytes."""
 
 
 def measure(
@@ -40,6 +44,7 @@ def measure(
                 for _ in range(ROUNDS)
             ]
         with lab.page() as page:
+            sweep = sweeping(page, threads, quiet)
             for case, times in zip(cases, zip(*tries, strict=True), strict=True):
                 single, cost = singles[case.name], costs(case.model)[case.model.graph.node[-1].name]
                 rows.append(
@@ -49,7 +54,7 @@ def measure(
                         min(times),
                         cost.read + cost.written,
                         arithmetic(single, cost) / (peak["gflops"] * threads) / 1e6,
-                        memory(page, threads, single, cost, quiet),
+                        memory(sweep, single, cost),
                     )
                 )
     return rows
@@ -78,14 +83,20 @@ def arithmetic(single: Single, cost: Cost) -> float:
     return cost.flops + single.work * cost.elements / 4 * FLOPS
 
 
-def memory(page: Page, threads: int, single: Single, cost: Cost, quiet: Quiet) -> float:
+def memory(sweep: Sweep, single: Single, cost: Cost) -> float:
     """Milliseconds of its traffic."""
+    times, bytes = single.again
+    return sweep(cost.read, cost.written) + (times and times * sweep(bytes, 0))
 
+
+def sweeping(page: Page, threads: int, quiet: Quiet) -> Sweep:
+    """The least of some measured times, the same for all of the same traffic."""
+
+    @functools.cache
     def sweep(read: int, written: int) -> float:
         return min(
             quiet.run(lambda: page.evaluate(SWEEP, [threads, read, written]), threads)
             for _ in range(SWEEPS)
         )
 
-    times, bytes = single.again
-    return sweep(cost.read, cost.written) + (times and times * sweep(bytes, 0))
+    return sweep
