@@ -96,9 +96,9 @@ enum pyxnn_kind {
    */
   pyxnn_reduce = 6,
   /*
-   * Softmax over each row, by a kernel of ours.
-   * params: none
-   * dims: rows channels in_stride out_stride
+   * Softmax along the middle axis of [outer, extent, inner] and its kin, by a kernel of ours.
+   * params: enum pyxnn_softmax_type
+   * dims: outer extent inner in_stride out_stride (in elements, from one of the outer axis to the next)
    * refs: input, output
    */
   pyxnn_softmax = 7,
@@ -198,13 +198,6 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_running_sum = 19,
-  /*
-   * Softmax along the middle axis of [outer, extent, inner] and its kin, by a kernel of ours.
-   * params: enum pyxnn_softmax_type
-   * dims: outer extent inner
-   * refs: input, output
-   */
-  pyxnn_axis_softmax = 20,
   /*
    * Elements by lists of indices, one list an axis, by a kernel of ours: output[o, i, j, ...] is input[o, a[i], b[j], ...],
    * or the fill where an index is negative; each is a piece of `inner` elements. At most 16 axes have lists.

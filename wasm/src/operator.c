@@ -26,7 +26,6 @@ static const struct operator_type* const types[] = {
     [pyxnn_arg_extreme] = &arg_extreme_type,
     [pyxnn_top_k] = &top_k_type,
     [pyxnn_running_sum] = &running_sum_type,
-    [pyxnn_axis_softmax] = &axis_softmax_type,
     [pyxnn_pick] = &pick_type,
     [pyxnn_resample] = &resample_type,
     [pyxnn_pool] = &pool_type,

@@ -145,7 +145,6 @@ extern const struct operator_type cast_type;
 extern const struct operator_type arg_extreme_type;
 extern const struct operator_type top_k_type;
 extern const struct operator_type running_sum_type;
-extern const struct operator_type axis_softmax_type;
 extern const struct operator_type pick_type;
 extern const struct operator_type resample_type;
 extern const struct operator_type pool_type;

@@ -41,7 +41,6 @@ class Kind(IntEnum):
     ARG_EXTREME = 17
     TOP_K = 18
     RUNNING_SUM = 19
-    AXIS_SOFTMAX = 20
     PICK = 21
     RESAMPLE = 22
     POOL = 23

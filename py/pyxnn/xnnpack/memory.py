@@ -29,7 +29,6 @@ IN_PLACE = frozenset(
         Kind.UNARY,
         Kind.BINARY,
         Kind.SOFTMAX,
-        Kind.AXIS_SOFTMAX,
         Kind.FUNCTION,
         Kind.NORMALIZE,
         Kind.TYPED_BINARY,

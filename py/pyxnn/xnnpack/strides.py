@@ -147,7 +147,7 @@ def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
         case Kind.PICK | Kind.POOL | Kind.RESAMPLE:
             lengths, place = (dims[1],) * 2, 2
         case Kind.SOFTMAX:
-            lengths, place = (dims[1],) * 2, 2
+            lengths, place = (dims[1] * dims[2],) * 2, 3
         case _:
             return [_Form((), (), value.size) for value in values]
     first, *others, last = values

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pyxnn.engine import Kind
+from pyxnn.engine import Kind, SoftmaxType
 from tests.support.steps import run_step
 
 
@@ -17,11 +17,24 @@ def softmax(x: np.ndarray) -> np.ndarray:
 def test_rows(engine, channels):
     """Rows that lie apart; within 4e-7, as e^x is, and what is around the output stays as it was."""
     x = 10 * np.random.default_rng(channels).standard_normal((70, channels + 3), np.float32)
-    dims = [70, channels, channels + 3, channels + 1]
-    out = run_step(engine, Kind.SOFTMAX, [], dims, [x], (70, channels + 1))
+    dims = [70, channels, 1, channels + 3, channels + 1]
+    out = run_step(
+        engine, Kind.SOFTMAX, [SoftmaxType.SOFTMAX_ITSELF], dims, [x], (70, channels + 1)
+    )
     expected = softmax(x[:, :channels])
     np.testing.assert_allclose(out[:, :channels], expected, rtol=5e-7, atol=1e-37)
     assert np.isnan(out[:-1, channels:]).all()
+
+
+@pytest.mark.parametrize("inner", [4, 37])
+def test_columns(engine, inner):
+    """Columns of matrices that lie apart."""
+    x = 10 * np.random.default_rng(inner).standard_normal((3, 5 * inner + 2), np.float32)
+    dims = [3, 5, inner, 5 * inner + 2, 5 * inner]
+    out = run_step(engine, Kind.SOFTMAX, [SoftmaxType.SOFTMAX_ITSELF], dims, [x], (3, 5, inner))
+    matrices = x[:, : 5 * inner].reshape(3, 5, inner)
+    expected = softmax(matrices.swapaxes(1, 2)).swapaxes(1, 2)
+    np.testing.assert_allclose(out, expected, rtol=5e-7, atol=1e-37)
 
 
 @pytest.mark.parametrize("channels", [3, 16, 23])
@@ -34,7 +47,8 @@ def test_masks_and_nans(engine, channels):
     x[3, 0] = np.inf
     x[4, 0] = 3e38
     x[5] = -3e38
-    out = run_step(engine, Kind.SOFTMAX, [], [6, channels, channels, channels], [x], x.shape)
+    dims = [6, channels, 1, channels, channels]
+    out = run_step(engine, Kind.SOFTMAX, [SoftmaxType.SOFTMAX_ITSELF], dims, [x], x.shape)
     expected = softmax(x)
     np.testing.assert_array_equal(out[0], [1] + [0] * (channels - 1))
     assert np.isnan(out[1:4]).any(axis=1).all()

@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 
 def softmax(ctx: Lowering, type: SoftmaxType, x: Value, axis: int) -> Value:
-    """The softmax along an axis, or one of its kin: by XNNPACK where the axis is the innermost."""
+    """The softmax along an axis, or one of its kin."""
+    outer, length, inner = along(x, axis)
+    strides = [length * inner] * 2
     output = ctx.new(x.shape, x.order)
-    outer, channels, inner = along(x, axis)
-    if type == SoftmaxType.SOFTMAX_ITSELF and inner == 1:
-        return ctx.step(Kind.SOFTMAX, [], [outer, channels, channels, channels], [x], output)
-    return ctx.step(Kind.AXIS_SOFTMAX, [type], [outer, channels, inner], [x], output)
+    return ctx.step(Kind.SOFTMAX, [type], [outer, length, inner, *strides], [x], output)
 
 
 def softmax_qs8(
