@@ -14,7 +14,7 @@ struct softmax_instance {
   const enum pyxnn_softmax_type* type;
   size_t outer, length, inner;
   size_t in_stride, out_stride; /* from one of the outer axis to the next */
-  size_t tasks_across; /* beside each other */
+  size_t tasks_across;          /* beside each other */
   const float* input;
   float* output;
 };
