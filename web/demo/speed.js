@@ -96,7 +96,7 @@ function stepRow(step, total, longest) {
 }
 
 /** @param {number} value */
-const rate = (value) => (value ? value.toFixed(1) : "");
+const rate = (value) => (value ? (value < 1 ? value.toPrecision(2) : value.toFixed(1)) : "");
 
 /**
  * @param {number} threads
