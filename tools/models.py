@@ -104,7 +104,7 @@ def row(name: str, entry: Entry, trial: Trial) -> Row:
         str(len(nodes)),
         percent(len(mine) / len(nodes)),
         f"{total / 1e9:.2f}",
-        percent(1 - elsewhere / total),
+        percent(1 - elsewhere / total) if total else "",
         str(len({node["segment"] for node in mine})),
         str(found["conversions"] or ""),
         percent(1 - len(real) / len(quantized)) if quantized else "",

@@ -130,6 +130,18 @@ def test_minimal_filtering(pads, groups, channels, image, batch, activation):
     assert all(kernel == "winograd" for kernel in kernels_of(data, feeds))
 
 
+@pytest.mark.parametrize("channels", [384, 512, 800, 1536])
+def test_minimal_filtering_of_many_channels(channels):
+    """Scratch memory has room for few tiles; in the browser, threads share the image."""
+    random = np.random.default_rng(channels)
+    feeds = {"x": random.standard_normal((1, channels, 17, 15), np.float32)}
+    w = random.standard_normal((16, channels, 3, 3), np.float32)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1] * 4)
+    data = native.build([node], feeds, ["y"], {"w": w})
+    native.compare(data, feeds, rtol=1e-5, atol=3e-5 * channels**0.5)
+    assert kernels_of(data, feeds) == ["winograd"]
+
+
 def test_minimal_filtering_is_chosen_for_all_plans():
     """As the node alone says, or shapes that the model fixes: weights are packed in one form."""
     w = np.random.default_rng(0).standard_normal((16, 16, 3, 3), np.float32)

@@ -40,6 +40,14 @@ static size_t divide_up(size_t a, size_t b) {
   return (a + b - 1) / b;
 }
 
+static size_t smaller(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b) {
+  return a > b ? a : b;
+}
+
 /* Output channels of a group as they are packed. */
 static size_t packed_columns(const struct winograd_state* state) {
   return divide_up(state->out_channels, winograd_columns) * winograd_columns;
@@ -121,16 +129,13 @@ static void choose_tasks(struct winograd_instance* instance, size_t threads) {
   const struct winograd_state* state = instance->state;
   const size_t strips = divide_up(tiles_of(instance), winograd_tiles);
   const size_t wanted = threads == 1 ? 1 : divide_up(tasks_per_thread * threads, state->groups);
-  size_t most = winograd_strip_room / winograd_strip_size(state->in_channels);
-  const size_t share = divide_up(strips, wanted);
-  if (share < most) {
-    most = share > least_strips ? share : least_strips;
-  }
-  const size_t tasks = divide_up(strips, most);
+  const size_t room = winograd_strip_room / winograd_strip_size(state->in_channels);
+  const size_t share = larger(divide_up(strips, wanted), least_strips);
+  const size_t tasks = divide_up(strips, smaller(share, room));
   instance->strips_per_task = divide_up(strips, tasks);
   const size_t parts = divide_up(wanted, tasks);
   const size_t columns = divide_up(divide_up(state->out_channels, parts), winograd_columns) * winograd_columns;
-  instance->columns_per_task = columns > least_columns ? columns : least_columns;
+  instance->columns_per_task = larger(columns, least_columns);
 }
 
 /* Floats of a thread's scratch: transformed pixels, sums. */
@@ -210,10 +215,6 @@ static void transform_tile(const struct winograd_instance* instance, size_t grou
     }
   }
   winograd_transform_pixels(pixels, state->in_channels, to);
-}
-
-static size_t smaller(size_t a, size_t b) {
-  return a < b ? a : b;
 }
 
 /* Eight output channels of some tiles, from the first of a strip on. */
