@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from tests.models import digits, layers
+from tests.models.decoder import decoder
 from tests.models.densenet import densenet121
 from tests.models.dynamic import dynamic
 from tests.models.efficientnet import efficientnet_b0
@@ -24,8 +25,8 @@ from tests.models.yolov8 import yolov8n
 
 Make = Callable[[], onnx.ModelProto]
 
-# Float models that are there on fewer bits, too.
-ORIGINS: dict[str, Make] = {
+# Float models that are there on 8-bit integers throughout.
+CALIBRATED: dict[str, Make] = {
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3": mobilenet_v3,
     "efficientnet_b0": efficientnet_b0,
@@ -34,9 +35,13 @@ ORIGINS: dict[str, Make] = {
     "minilm": minilm,
 }
 
+# Float models that are there on fewer bits, too.
+ORIGINS: dict[str, Make] = {**CALIBRATED, "decoder": decoder}
+
 # Models on fewer bits, and the float models that they are made from.
-STATIC = {f"{name}_int8": name for name in ORIGINS}
-QUANTIZED = {**STATIC, "minilm_dynamic": "minilm", "minilm_few_bits": "minilm"}
+STATIC = {f"{name}_int8": name for name in CALIBRATED}
+DECODING = {"decoder_8_bits": "decoder", "decoder_few_bits": "decoder"}  # weights by one row each
+QUANTIZED = {**STATIC, "minilm_dynamic": "minilm", "minilm_few_bits": "minilm", **DECODING}
 
 # What the benchmark measures; a line more is a model more.
 BENCHMARK: dict[str, Make] = {
@@ -85,8 +90,10 @@ LAYERS: dict[str, Make] = {
 MODELS: dict[str, Make] = {
     **BENCHMARK,
     **ORIGINS,
-    **{name: int8(ORIGINS[origin]) for name, origin in STATIC.items()},
+    **{name: int8(CALIBRATED[origin]) for name, origin in STATIC.items()},
     "minilm_few_bits": few_bits(minilm),
+    "decoder_8_bits": few_bits(decoder, 8),
+    "decoder_few_bits": few_bits(decoder),
     **LAYERS,
     "relu_1": layers.relu,
     "digits": lambda: onnx.load(digits.MODEL_PATH),

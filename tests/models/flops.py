@@ -19,7 +19,8 @@ class Cost(NamedTuple):
     """Of one node.
 
     Attributes:
-        flops: of convolutions, products and recurrent layers. The rest is left out, as the papers do.
+        flops: of convolutions, products and recurrent layers. The rest is left out, as the papers do, and so is what ONNX's
+            inference of shapes doesn't see through.
         read: bytes of all that goes in, once.
         written: bytes of what comes out.
         elements: of the first input or of the first output, whichever has more.
@@ -60,6 +61,9 @@ def _costs(model: onnx.ModelProto) -> list[tuple[str, Cost]]:
         shapes[value.name] = [dim.dim_value for dim in tensor.shape.dim]
         types[value.name] = tensor.elem_type
 
+    def is_known(node: onnx.NodeProto) -> bool:
+        return all(name in shapes for name in (*node.input, *node.output) if name)
+
     def size(name: str) -> int:
         dtype: np.dtype[np.generic] = onnx.helper.tensor_dtype_to_np_dtype(types[name])
         return math.prod(shapes[name]) * dtype.itemsize
@@ -72,7 +76,7 @@ def _costs(model: onnx.ModelProto) -> list[tuple[str, Cost]]:
         (
             node.name,
             Cost(
-                2 * _multiply_adds(node, shapes),
+                2 * _multiply_adds(node, shapes) if is_known(node) else 0,
                 sum(size(name) for name in (*taken(node), *node.input[1:]) if name in shapes),
                 sum(size(name) for name in node.output if name in shapes),
                 max(math.prod(shapes.get(name, ())) for name in (node.input[0], node.output[0])),

@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
-from tests.models import BENCHMARK, LAYERS, MODELS, ORIGINS, QUANTIZED, STATIC
+from tests.models import BENCHMARK, DECODING, LAYERS, MODELS, ORIGINS, QUANTIZED, STATIC
 from tests.models.operators import OPERATORS, Single
 from tools import chromium, site
 from tools.bench import alone, figures, loading, peers, plot, report, timing
 from tools.bench.case import Case
 from tools.bench.machine import Quiet, processor
 from tools.bench.peers import NATIVE, NUMPY, PYXNN, Lab, Library, Peer
-from tools.bench.results import Model, Results
+from tools.bench.results import Model, Results, ours
 from tools.run import ROOT, attempt, say
 
 DOCS = ROOT / "docs"
@@ -175,6 +175,7 @@ def run(options: argparse.Namespace) -> Results:
                     for name in options.models
                 ]
                 found = measure(jobs, options.rounds, quiet, peak)
+            read_weights(lab, found, [case for case, _ in jobs if case.name in DECODING], quiet)
         return {
             "date": datetime.date.today().isoformat(),
             "processor": processor(),
@@ -221,6 +222,16 @@ def measure(
     """Times each case on its peers, and asks pyxnn where it runs and what its steps take."""
     found = timing.measure(jobs, rounds, quiet)
     return [_model(measured, peers, peak) for measured, (_, peers) in zip(found, jobs, strict=True)]
+
+
+def read_weights(lab: Lab, models: Sequence[Model], cases: Sequence[Case], quiet: Quiet) -> None:
+    """Notes in pyxnn's rows of these cases what a plain loop takes for their weights."""
+    weights = {case.name: case.weights for case in cases}
+    for model in models:
+        for row in ours(model) if model["name"] in weights else ():
+            with lab.page() as page:
+                sweep = alone.sweeping(page, row["threads"], quiet)
+                row["loop"] = weights[model["name"]] / sweep(weights[model["name"]], 0) / 1e6
 
 
 def _model(measured: timing.Measured, running: Sequence[Peer], peak: figures.Peak) -> Model:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from tests.models.flops import flops
 from tests.models.quantized import samples
@@ -19,6 +20,7 @@ from tools.bench import channels_last, tflite
 from tools.run import BUILD
 
 DATA = BUILD / "bench"
+PRODUCTS = ("MatMul", "Gemm", "MatMulNBits")
 Array = NDArray[np.float32]
 Format = Literal["onnx", "json", "tflite"]
 
@@ -52,6 +54,16 @@ class Case:
     @cached_property
     def flops(self) -> int:
         return flops(self.model)
+
+    @cached_property
+    def weights(self) -> int:
+        """Bytes of the constants that products take."""
+        sizes = {
+            tensor.name: numpy_helper.to_array(tensor).nbytes
+            for tensor in self.model.graph.initializer
+        }
+        products = [node for node in self.model.graph.node if node.op_type in PRODUCTS]
+        return sum(sizes.get(name, 0) for node in products for name in node.input)
 
     @cached_property
     def expected(self) -> Array:

@@ -23,6 +23,8 @@ class Row(TypedDict):
 
     Attributes:
         peak_share: GFLOP/s by what as many threads can do at most in the browser.
+        gigabytes: 10^9 bytes of products' weights a second.
+        loop: those of a plain loop that reads them, on as many threads, where these weights are what bounds the model.
         fastest: of the other libraries in the browser on as many threads.
     """
 
@@ -33,6 +35,8 @@ class Row(TypedDict):
     minimum: float
     gflops: float
     peak_share: float | None
+    gigabytes: float
+    loop: float | None
     fastest: str | None
     to_fastest: float | None
     to_onnxruntime_web: float | None
@@ -87,6 +91,8 @@ def _row(timed: Timed, others: Sequence[Timed], peak: Peak) -> Row:
         "peak_share": None
         if timed.library.native
         else timed.gflops / (peak["gflops"] * timed.threads),
+        "gigabytes": timed.case.weights / timed.best / 1e6,
+        "loop": None,
         "fastest": fastest.library.name if fastest else None,
         "to_fastest": fastest.best / timed.best if fastest else None,
         "to_onnxruntime_web": web[0] / timed.best if web else None,

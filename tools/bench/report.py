@@ -33,7 +33,9 @@ other figures will come out, and on this one the speed drifts: what differs by l
 HOW_QUANTIZED = """\
 Models by onnxruntime's own tools, and the float models that they were made from: *int8* with uint8 activations and int8 weights per
 channel, calibrated by seeded numbers; *dynamic* with products on integers that are quantized as they come; *few_bits* with weights in
-blocks of 4 bits. Measured as [performance.md](performance.md) says; *x float* is how many times as fast as pyxnn's own float model one is.
+blocks of 4 bits, *8_bits* of 8. Measured as [performance.md](performance.md) says; *x float* is how many times as fast as pyxnn's own
+float model one is. The decoder is a step of GPT-2's: one token after 127 others, whose keys and values are cached. Of it, *GB/s* is how
+fast the whole step goes through its weights, and *loop, GB/s* how fast a plain loop on as many threads reads as many bytes.
 """
 HOW_ALONE = """\
 Layers and operators alone are single nodes on pyxnn; *ms* is the time of their kernels inside a run, of the best burst of 30.
@@ -90,6 +92,8 @@ def quantized(results: Results, origins: Mapping[str, str]) -> str:
             "fastest",
             "x ort-web",
             "error",
+            "GB/s",
+            "loop, GB/s",
         ),
         [
             (
@@ -102,6 +106,8 @@ def quantized(results: Results, origins: Mapping[str, str]) -> str:
                 row["fastest"] or "",
                 _ratio(row["to_onnxruntime_web"]),
                 f"{row['error']:.0e}",
+                f"{row['gigabytes']:.1f}" if row["loop"] else "",
+                f"{row['loop']:.1f}" if row["loop"] else "",
             )
             for (name, threads), row in own.items()
             if name in origins
@@ -128,7 +134,8 @@ def tables(results: Results) -> str:
     parts = ["## Where pyxnn stands", "", *verdicts(results), ""]
     for model in results["models"]:
         parts += [
-            f"## {model['name']}, {model['flops'] / 1e9:.2f} GFLOP",
+            f"## {model['name']}"
+            + (f", {flops / 1e9:.2f} GFLOP" if (flops := model["flops"]) else ""),
             "",
             models(model["rows"]),
         ]

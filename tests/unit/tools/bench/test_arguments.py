@@ -34,7 +34,7 @@ def test_layers_alone() -> None:
 def test_models_on_fewer_bits_with_their_origins() -> None:
     options = arguments(["--quantized"])
     assert not options.all
-    assert {"resnet50", "resnet50_int8"} <= set(options.models)
+    assert {"resnet50", "resnet50_int8", "decoder", "decoder_few_bits"} <= set(options.models)
 
 
 @pytest.mark.parametrize("words", [["--models=nothing"], ["--peers=nobody"], ["--profile=none"]])

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models import BENCHMARK, LAYERS, MODELS, ORIGINS, QUANTIZED, layers
+from tests.models import BENCHMARK, CALIBRATED, LAYERS, MODELS, QUANTIZED, layers
 from tests.models.mobilenet_v2 import mobilenet_v2
 from tools.bench import tflite
 from tools.bench.channels_last import UntranslatableError, translate
 from tools.bench.peers import PAGES
 
 FLOAT_MODELS = sorted(
-    (BENCHMARK.keys() | LAYERS.keys() | ORIGINS.keys())
+    (BENCHMARK.keys() | LAYERS.keys() | CALIBRATED.keys())
     - QUANTIZED.keys()
     - {"resnet50", "yolov8n", "minilm_dynamic", "few_bits_1x4096x11008"}
 )
