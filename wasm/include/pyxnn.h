@@ -178,26 +178,26 @@ enum pyxnn_kind {
   pyxnn_cast = 16,
   /*
    * The place of the greatest along one axis, by a kernel of ours: [outer, extent, inner] to int64 [outer, inner].
-   * params: enum pyxnn_element (float32, int32, int64), whether the least (1), whether the last of equals (1)
+   * params: enum pyxnn_element (float32, float64, int32, int64), whether the least (1), whether the last of equals (1)
    * dims: outer extent inner
    * refs: input, output
    */
   pyxnn_arg_extreme = 17,
   /*
    * The first k of each row in order, by a kernel of ours; among equals the lower place first.
-   * params: enum pyxnn_element (float32, int32, int64), whether the least come first (1)
+   * params: enum pyxnn_element (float32, float64, int32, int64), whether the least come first (1)
    * dims: rows channels k
    * refs: input; output: the values [rows, k] and, from the next multiple of 8 bytes on, their places as int64 [rows, k]
    */
   pyxnn_top_k = 18,
   /*
-   * Running sums along one axis of [outer, extent, inner], by a kernel of ours. Integers wrap.
-   * params: enum pyxnn_element (float32, int32, int64), whether an element is not part of its own sum (1), whether sums run
-   *         from the end (1)
+   * Running sums or products along one axis of [outer, extent, inner], by a kernel of ours. Integers wrap.
+   * params: enum pyxnn_element (float32, float64, int32, int64), whether an element is not part of its own (1), whether they run
+   *         from the end (1), whether they are products (1)
    * dims: outer extent inner
    * refs: input, output
    */
-  pyxnn_running_sum = 19,
+  pyxnn_running = 19,
   /*
    * Elements by lists of indices, one list an axis, by a kernel of ours: output[o, i, j, ...] is input[o, a[i], b[j], ...],
    * or the fill where an index is negative; each is a piece of `inner` elements. At most 16 axes have lists.

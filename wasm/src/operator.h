@@ -144,7 +144,7 @@ extern const struct operator_type select_type;
 extern const struct operator_type cast_type;
 extern const struct operator_type arg_extreme_type;
 extern const struct operator_type top_k_type;
-extern const struct operator_type running_sum_type;
+extern const struct operator_type running_type;
 extern const struct operator_type pick_type;
 extern const struct operator_type resample_type;
 extern const struct operator_type pool_type;

@@ -40,7 +40,7 @@ class Kind(IntEnum):
     CAST = 16
     ARG_EXTREME = 17
     TOP_K = 18
-    RUNNING_SUM = 19
+    RUNNING = 19
     PICK = 21
     RESAMPLE = 22
     POOL = 23

@@ -7,6 +7,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float f32x4 __attribute__((vector_size(16), aligned(4)));
+typedef double f64x2 __attribute__((vector_size(16), aligned(8)));
 typedef int32_t i32x4 __attribute__((vector_size(16), aligned(4)));
 typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 
@@ -14,9 +15,9 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 #define FROM_0_2 {0, 1}
 #define SPLAT_4(value) {value, value, value, value}
 #define SPLAT_2(value) {value, value}
-/* The lanes moved up by one or by half of them, zeros below; the lanes turned round; the last lane in all. */
-#define UP_1_4(v) __builtin_shufflevector(v, (__typeof__(v)){0}, 4, 0, 1, 2)
-#define UP_HALF_4(v) __builtin_shufflevector(v, (__typeof__(v)){0}, 4, 5, 0, 1)
+/* The lanes moved up by one or by half of them, `below` before them; the lanes turned round; the last lane in all. */
+#define UP_1_4(v, below) __builtin_shufflevector(v, below, 4, 0, 1, 2)
+#define UP_HALF_4(v, below) __builtin_shufflevector(v, below, 4, 5, 0, 1)
 #define TURNED_4(v) __builtin_shufflevector(v, v, 3, 2, 1, 0)
 #define LAST_4(v) __builtin_shufflevector(v, v, 3, 3, 3, 3)
 /* The lanes with their halves, or with all neighbours, changed round. */
@@ -24,8 +25,8 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 #define NEIGHBOURS_4(v) __builtin_shufflevector(v, v, 1, 0, 3, 2)
 #define HALVES_2(v) (v)
 #define NEIGHBOURS_2(v) TURNED_2(v)
-#define UP_1_2(v) __builtin_shufflevector(v, (__typeof__(v)){0}, 2, 0)
-#define UP_HALF_2(v) ((__typeof__(v)){0})
+#define UP_1_2(v, below) __builtin_shufflevector(v, below, 2, 0)
+#define UP_HALF_2(v, below) (below)
 #define TURNED_2(v) __builtin_shufflevector(v, v, 1, 0)
 #define LAST_2(v) __builtin_shufflevector(v, v, 1, 1)
 
@@ -215,29 +216,29 @@ enum { together = 4 };
     }                                                                                                                 \
   }
 
-/* In a row a vector's own sums come first, by two steps, so that vectors wait for each other for one addition only. */
-#define RUNNING_SUM(name, element, vector, lanes)                                                               \
+/* Results of `operator`, under which `neutral` changes nothing. In a row a vector's own come first, by two steps, so that vectors wait for each other for one operation only. */
+#define RUNNING(name, element, vector, lanes, operator, neutral)                                                \
                                                                                                                 \
   static void name##_row(const element* in, size_t length, bool exclusive, bool reverse, element* out) {        \
-    const vector nothing = SPLAT_##lanes(0);                                                                    \
+    const vector nothing = SPLAT_##lanes(neutral);                                                              \
     vector carry = nothing;                                                                                     \
     size_t i = 0;                                                                                               \
     for (; i + lanes <= length; i += lanes) {                                                                   \
       const size_t from = reverse ? length - i - lanes : i;                                                     \
       const vector next = *(const vector*)(in + from);                                                          \
-      vector sum = reverse ? TURNED_##lanes(next) : next;                                                       \
-      sum += UP_1_##lanes(sum);                                                                                 \
-      sum += UP_HALF_##lanes(sum);                                                                              \
-      const vector result = carry + (exclusive ? UP_1_##lanes(sum) : sum);                                      \
-      carry += LAST_##lanes(sum);                                                                               \
+      vector so_far = reverse ? TURNED_##lanes(next) : next;                                                    \
+      so_far = so_far operator UP_1_##lanes(so_far, nothing);                                                   \
+      so_far = so_far operator UP_HALF_##lanes(so_far, nothing);                                                \
+      const vector result = carry operator(exclusive ? UP_1_##lanes(so_far, nothing) : so_far);                 \
+      carry = carry operator LAST_##lanes(so_far);                                                              \
       *(vector*)(out + from) = reverse ? TURNED_##lanes(result) : result;                                       \
     }                                                                                                           \
-    element sum = carry[0];                                                                                     \
+    element so_far = carry[0];                                                                                  \
     for (; i < length; i++) {                                                                                   \
       const size_t at = reverse ? length - i - 1 : i;                                                           \
       const element next = in[at];                                                                              \
-      out[at] = exclusive ? sum : sum + next;                                                                   \
-      sum += next;                                                                                              \
+      out[at] = exclusive ? so_far : so_far operator next;                                                      \
+      so_far = so_far operator next;                                                                            \
     }                                                                                                           \
   }                                                                                                             \
   static void name(const void* input, size_t length, size_t stride, size_t count, bool exclusive, bool reverse, \
@@ -254,13 +255,13 @@ enum { together = 4 };
       out += (length - 1) * stride;                                                                             \
     }                                                                                                           \
     for (size_t i = 0; i < count; i++) {                                                                        \
-      out[i] = exclusive ? 0 : in[i];                                                                           \
+      out[i] = exclusive ? (neutral) : in[i];                                                                   \
     }                                                                                                           \
     for (size_t j = 1; j < length; j++) {                                                                       \
       const element* next = exclusive ? in : in + step;                                                         \
       element* to = out + step;                                                                                 \
       _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++) {                       \
-        to[i] = out[i] + next[i];                                                                               \
+        to[i] = out[i] operator next[i];                                                                        \
       }                                                                                                         \
       in += step;                                                                                               \
       out += step;                                                                                              \
@@ -275,15 +276,17 @@ enum { together = 4 };
   EXTREME(name##_last_least, element, vector, indices, lanes, LESS_OR_EQUAL, LESS, GREATER)                \
   TOP(name##_greatest, element, vector, indices, lanes, GREATER)                                           \
   TOP(name##_least, element, vector, indices, lanes, LESS)                                                 \
-  RUNNING_SUM(name##_running_sum, element, vector, lanes)                                                  \
+  RUNNING(name##_sums, element, vector, lanes, +, 0)                                                       \
+  RUNNING(name##_products, element, vector, lanes, *, 1)                                                   \
   static const struct order_kernel name = {                                                                \
       .element_size = sizeof(element),                                                                     \
       .extreme = {{name##_first_greatest, name##_last_greatest}, {name##_first_least, name##_last_least}}, \
       .top = {name##_greatest, name##_least},                                                              \
-      .running_sum = name##_running_sum,                                                                   \
+      .running = {name##_sums, name##_products},                                                           \
   };
 
 KERNEL(order_f32, float, f32x4, i32x4, 4)
+KERNEL(order_f64, double, f64x2, i64x2, 2)
 KERNEL(order_i32, int32_t, i32x4, i32x4, 4)
 KERNEL(order_i64, int64_t, i64x2, i64x2, 2)
 
@@ -291,6 +294,8 @@ const struct order_kernel* order_choose(enum pyxnn_element element) {
   switch (element) {
     case pyxnn_float32:
       return &order_f32;
+    case pyxnn_float64:
+      return &order_f64;
     case pyxnn_int32:
       return &order_i32;
     case pyxnn_int64:

@@ -1,4 +1,4 @@
-/* The place of the greatest, the first so many in order, and running sums, along one axis. */
+/* The place of the greatest, the first so many in order, and running sums and products, along one axis. */
 #ifndef PYXNN_KERNELS_ORDER_H
 #define PYXNN_KERNELS_ORDER_H
 
@@ -26,15 +26,16 @@ struct order_kernel {
    */
   void (*top[2])(const void* input, size_t length, size_t k, void* values, int64_t* places);
   /*
-   * Running sums over `length` elements, `stride` apart, of `count` neighbouring columns.
-   * @param exclusive  whether an element is not part of its own sum
-   * @param reverse    whether sums run from the end
+   * Running sums over `length` elements, `stride` apart, of `count` neighbouring columns; indexed by whether it is products
+   * that are asked for.
+   * @param exclusive  whether an element is not part of its own result
+   * @param reverse    whether they run from the end
    */
-  void (*running_sum)(const void* input, size_t length, size_t stride, size_t count, bool exclusive, bool reverse,
-                      void* output);
+  void (*running[2])(const void* input, size_t length, size_t stride, size_t count, bool exclusive, bool reverse,
+                     void* output);
 };
 
-/* The kernel of float32, int32 or int64; NULL for others. */
+/* The kernel of float32, float64, int32 or int64; NULL for others. */
 const struct order_kernel* order_choose(enum pyxnn_element element);
 
 #endif

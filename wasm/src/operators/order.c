@@ -1,4 +1,4 @@
-/* ArgMax and ArgMin, TopK and CumSum on our own kernels (kernels/order.c). */
+/* ArgMax and ArgMin, TopK, CumSum and CumProd on our own kernels (kernels/order.c). */
 #include "kernels/order.h"
 
 #include "operator.h"
@@ -8,7 +8,7 @@ enum { elements_per_task = 8192 };
 
 struct order_state {
   const struct order_kernel* kernel;
-  bool first_option, second_option; /* as the kind's params give them; false where it has none */
+  bool first_option, second_option, third_option; /* as the kind's params give them; false where it has none */
 };
 
 struct order_instance {
@@ -29,6 +29,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   struct order_state state = {.kernel = chosen};
   state.first_option = take(params) != 0;
   state.second_option = take(params) != 0;
+  state.third_option = take(params) != 0;
   return own_state(&state, sizeof(state), out);
 }
 
@@ -94,19 +95,19 @@ static enum xnn_status run_extreme(void* opaque, pthreadpool_t pool) {
   return xnn_status_success;
 }
 
-static void add_up(void* context, size_t start, size_t count) {
+static void go_along(void* context, size_t start, size_t count) {
   const struct order_instance* instance = context;
   const struct order_state* state = instance->state;
   for (size_t task = start; task < start + count; task++) {
     const struct part part = part_of(instance, task);
     const size_t bytes = (part.outer * instance->length * instance->inner + part.column) * state->kernel->element_size;
-    state->kernel->running_sum(instance->input + bytes, instance->length, instance->inner, part.count,
-                               state->first_option, state->second_option, instance->output + bytes);
+    state->kernel->running[state->third_option](instance->input + bytes, instance->length, instance->inner, part.count,
+                                                state->first_option, state->second_option, instance->output + bytes);
   }
 }
 
-static enum xnn_status run_running_sum(void* opaque, pthreadpool_t pool) {
-  each_task(opaque, pool, add_up);
+static enum xnn_status run_running(void* opaque, pthreadpool_t pool) {
+  each_task(opaque, pool, go_along);
   return xnn_status_success;
 }
 
@@ -160,14 +161,14 @@ const struct operator_type top_k_type = {
     .run = run_top,
 };
 
-const struct operator_type running_sum_type = {
-    .name = "running sum",
-    .num_params = 3,
+const struct operator_type running_type = {
+    .name = "running sum or product",
+    .num_params = 4,
     .num_refs = 2,
     .create = create,
     .destroy = pyxnn_release,
     .instance_size = sizeof(struct order_instance),
     .reshape = reshape,
     .setup = setup,
-    .run = run_running_sum,
+    .run = run_running,
 };

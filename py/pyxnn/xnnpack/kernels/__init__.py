@@ -33,10 +33,18 @@ from pyxnn.xnnpack.kernels.integers import (
     matmul_integer,
 )
 from pyxnn.xnnpack.kernels.matmul import batch_matmul, fully_connected, matmul_nbits
-from pyxnn.xnnpack.kernels.movement import concat, cut, expand, pad, pad_pixels, repeat, transpose
+from pyxnn.xnnpack.kernels.movement import (
+    concat,
+    cut,
+    expand,
+    pad,
+    pad_pixels,
+    repeat,
+    transpose,
+)
 from pyxnn.xnnpack.kernels.nest import nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize, normalize_qs8
-from pyxnn.xnnpack.kernels.order import arg_extreme, running_sum, top_k
+from pyxnn.xnnpack.kernels.order import arg_extreme, running, top_k
 from pyxnn.xnnpack.kernels.pooling import mean_pool_qs8, pool, roi_align, roi_pool
 from pyxnn.xnnpack.kernels.quantization import binary_qs8, dequantize, lookup, mean_qs8, quantize
 from pyxnn.xnnpack.kernels.quantized import (
@@ -115,7 +123,7 @@ __all__ = [
     "roi_align",
     "roi_pool",
     "rotary",
-    "running_sum",
+    "running",
     "scatter_elements",
     "scatter_slices",
     "select",

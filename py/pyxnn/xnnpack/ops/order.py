@@ -1,10 +1,8 @@
-"""ArgMax, ArgMin, TopK and CumSum."""
+"""ArgMax, ArgMin, TopK, CumSum and CumProd."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from pyxnn.graph import Graph, Node
+from pyxnn.graph import Node
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
@@ -12,14 +10,7 @@ from pyxnn.xnnpack.ops.reduction import without
 from pyxnn.xnnpack.registry import register
 
 
-def supports(node: Node, graph: Graph) -> str | None:
-    """Floats, int32 and int64."""
-    if graph.dtype(node.input(0)) in (np.int32, np.int64):
-        return None
-    return conditions.floating(node, graph, [0])
-
-
-@register("ArgMax", "ArgMin", supports=supports)
+@register("ArgMax", "ArgMin", supports=conditions.movable_data)
 def lower_arg_extreme(node: Node, ctx: Lowering) -> None:
     """ArgMax, ArgMin (opset 13): data of any shape to the place, int64, of the greatest or the least along `axis`; of equals the
     first, or the last with select_last_index; with or without the axis."""
@@ -39,7 +30,7 @@ def lower_arg_extreme(node: Node, ctx: Lowering) -> None:
     ctx.define(node.output(0), output)
 
 
-@register("TopK", supports=supports, planned=(1,))
+@register("TopK", supports=conditions.movable_data, planned=(1,))
 def lower_top_k(node: Node, ctx: Lowering) -> None:
     """TopK (opset 11): X of any shape and K to the K greatest along `axis`, or the least, and their places, int64; sorted whether
     or not that is asked for, the lower place first among equals."""
@@ -55,16 +46,17 @@ def lower_top_k(node: Node, ctx: Lowering) -> None:
             ctx.define(name, value)
 
 
-@register("CumSum", supports=supports, planned=(1,))
-def lower_cumulative_sum(node: Node, ctx: Lowering) -> None:
-    """CumSum (opset 14): x of any shape and an axis to the sums of all elements up to each; with `exclusive` without it, with
-    `reverse` from the end."""
+@register("CumProd", "CumSum", supports=conditions.movable_data, planned=(1,))
+def lower_cumulative(node: Node, ctx: Lowering) -> None:
+    """CumSum (opsets 11, 14), CumProd (26): x of any shape and an axis to the sums or products of all elements up to each; with
+    `exclusive` without it, with `reverse` from the end. Integers wrap."""
     x = ctx.value(node.input(0))
     axis = int(ctx.array(node.input(1)).reshape(()).item()) % x.rank
-    output = kernels.running_sum(
+    output = kernels.running(
         ctx,
         x,
         axis,
+        products=node.op_type == "CumProd",
         exclusive=bool(node.attribute("exclusive", 0)),
         reverse=bool(node.attribute("reverse", 0)),
     )
