@@ -211,6 +211,26 @@ def simplified_layer_normalization(body: Body) -> None:
     body.give(0, body.add("RMSNormalization", *body.node.inputs, **body.node.attributes))
 
 
+@operator(
+    "LayerNormalization",
+    (2, 3),
+    (1, 3),
+    domain="",
+    before=17,
+    axis=int,
+    epsilon=float,
+    stash_type=int,
+)
+def layer_normalization(body: Body) -> None:
+    """LayerNormalization, as onnxruntime had it in ONNX's domain before ONNX, and its optimizer puts it into models of older opsets."""
+    node = body.node
+    results = body.add_with_outputs(
+        len(node.outputs), "LayerNormalization", *node.inputs, **node.attributes
+    )
+    for index, result in enumerate(results):
+        body.give(index, result)
+
+
 def positions(body: Body, extent: str) -> str:
     """0, 1, ... below an extent, int64."""
     count = body.add("Squeeze", extent)

@@ -29,6 +29,7 @@ class Operator(NamedTuple):
         inputs, outputs: the least and the most that a node has.
         attributes: the type of each.
         required: attributes without a default.
+        before: the opset from which on ONNX has an operator of the name; None where it has none.
     """
 
     write: Write
@@ -36,6 +37,7 @@ class Operator(NamedTuple):
     outputs: tuple[int, int]
     attributes: Mapping[str, OpSchema.AttrType]
     required: tuple[str, ...]
+    before: int | None
 
 
 _operators: dict[tuple[str, str], Operator] = {}
@@ -57,6 +59,7 @@ def operator(
     *,
     domain: str = DOMAIN,
     required: Iterable[str] = (),
+    before: int | None = None,
     **attributes: Any,
 ) -> Callable[[Write], Write]:
     """Makes the decorated function write the bodies of an operator.
@@ -66,19 +69,23 @@ def operator(
         inputs, outputs: the least and the most that a node has.
         domain: where onnxruntime has it.
         required: the attributes without a default.
+        before: the opset from which on ONNX has an operator of the name; None where it has none.
         attributes: the type of each.
     """
 
     def decorate(write: Write) -> Write:
         types = {name: _TYPES[type] for name, type in attributes.items()}
-        _operators[domain, op_type] = Operator(write, inputs, outputs, types, tuple(required))
+        _operators[domain, op_type] = Operator(
+            write, inputs, outputs, types, tuple(required), before
+        )
         return write
 
     return decorate
 
 
-def is_known(node: Node | onnx.NodeProto) -> bool:
-    return (node.domain, node.op_type) in _operators
+def is_known(node: Node) -> bool:
+    operator = _operators.get((node.domain, node.op_type))
+    return operator is not None and (operator.before is None or node.since < operator.before)
 
 
 def body(node: Node, graph: Graph) -> Body:
@@ -99,7 +106,11 @@ def schemas() -> Iterator[None]:
     Not for good: onnx.reference can't be imported while operators of two domains have one name.
     """
     own = [_schema(*key, operator) for key, operator in _operators.items()]
-    added = [schema for schema in own if not onnx.defs.has(schema.name, schema.domain)]
+    added = [
+        schema
+        for schema in own
+        if not onnx.defs.has(schema.name, schema.since_version, schema.domain)
+    ]
     for schema in added:
         onnx.defs.register_schema(schema)
     try:

@@ -144,6 +144,15 @@ def test_simplified_layer_normalization():
     compare([layer], feeds, ["y"], {"g": random(1, (24,))})
 
 
+@pytest.mark.parametrize("opset", [9, 13, 16])
+def test_layer_normalization_of_older_opsets(opset):
+    layer = helper.make_node("LayerNormalization", ["x", "g", "b"], ["y"], axis=-1, epsilon=1e-3)
+    softmax = helper.make_node("Softmax", ["y"], ["z"], axis=2)
+    feeds = {"x": random(0, (2, 5, 24))}
+    constants = {"g": random(1, (24,)), "b": random(2, (24,))}
+    compare([layer, softmax], feeds, ["y", "z"], constants, opset=opset)
+
+
 def test_types_go_on_behind():
     """What comes after needs ranks and extents."""
     nodes = [
