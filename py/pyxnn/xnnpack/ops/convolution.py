@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from pyxnn.graph import Graph, Node
 from pyxnn.xnnpack import kernels, layout
-from pyxnn.xnnpack.kernels import Window
+from pyxnn.xnnpack.kernels import Slide, Window
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions, windows
 from pyxnn.xnnpack.registry import register
@@ -34,48 +35,56 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
     groups = node.attribute("group", 1)
     if x.rank != weights.rank or x.shape[1] != weights.shape[1] * groups:
         raise ValueError(f"weights {weights.shape} in {groups} groups don't fit an input {x.shape}")
-    if is_constant(node, ctx) and x.rank < 5:
+    if is_constant(ctx, *node.inputs[1:]) and x.rank < 5:
         ctx.define(node.output(0), _over_image(node, ctx, x))
         return
     slides, _ = windows.slides(node, x.shape[2:], weights.shape[2:])
-    extents = (slide.out_extent for slide in slides)
+    ctx.define(node.output(0), over_axes(ctx, x, slides, groups, node.input(1), node.input(2)))
+
+
+def over_axes(
+    ctx: Lowering, x: Value, slides: Sequence[Slide], groups: int, weights: str, bias: str
+) -> Value:
+    """The convolution by windows over up to three axes, with weights (M, C/group, ...) and bias (M) or "", constant or computed."""
+    w = ctx.value(weights)
     x = ctx.arrange(x, layout.channels_last(x.rank))
-    output = ctx.new((x.shape[0], weights.shape[0], *extents), x.order)
+    extents = (slide.out_extent for slide in slides)
+    output = ctx.new((x.shape[0], w.shape[0], *extents), x.order)
     batch, _, *steps = layout.strides(output.shape, output.order)
     kernel: np.ndarray | Value
-    if is_constant(node, ctx):
-        array = ctx.weights(node.input(1))
+    if is_constant(ctx, weights, bias):
+        array = ctx.weights(weights)
         kernel = np.moveaxis(array.reshape(groups, -1, *array.shape[1:]), 2, -1)
     else:
-        weights = ctx.arrange(weights, layout.channels_last(weights.rank))
-        shape = (groups, weights.shape[0] // groups, *weights.physical[1:])
-        kernel = weights.viewed(shape, layout.row_major(len(shape)))
+        w = ctx.arrange(w, layout.channels_last(w.rank))
+        shape = (groups, w.shape[0] // groups, *w.physical[1:])
+        kernel = w.viewed(shape, layout.row_major(len(shape)))
     kernels.convolution_nd(
         ctx,
         x,
         slides,
         groups,
         kernel,
-        bias_of(node, ctx, weights.shape[0]),
-        ctx.weights_key(*node.inputs[1:]),
+        bias_of(ctx, weights, bias, w.shape[0]),
+        ctx.weights_key(weights, bias),
         output,
         [batch, *steps],
         ctx.bounds,
     )
-    ctx.define(node.output(0), output)
+    return output
 
 
-def is_constant(node: Node, ctx: Lowering) -> bool:
-    """Whether weights and bias are."""
-    return all(ctx.constant(name) is not None for name in filter(None, node.inputs[1:]))
+def is_constant(ctx: Lowering, *names: str) -> bool:
+    """Whether weights and bias are, or absent."""
+    return all(ctx.constant(name) is not None for name in filter(None, names))
 
 
-def bias_of(node: Node, ctx: Lowering, channels: int) -> np.ndarray | Value | None:
+def bias_of(ctx: Lowering, weights: str, bias: str, channels: int) -> np.ndarray | Value | None:
     """The bias as the kernel takes it, constant or computed as weights and bias together are."""
-    if is_constant(node, ctx):
-        return ctx.constant(node.input(2))
-    if node.input(2):
-        return ctx.row_major(ctx.value(node.input(2)))
+    if is_constant(ctx, weights, bias):
+        return ctx.constant(bias)
+    if bias:
+        return ctx.row_major(ctx.value(bias))
     return Value.constant(np.zeros(channels, np.float32))
 
 

@@ -26,7 +26,7 @@ def lower_conv_transpose(node: Node, ctx: Lowering) -> None:
     weights = ctx.value(node.input(1))
     if x.rank != weights.rank or x.shape[1] != weights.shape[0]:
         raise ValueError(f"weights {weights.shape} don't fit an input {x.shape}")
-    if is_constant(node, ctx) and x.rank < 5:
+    if is_constant(ctx, *node.inputs[1:]) and x.rank < 5:
         ctx.define(node.output(0), _by_xnnpack(node, ctx, x))
         return
     groups = node.attribute("group", 1)
@@ -35,8 +35,8 @@ def lower_conv_transpose(node: Node, ctx: Lowering) -> None:
         ctx,
         x,
         groups,
-        ctx.array(node.input(1)) if is_constant(node, ctx) else ctx.row_major(weights),
-        bias_of(node, ctx, groups * weights.shape[1]),
+        ctx.array(node.input(1)) if is_constant(ctx, *node.inputs[1:]) else ctx.row_major(weights),
+        bias_of(ctx, node.input(1), node.input(2), groups * weights.shape[1]),
         ctx.weights_key(*node.inputs[1:]),
     )
     ctx.define(node.output(0), output)

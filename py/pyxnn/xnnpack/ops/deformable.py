@@ -12,17 +12,14 @@ from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.kernels import Slide, Window
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions, windows
+from pyxnn.xnnpack.ops.convolution import is_constant, over_axes
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
 
 def supports_deform_conv(node: Node, graph: Graph) -> str | None:
-    """Images of two axes; constant weights and bias."""
-    return (
-        conditions.floating(node, graph)
-        or conditions.rank(node, graph, 0, 4)
-        or conditions.constant(node, graph, 1, 3)
-    )
+    """Images of two axes."""
+    return conditions.floating(node, graph) or conditions.rank(node, graph, 0, 4)
 
 
 @register("DeformConv", supports=supports_deform_conv, clamps=True)
@@ -33,7 +30,8 @@ def lower_deform_conv(node: Node, ctx: Lowering) -> None:
     many columns is left.
     """
     x, offset = ctx.value(node.input(0)), ctx.value(node.input(2))
-    weights = ctx.weights(node.input(1))
+    names = node.input(1), node.input(3)
+    weights = ctx.value(names[0])
     outputs, *_, tap_height, tap_width = weights.shape
     groups, parts = node.attribute("group", 1), node.attribute("offset_group", 1)
     slides, _ = windows.slides(node, x.shape[2:], (tap_height, tap_width))
@@ -77,15 +75,19 @@ def lower_deform_conv(node: Node, ctx: Lowering) -> None:
             pixels = kernels.binary(ctx, BinaryType.MULTIPLY, pixels, mask)
         sampled.append(pixels)
     columns = sampled[0] if parts == 1 else kernels.concat(ctx, sampled, 1)
-    kernel = weights.reshape(groups, outputs // groups, weights.shape[1], 1, taps)
+    if not is_constant(ctx, *names):
+        steps = [Slide(height, height, 1), Slide(width * taps, width, taps, taps)]
+        ctx.define(node.output(0), over_axes(ctx, columns, steps, groups, *names))
+        return
+    kernel = ctx.weights(names[0]).reshape(groups, outputs // groups, -1, 1, taps)
     output = kernels.convolution(
         ctx,
         columns,
         Window((1, taps), (1, taps), (1, 1), (0, 0), (0, 0)),
         groups,
         np.moveaxis(kernel, 2, 4),
-        ctx.constant(node.input(3)),
-        ctx.weights_key(node.input(1), node.input(3)),
+        ctx.constant(names[1]),
+        ctx.weights_key(*names),
         (batch, outputs, height, width),
         ctx.bounds,
     )
