@@ -3,6 +3,7 @@
 * Scatter (opsets 9, 10) is ScatterElements.
 * GridSample below opset 20: mode "bilinear" is "linear", "bicubic" is "cubic".
 * RoiAlign below opset 16: `coordinate_transformation_mode` is "output_half_pixel".
+* DFT below opset 20: `axis`, 1 unless given, is an input.
 * QuantizeLinear and DequantizeLinear below opset 19 are as there, where onnx.reference begins to know them.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from pyxnn.graph import Graph, Node
 from pyxnn.passes.rewrite import each_node
@@ -32,6 +35,11 @@ def _rename(node: Node, graph: Graph) -> Sequence[Node] | None:
     if node.is_op("RoiAlign") and node.since < 16:
         form = {"coordinate_transformation_mode": "output_half_pixel"}
         return (replace(node, attributes={**node.attributes, **form}, since=16),)
+    if node.is_op("DFT") and node.since < 20:
+        attributes = dict(node.attributes)
+        axis = graph.add_constant(np.array(attributes.pop("axis", 1)), f"{node.output(0)}_axis")
+        inputs = [node.input(0), node.input(1), axis]
+        return (replace(node, inputs=inputs, attributes=attributes, since=20),)
     if node.is_op("QuantizeLinear", "DequantizeLinear") and node.since < 19:
         return (replace(node, since=19),)
     return None

@@ -93,6 +93,17 @@ def cut(ctx: Lowering, x: Value, parts: Sequence[slice]) -> Value:
     return output
 
 
+def frames(ctx: Lowering, x: Value, length: int, step: int) -> Value:
+    """The pieces of a length that begin every so many steps along axis 1 of `x` (N, L, C): (N, frames, length, C)."""
+    x = ctx.row_major(x)
+    batch, extent, channels = x.shape
+    shape = (batch, (extent - length) // step + 1, length, channels)
+    output = ctx.new(shape, layout.row_major(4), x.dtype)
+    strides = (extent * channels, step * channels, channels, 1)
+    copy(ctx, shape, x, strides, output, layout.strides(shape, output.order))
+    return output
+
+
 def concat(ctx: Lowering, values: list[Value], axis: int) -> Value:
     """Values of one rank, alike but along `axis`, joined along it."""
     around = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
