@@ -5,33 +5,35 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from pyxnn import errors, quantization
+from pyxnn import cpu, errors, quantization
 from pyxnn.engine import Kind
 from pyxnn.graph import Graph, Node
 from pyxnn.partition import only_shapes_matter
 from pyxnn.quantization import Quantization
 from pyxnn.xnnpack import kernels, layout, registry, tables
-from pyxnn.xnnpack.evaluation import Evaluator
+from pyxnn.xnnpack.facts import Deductions, Facts
 from pyxnn.xnnpack.fusion import NO_BOUNDS, Bounds, Work
 from pyxnn.xnnpack.layout import Order, Shape
 from pyxnn.xnnpack.resources import digest
 from pyxnn.xnnpack.steps import Label, Step
 from pyxnn.xnnpack.tables import Table
-from pyxnn.xnnpack.values import FLOAT32, HALVES, Buffer, Kept, Quantized, Value, widened
+from pyxnn.xnnpack.values import FLOAT32, HALVES, Kept, Quantized, Value, is_hollow, widened
 
 
 class Lowering:
     """The plan of one subgraph for one signature of input shapes, while it grows.
 
-    Values are either *known* (constants, and all that follows from constants and shapes) or computed by steps.
+    Values are either *known* (constants, and all that follows from constants and shapes) or computed by steps. What is found
+    out about them are facts, by which the next plan tells what it needn't find out again: `name` for a tensor, `("array", name)`
+    for what is known, `("table", name)` and `("postponed", name)` as `_make` says, `("arranged", ...)` for a tensor in another
+    order, `("result", name)` for one that leaves the subgraph.
 
     Attributes:
-        steps: those of the nodes so far.
         inputs: the tensors that are filled before a run, by name.
-        known: see `Evaluator`.
         bounds: what the node at hand must clamp its result to; see `Operator.clamps`.
         packed: how often each initializer was asked for by those who need no elements of it in later plans.
         is_whole: whether no step was left out; what one would have packed isn't.
@@ -41,29 +43,26 @@ class Lowering:
         self,
         graph: Graph,
         shapes: Mapping[str, Shape],
-        evaluator: Evaluator,
+        known: Mapping[str, np.ndarray],
+        deductions: Deductions,
     ) -> None:
-        self.steps: list[Step] = []
         self.inputs: dict[str, Value] = {}
-        self.known = evaluator.known
         self.bounds: Bounds = NO_BOUNDS
         self.packed: Counter[str] = Counter()
         self.is_whole = True
         self._graph = graph
-        self._evaluator = evaluator
+        self._facts = facts = Facts(deductions)
         self._label = Label("", "")
-        self._arranged: dict[Hashable, Value] = {}
-        self._values: dict[str, Value] = {}
         self._dequantized: dict[str, Node] = {}
-        self._tables: dict[str, Table] = {}
-        self._postponed: dict[str, Work] = {}
+        for name, array in known.items():
+            facts.deduce(name, partial(facts.tell, ("array", name), array.copy()))
         for name, shape in shapes.items():
-            value = self.new(shape, layout.row_major(len(shape)), graph.dtype(name) or FLOAT32)
-            self.inputs[name] = value
-            if value.dtype in HALVES:
-                self._label = Label("Cast", f"input {name}")
-                value = kernels.cast(self, value, FLOAT32)
-            self._values[name] = value
+            facts.deduce(name, partial(self._take_in, name, shape))
+
+    @property
+    def steps(self) -> list[Step]:
+        """Those so far."""
+        return self._facts.steps
 
     def lower(self, work: Work) -> None:
         """Adds the steps of one node, or evaluates it when all that it depends on is known.
@@ -72,28 +71,34 @@ class Lowering:
             InvalidArgument: the shapes of its inputs don't fit together (lowerings raise ValueError).
             NotImplemented: the node needs an array that isn't known, such as a shape that another node computes.
         """
-        node = work.node
-        is_dequantized = node.is_op("DequantizeLinear")
-        if not (is_dequantized or only_shapes_matter(node)) and self._is_current(node):
-            return
-        table = None
-        if is_dequantized or self._tables:
-            table = tables.of(work, self._graph, self)
-        if table is None and not is_dequantized:
-            self._lower(work)
-            return
-        name = node.output(0)
-        self._postponed[name] = work
+        if work.node.is_op("DequantizeLinear"):
+            self._dequantized[work.node.output(0)] = work.node
+        if not self._facts.recall(work):
+            self._facts.deduce(work, partial(self._lower_or_postpone, work))
+
+    def _take_in(self, name: str, shape: Shape) -> None:
+        order, dtype = layout.row_major(len(shape)), self._graph.dtype(name) or FLOAT32
+        self.inputs[name] = value = self.new(shape, order, dtype)
+        if value.dtype in HALVES:
+            self._label = Label("Cast", f"input {name}")
+            value = kernels.cast(self, value, FLOAT32)
+        self.define(name, value)
+
+    def _lower_or_postpone(self, work: Work) -> None:
+        table = tables.of(work, self._graph, self) if self._dequantized else None
+        name = work.node.output(0)
         if table is not None:
-            self._tables[name] = table
-        if is_dequantized:
-            self._dequantized[name] = node
+            self._facts.tell(("table", name), table)
+        if table is not None or name in self._dequantized:
+            self._facts.tell(("postponed", name), work)
+        else:
+            self._lower(work)
 
     def _lower(self, work: Work) -> None:
         node = work.node
         self._label = Label(work.operators, node.name or node.output(0))
         self.bounds = work.bounds
-        if not work.is_fused and self._plan(node):
+        if not work.is_fused and self._evaluate(node):
             return
         operator = registry.find(node)
         if operator is None:
@@ -119,7 +124,9 @@ class Lowering:
         bytes are looked up, all that makes others of them is left out.
         """
         label, bounds = self._label, self.bounds
-        work, table = self._postponed.pop(name), self._tables.get(name)
+        work, table = self._postponed(name), self.table(name)
+        assert work is not None
+        self._facts.tell(("postponed", name), None)
         if table is None or table.values.itemsize > 1:
             self._lower(work)
         else:
@@ -127,36 +134,38 @@ class Lowering:
             self.define(name, kernels.lookup(self, self.value(table.origin), table.values))
         self._label, self.bounds = label, bounds
 
-    def _is_current(self, node: Node) -> bool:
-        """Whether the plan before evaluated a node, and what is known now would give the same."""
-        if self._evaluator.has_evaluated(node):
-            for name in node.inputs:
-                self._known_array(name)  # which may have been postponed
-        return self._evaluator.is_current(node)
+    def _postponed(self, name: str) -> Work | None:
+        """What makes a value that nobody has asked for yet; None for others."""
+        return self._facts.ask(("postponed", name)) if self._dequantized else None
 
-    def _plan(self, node: Node) -> bool:
+    def _evaluate(self, node: Node) -> bool:
         """Evaluates a node that depends on constants and shapes only; False when it doesn't."""
         if node.captures:
             return False
+        arrays: list[np.ndarray | None] = []
         if only_shapes_matter(node):
             x = self.value(node.input(0))
-            self._evaluator.evaluate_shape(node, x.shape, x.dtype)
+            strides = (0,) * x.rank
+            arrays.append(np.ndarray(x.shape, x.dtype, bytes(x.dtype.itemsize), strides=strides))
         else:
-            arrays = []
             for name in node.inputs:
-                arrays.append(self._known_array(name))
-                if name and arrays[-1] is None:
+                array = self._known_array(name)
+                if name and array is None:
                     return False
-            self._evaluator.evaluate(node, arrays)
+                arrays.append(array)
+        results = cpu.evaluate(node, self._graph, arrays)
+        for name, array in zip(node.outputs, results, strict=False):
+            if name:
+                self._facts.tell(("array", name), array)
         return True
 
     def _known_array(self, name: str) -> np.ndarray | None:
         """The array of a known value, in the model's type; None for others and for ""."""
         maker = self._dequantized.get(name)
-        if name in self._postponed and maker and self.constant(maker.input(0)) is not None:
+        if maker and self._postponed(name) and self.constant(maker.input(0)) is not None:
             self._make(name)
-        array = self.known.get(name)
-        return self._graph.constant(name) if array is None else array
+        array = self._graph.constant(name)
+        return self._facts.ask(("array", name)) if array is None else array
 
     def constant(self, name: str) -> np.ndarray | None:
         """The array of a known value, as plans have it; None for others and for ""."""
@@ -179,7 +188,7 @@ class Lowering:
 
     def weights(self, name: str) -> np.ndarray:
         """The array of a known value, for nothing but `Step.kernel`: later plans, which find it packed, get it hollow."""
-        if name not in self.known:
+        if self.is_initializer(name):
             self.packed[name] += 1
         return self.array(name)
 
@@ -203,20 +212,27 @@ class Lowering:
         """
         self.packed[name] += 1
         array = self.array(name)
+        if not is_hollow(array):
+            self._facts.pass_over()
         source = Kept((name, form), lambda: make(array))
         return Value(shape, layout.row_major(len(shape)), source, 0, array.dtype)
 
     def weights_key(self, *names: str) -> Hashable:
         """Tells the known values of these names apart from others, for `Step.key`."""
-        return tuple(digest(self.known[name]) if name in self.known else name for name in names)
+        arrays = [self._facts.ask(("array", name)) for name in names]
+        return tuple(
+            name if array is None else digest(array)
+            for name, array in zip(names, arrays, strict=True)
+        )
 
     def value(self, name: str) -> Value:
         """The tensor of a name, in whichever order it lies."""
-        if name in self._postponed:
+        if self._postponed(name):
             self._make(name)
-        value = self._values.get(name)
+        value = self._facts.ask(name)
         if value is None:
-            value = self._values[name] = Value.constant(self.array(name))
+            value = Value.constant(self.array(name))
+            self.define(name, value)
         return value
 
     def is_quantized(self, name: str) -> bool:
@@ -237,15 +253,15 @@ class Lowering:
 
     def table(self, name: str) -> Table | None:
         """How a value follows from a tensor of bytes, None when it doesn't."""
-        return self._tables.get(name)
+        return self._facts.ask(("table", name))
 
     def define(self, name: str, value: Value) -> None:
         """Says that a node's output is this tensor."""
-        self._values[name] = value
+        self._facts.tell(name, value)
 
     def new(self, shape: Shape, order: Order, dtype: np.dtype = FLOAT32) -> Value:
         """A tensor for a step to write."""
-        return Value(shape, order, Buffer(math.prod(shape) * dtype.itemsize), 0, dtype)
+        return Value(shape, order, self._facts.buffer(math.prod(shape) * dtype.itemsize), 0, dtype)
 
     def step(
         self,
@@ -264,22 +280,16 @@ class Lowering:
 
         The arguments are those of `Step`; without a label it is the node's.
         """
+        if kernel is not None and not is_hollow(kernel):
+            self._facts.pass_over()
         if output.size:
-            self.steps.append(
-                Step(
-                    label or self._label,
-                    kind,
-                    tuple(params),
-                    tuple(dims),
-                    tuple(inputs),
-                    output,
-                    kernel,
-                    bias,
-                    key,
-                )
+            words = tuple(params), tuple(dims)
+            self._facts.lay(
+                Step(label or self._label, kind, *words, tuple(inputs), output, kernel, bias, key)
             )
         else:
             self.is_whole = False
+            self._facts.pass_over()
         return output
 
     def arrange(self, value: Value, order: Order) -> Value:
@@ -292,10 +302,11 @@ class Lowering:
         moves = [value.order.index(axis) for axis in order]
         if isinstance(source, np.ndarray):
             return Value(value.shape, order, source.transpose(moves), 0, value.dtype)
-        key = (source, value.offset, value.shape, value.order, order)
-        arranged = self._arranged.get(key)
+        key = ("arranged", source, value.offset, value.shape, value.order, order)
+        arranged = self._facts.ask(key)
         if arranged is None:
-            arranged = self._arranged[key] = self.new(value.shape, order, value.dtype)
+            arranged = self.new(value.shape, order, value.dtype)
+            self._facts.tell(key, arranged)
             label = Label("Transpose", f"before {self._label.name}")
             kernels.transpose(self, value, arranged, moves, label)
         return arranged
@@ -313,8 +324,10 @@ class Lowering:
 
     def _has(self, value: Value, order: Order) -> bool:
         """Whether the value is there in an order, or will be for nothing."""
-        key = (value.source, value.offset, value.shape, value.order, order)
-        return value.is_constant or value.has_order(order) or key in self._arranged
+        if value.is_constant or value.has_order(order):
+            return True
+        key = ("arranged", value.source, value.offset, value.shape, value.order, order)
+        return self._facts.ask(key) is not None
 
     def row_major(self, value: Value) -> Value:
         """The value in ONNX's own order."""
@@ -322,11 +335,17 @@ class Lowering:
 
     def result(self, name: str) -> Value:
         """The tensor of a name in row-major order and of the model's type, as it leaves the subgraph."""
+        key = ("result", name)
+        if not self._facts.recall(key):
+            self._facts.deduce(key, partial(self._put_out, name))
+        return self._facts.known(key)
+
+    def _put_out(self, name: str) -> None:
         self._label = Label("", f"output {name}")
         value, dtype = self.value(name), self.dtype(name)
         if dtype is not None and dtype in HALVES:
             value = kernels.cast(self, value, dtype)
-        return self.row_major(value)
+        self._facts.tell(("result", name), self.row_major(value))
 
     def reshape(self, value: Value, shape: Shape) -> Value:
         """The elements of a value, in ONNX's sequence, under another shape."""

@@ -12,7 +12,7 @@ from pyxnn.engine import ABSOLUTE, ARENA, EnginePlan, Ref
 from pyxnn.graph import Graph
 from pyxnn.xnnpack import memory, slabs
 from pyxnn.xnnpack.cost import Task
-from pyxnn.xnnpack.evaluation import Evaluator
+from pyxnn.xnnpack.facts import Deductions
 from pyxnn.xnnpack.fusion import Work
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.lowering import Lowering
@@ -50,7 +50,7 @@ class Plan:
         shapes: Mapping[str, Shape],
         known: Mapping[str, np.ndarray],
         resources: Resources,
-        evaluator: Evaluator,
+        deductions: Deductions,
         num_threads: int,
     ) -> None:
         """Plans and reshapes.
@@ -61,7 +61,7 @@ class Plan:
             graph: that the nodes are from.
             shapes: of its inputs, but for the known ones.
             known: the inputs on whose values the plan depends.
-            resources, evaluator: shared with the subgraph's other plans.
+            resources, deductions: shared with the subgraph's other plans.
             num_threads: that runs will use.
 
         Raises:
@@ -69,13 +69,11 @@ class Plan:
             InvalidArgument: the shapes don't fit together.
             RuntimeException: out of memory.
         """
-        evaluator.begin(known)
-        lowering = Lowering(graph, shapes, evaluator)
+        lowering = Lowering(graph, shapes, known, deductions)
         for work in works:
             lowering.lower(work)
         self.packed = lowering.packed if lowering.is_whole else Counter()
         given = {name: lowering.result(name) for name in outputs}
-        evaluator.end()
         steps, inputs, results = slabs.join(lowering.steps, lowering.inputs, given)
         offsets, self.arena_size, self.arena_bound = memory.arrange(
             steps, _buffers(inputs.values()), _buffers(results.values())

@@ -14,7 +14,7 @@ from pyxnn.initializers import owned
 from pyxnn.partition import XNNPACK, Segment, only_shapes_matter
 from pyxnn.profile import StepTime
 from pyxnn.xnnpack import fusion, groups, registry
-from pyxnn.xnnpack.evaluation import Evaluator
+from pyxnn.xnnpack.facts import Deductions
 from pyxnn.xnnpack.fusion import Work
 from pyxnn.xnnpack.layout import Shape
 from pyxnn.xnnpack.plan import Plan
@@ -80,7 +80,7 @@ class Subgraph:
         self._known = [name for name in segment.inputs if name in deciding]
         self._shaped = [name for name in segment.inputs if name not in deciding]
         self.resources = Resources(engine)
-        self._evaluator = Evaluator(self._graph)
+        self._deductions: Deductions = {}
         self._arena, self._workspace = Scratch(engine), Scratch(engine)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
 
@@ -94,7 +94,6 @@ class Subgraph:
             if shapes.keys() <= set(graph.inputs):
                 # What is fed has these shapes, so nothing else will be planned.
                 self._works, self._graph = [], Graph([], [], [])
-                self._evaluator = Evaluator(self._graph)
 
     def run(
         self, inputs: Mapping[str, np.ndarray], wanted: Iterable[str] | None = None
@@ -182,7 +181,7 @@ class Subgraph:
                 shapes,
                 known,
                 self.resources,
-                self._evaluator,
+                self._deductions,
                 self._num_threads,
             )
             self._plans[signature] = plan
@@ -205,6 +204,7 @@ class Subgraph:
             initializers.update((name, hollow(initializers[name])) for name in packed)
             rest = {name: array for name, array in initializers.items() if not is_hollow(array)}
             initializers.update(owned(rest))
+            self._deductions.clear()
 
     def _bind(self, plan: Plan) -> tuple[EnginePlan, int]:
         """The engine's plan, bound to memory that is large enough, and the address of the arena."""
