@@ -507,6 +507,23 @@ enum pyxnn_kind {
    * refs: a, b, output
    */
   pyxnn_small_matmul = 54,
+  /*
+   * Floats that bytes stand for, by a kernel of ours.
+   * params: none
+   * weights: those of 0 to 255
+   * dims: elements
+   * refs: input (bytes), output (float32)
+   */
+  pyxnn_widen = 55,
+  /*
+   * Bytes that stand for floats, by a kernel of ours: a function of their upper 16 bits, the last of which is set where the lower 16
+   * are not all 0.
+   * params: none
+   * weights: its values of 0 to 65535, bytes
+   * dims: elements
+   * refs: input (float32), output (bytes)
+   */
+  pyxnn_narrow = 56,
 };
 
 enum pyxnn_binary_type {

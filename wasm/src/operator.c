@@ -59,6 +59,8 @@ static const struct operator_type* const types[] = {
     [pyxnn_normalize_qs8] = &normalize_qs8_type,
     [pyxnn_mean_pool_qs8] = &mean_pool_qs8_type,
     [pyxnn_small_matmul] = &small_matmul_type,
+    [pyxnn_widen] = &widen_type,
+    [pyxnn_narrow] = &narrow_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -178,6 +178,8 @@ extern const struct operator_type softmax_qs8_type;
 extern const struct operator_type normalize_qs8_type;
 extern const struct operator_type mean_pool_qs8_type;
 extern const struct operator_type small_matmul_type;
+extern const struct operator_type widen_type;
+extern const struct operator_type narrow_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

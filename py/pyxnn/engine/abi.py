@@ -74,6 +74,8 @@ class Kind(IntEnum):
     NORMALIZE_QS8 = 52
     MEAN_POOL_QS8 = 53
     SMALL_MATMUL = 54
+    WIDEN = 55
+    NARROW = 56
 
 
 class BinaryType(IntEnum):

@@ -47,7 +47,15 @@ from pyxnn.xnnpack.kernels.nest import nest_words
 from pyxnn.xnnpack.kernels.normalization import local_response, normalize, normalize_qs8
 from pyxnn.xnnpack.kernels.order import arg_extreme, running, top_k
 from pyxnn.xnnpack.kernels.pooling import mean_pool_qs8, pool, roi_align, roi_pool
-from pyxnn.xnnpack.kernels.quantization import binary_qs8, dequantize, lookup, mean_qs8, quantize
+from pyxnn.xnnpack.kernels.quantization import (
+    binary_qs8,
+    dequantize,
+    lookup,
+    mean_qs8,
+    narrow,
+    quantize,
+    widen,
+)
 from pyxnn.xnnpack.kernels.quantized import (
     Channels,
     Requantization,
@@ -109,6 +117,7 @@ __all__ = [
     "mean_pool_qs8",
     "mean_qs8",
     "minimal_convolution",
+    "narrow",
     "nest_words",
     "normalize",
     "normalize_qs8",
@@ -135,4 +144,5 @@ __all__ = [
     "top_k",
     "transpose",
     "unary",
+    "widen",
 ]

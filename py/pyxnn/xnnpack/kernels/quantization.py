@@ -69,6 +69,19 @@ def lookup(ctx: Lowering, x: Value, table: np.ndarray) -> Value:
     return ctx.step(Kind.LOOKUP, [], dims, [x], output, kernel=values, key=digest(values))
 
 
+def widen(ctx: Lowering, x: Value, table: np.ndarray) -> Value:
+    """Floats of elements of one byte: `table` [256] has them, float32, by the bits of the elements."""
+    output = ctx.new(x.shape, x.order)
+    return ctx.step(Kind.WIDEN, [], [x.size], [x], output, kernel=table, key=digest(table))
+
+
+def narrow(ctx: Lowering, x: Value, table: np.ndarray) -> Value:
+    """Elements of one byte of float32: `table` [65536] has them by the upper 16 bits, of which the last is set where the lower ones
+    aren't 0."""
+    output, values = ctx.new(x.shape, x.order, table.dtype), table.view(np.uint8)
+    return ctx.step(Kind.NARROW, [], [x.size], [x], output, kernel=values, key=digest(values))
+
+
 def binary_qs8(
     ctx: Lowering,
     type: BinaryType,

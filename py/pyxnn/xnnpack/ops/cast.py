@@ -10,32 +10,42 @@ from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import dtype_of
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
-from pyxnn.xnnpack.ops import conditions
+from pyxnn.xnnpack.ops import conditions, small_types
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import FLOAT32, HALVES, Value
 
 
 def supports_cast(node: Node, graph: Graph) -> str | None:
-    """To any type but strings, 4 bits and float8."""
+    """To any type but strings."""
     return conditions.movable(node, graph) or _is_known(dtype_of(node.attributes["to"]))
 
 
 @register("Cast", supports=supports_cast)
 def lower_cast(node: Node, ctx: Lowering) -> None:
-    """Cast (opsets 6 to 25): input of any shape to the type `to`.
+    """Cast (opsets 6 to 28): input of any shape to the type `to`.
 
-    What doesn't fit: integers wrap, and a float outside of its integers becomes the lowest one, as on onnxruntime's x86.
-    To a float of 16 bits means rounding.
+    What doesn't fit: integers wrap, and a float outside of its integers becomes the lowest one, as on onnxruntime's x86; floats of
+    8 bits do what `saturate` says. To a float of 16 bits or fewer means rounding.
     """
     x, source = ctx.value(node.input(0)), ctx.dtype(node.input(0))
     target = dtype_of(node.attributes["to"])
     assert target is not None
-    if source is not None and source in HALVES and target.kind in "biu":
+    if source == target:
+        ctx.define(node.output(0), x)
+        return
+    if source is not None and source in HALVES and target not in {FLOAT32, np.dtype(np.float64)}:
         x = _rounded(ctx, x, source)
-    if target not in HALVES:
+    x = small_types.widened(ctx, x)
+    if target in HALVES:
+        x = _rounded(ctx, kernels.cast(ctx, x, FLOAT32), target)
+    elif target in small_types.INTEGERS:
+        x = small_types.integers(ctx, x, target)
+    elif target in small_types.FLOATS:
+        saturate, round_mode = node.attribute("saturate", 1), node.attribute("round_mode", "up")
+        x = kernels.cast(ctx, x, FLOAT32)
+        x = small_types.floats(ctx, x, target, saturate=bool(saturate), round_mode=round_mode)
+    else:
         x = kernels.cast(ctx, x, target)
-    elif source != target:
-        x = _rounded(ctx, x, target)
     ctx.define(node.output(0), x)
 
 

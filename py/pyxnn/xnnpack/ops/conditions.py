@@ -7,16 +7,17 @@ from collections.abc import Container, Iterable
 import numpy as np
 
 from pyxnn.graph import Graph, Node
+from pyxnn.xnnpack.ops import small_types
 from pyxnn.xnnpack.values import FLOAT32, HALVES
 
 _INTEGERS = {np.dtype(f"{kind}{8 * size}") for kind in ("int", "uint") for size in (1, 2, 4, 8)}
 _FLOATS = {FLOAT32, *HALVES}
 
-MOVABLE = {*_INTEGERS, *_FLOATS, np.dtype(np.bool_), np.dtype(np.float64)}
-"""Types whose elements kernels copy and convert."""
-
-COMPUTABLE = MOVABLE - {np.dtype(np.float64)}
+COMPUTABLE = {*_INTEGERS, *_FLOATS, np.dtype(np.bool_)}
 """Types that kernels compute with."""
+
+MOVABLE = {*COMPUTABLE, np.dtype(np.float64), *small_types.INTEGERS, *small_types.FLOATS}
+"""Types whose elements kernels copy and convert."""
 
 Positions = Iterable[int] | None
 

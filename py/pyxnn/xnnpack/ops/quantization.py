@@ -5,34 +5,24 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
+from pyxnn.engine import BinaryType
 from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import dtype_of
 from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
-from pyxnn.xnnpack.ops import conditions
+from pyxnn.xnnpack.ops import conditions, small_types
 from pyxnn.xnnpack.registry import register
-from pyxnn.xnnpack.values import Value
+from pyxnn.xnnpack.values import FLOAT32, Value
 
 _INTEGERS = {np.dtype(name) for name in ("int8", "uint8", "int16", "uint16")}
 """What floats are quantized to."""
 
-_NARROW = {
-    dtype_of(type): (np.dtype(name), limits)
-    for type, name, limits in (
-        (onnx.TensorProto.INT4, "int8", (-8, 7)),
-        (onnx.TensorProto.UINT4, "uint8", (0, 15)),
-        (onnx.TensorProto.INT2, "int8", (-2, 1)),
-        (onnx.TensorProto.UINT2, "uint8", (0, 3)),
-    )
-}
-"""Integers of less than a byte: the type that they are computed in, the least and the greatest."""
-
 
 def supports_quantize(node: Node, graph: Graph) -> str | None:
-    """To integers of 2 to 16 bits."""
+    """To integers of 2 to 16 bits, and floats of 4 and 8."""
     reason = conditions.floating(node, graph, [0, 1])
     dtype = _quantized_dtype(node, graph.dtype(node.input(2)))
-    if reason is None and dtype not in _INTEGERS and dtype not in _NARROW:
+    if reason is None and dtype not in {*_INTEGERS, *small_types.INTEGERS, *small_types.FLOATS}:
         reason = f"no kernel makes {dtype}"
     return reason
 
@@ -45,20 +35,26 @@ def lower_quantize(node: Node, ctx: Lowering) -> None:
     assert dtype is not None
     x = ctx.value(node.input(0))
     parts, scale, zero = _with_parameters(node, ctx, x)
-    if dtype in _NARROW:
-        working, limits = _NARROW[dtype]
+    if dtype in small_types.FLOATS:
+        y = kernels.binary(ctx, BinaryType.DIVIDE, parts, scale)
+        if node.input(2):
+            y = kernels.binary(ctx, BinaryType.ADD, y, zero)
+        y = small_types.floats(ctx, y, dtype, saturate=bool(node.attribute("saturate", 1)))
+    elif dtype in small_types.INTEGERS:
+        working, limits = small_types.INTEGERS[dtype]
         y = kernels.quantize(ctx, parts, scale, zero, working, limits)
-        y = kernels.lookup(ctx, y, _all_bytes(working).astype(dtype))
+        y = small_types.integers(ctx, y, dtype)
     else:
         y = kernels.quantize(ctx, parts, scale, zero, dtype)
     ctx.define(node.output(0), _whole(y, x))
 
 
 def supports_dequantize(node: Node, graph: Graph) -> str | None:
-    """Of int32 and integers of 2 to 16 bits."""
+    """Of int32, integers of 2 to 16 bits, and floats of 4 and 8."""
     dtype = graph.dtype(node.input(0))
-    if dtype not in {*_INTEGERS, *_NARROW, np.dtype(np.int32)}:
-        return f"input '{node.input(0)}' is {dtype}, not an integer that is dequantized"
+    known = {*_INTEGERS, np.dtype(np.int32), *small_types.INTEGERS, *small_types.FLOATS}
+    if dtype not in known:
+        return f"input '{node.input(0)}' is {dtype}, not a number that is dequantized"
     return conditions.floating(node, graph, [1])
 
 
@@ -66,9 +62,15 @@ def supports_dequantize(node: Node, graph: Graph) -> str | None:
 def lower_dequantize(node: Node, ctx: Lowering) -> None:
     """DequantizeLinear (opsets 10 to 25): x of any shape, x_scale and x_zero_point as of QuantizeLinear, to y of the scale's
     type or `output_dtype`."""
-    x = _in_bytes(ctx, ctx.value(node.input(0)))
+    x = small_types.widened(ctx, ctx.value(node.input(0)))
     parts, scale, zero = _with_parameters(node, ctx, x)
-    ctx.define(node.output(0), _whole(kernels.dequantize(ctx, parts, scale, zero), x))
+    if x.dtype == FLOAT32:
+        if node.input(2):
+            parts = kernels.binary(ctx, BinaryType.SUBTRACT, parts, zero)
+        y = kernels.binary(ctx, BinaryType.MULTIPLY, parts, scale)
+    else:
+        y = kernels.dequantize(ctx, parts, scale, zero)
+    ctx.define(node.output(0), _whole(y, x))
 
 
 def _quantized_dtype(node: Node, zero: np.dtype | None) -> np.dtype | None:
@@ -78,27 +80,12 @@ def _quantized_dtype(node: Node, zero: np.dtype | None) -> np.dtype | None:
     return dtype_of(node.attribute("output_dtype", 0) or onnx.TensorProto.UINT8)
 
 
-def _in_bytes(ctx: Lowering, x: Value) -> Value:
-    """Integers of less than a byte in whole ones."""
-    if x.dtype not in _NARROW:
-        return x
-    working, _ = _NARROW[x.dtype]
-    if x.is_constant:
-        return kernels.cast(ctx, x, working)
-    return kernels.lookup(ctx, x, _all_bytes(x.dtype).astype(working))
-
-
-def _all_bytes(dtype: np.dtype) -> np.ndarray:
-    """All values that the bytes of a type have, in the order of their bits."""
-    return np.arange(256, dtype=np.uint8).view(dtype)
-
-
 def _with_parameters(node: Node, ctx: Lowering, x: Value) -> tuple[Value, Value, Value]:
     """`x`, with an axis of blocks cut in two, and scale and zero point, which broadcast with it."""
     scale = ctx.value(node.input(1))
     zero = Value.constant(np.zeros(scale.shape, np.int32))
     if node.input(2):
-        zero = _in_bytes(ctx, ctx.value(node.input(2)))
+        zero = small_types.widened(ctx, ctx.value(node.input(2)))
     if zero.shape != scale.shape and zero.size * scale.size != 1:
         raise ValueError(f"scales {scale.shape} and zero points {zero.shape} differ in shape")
     if scale.size == 1:
