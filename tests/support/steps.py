@@ -23,10 +23,9 @@ def run_step(
     out.reshape(-1).view(np.uint8).fill(255)  # NaN, if it is of floats
     offsets = np.cumsum([0, *((array.nbytes + 63) // 64 * 64 for array in inputs)]).tolist()
     op = engine.create_operator(kind, params, kernel, bias)
-    plan = engine.create_plan()
+    plan = engine.create_plan([(op, dims, [Ref(ARENA, offset) for offset in offsets])])
     arena = workspace = 0
     try:
-        plan.add(op, dims, [Ref(ARENA, offset) for offset in offsets])
         workspace = engine.allocate(plan.reshape(1))
         arena = engine.allocate(offsets[-1] + out.nbytes)
         plan.bind(arena, workspace)

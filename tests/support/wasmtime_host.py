@@ -48,9 +48,8 @@ class WasmtimeHost:
         except wasmtime.Trap as trap:
             raise errors.RuntimeException(f"{function} trapped: {trap}") from trap
 
-    def write(self, address: int, data: np.ndarray | bytes) -> None:
-        source = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else data
-        ctypes.memmove(self._at(address, source.nbytes), source.ctypes.data, source.nbytes)
+    def write(self, address: int, data: np.ndarray) -> None:
+        ctypes.memmove(self._at(address, data.nbytes), data.ctypes.data, data.nbytes)
 
     def read(self, address: int, out: np.ndarray) -> None:
         ctypes.memmove(out.ctypes.data, self._at(address, out.nbytes), out.nbytes)

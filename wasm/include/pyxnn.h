@@ -4,7 +4,7 @@
  * A WebAssembly instance of this engine owns one linear memory, outside the memory of its caller; the caller copies
  * inputs in and outputs out. The order of calls for a subgraph is
  *
- *     operator_create*  ->  plan_create, plan_add*  ->  plan_reshape  ->  plan_bind  ->  plan_run*  ->  plan_free
+ *     operator_create*  ->  plan_create  ->  plan_reshape  ->  plan_bind  ->  plan_run*  ->  plan_free
  *
  * An operator holds what does not depend on shapes: attributes and packed weights. A plan holds what does: the steps of
  * one subgraph for one signature of input shapes. Plans of other shapes share the operators, so weights are packed once.
@@ -43,7 +43,7 @@ enum pyxnn_status {
 
 /*
  * Operator kinds. For each: `params`, the words of pyxnn_operator_create; `weights`, the two arrays that it packs;
- * `dims`, the words of pyxnn_plan_add; `refs`, the tensors of pyxnn_plan_add in order, the output last. Strides count
+ * `dims` and `refs`, the words and the tensors of a step of pyxnn_plan_create in order, the output last. Strides count
  * elements: from the first of a pixel, a row or a slice to the first of the next.
  */
 enum pyxnn_kind {
@@ -763,22 +763,15 @@ enum pyxnn_status PYXNN_EXPORT(pyxnn_operator_create)(uint32_t kind, const uint3
 void PYXNN_EXPORT(pyxnn_operator_free)(pyxnn_operator* op);
 
 /*
- * Creates an empty plan.
- * @param out  receives the plan; the caller owns it and frees it with pyxnn_plan_free
+ * Creates a plan.
+ * @param words      of each step, in the order in which they run: the address of its operator, which the plan keeps alive;
+ *                   how many dims words follow, and these; how many refs follow, and the two words of each; copied
+ * @param num_words  how many
+ * @param num_steps  how many steps they are
+ * @param out        receives the plan; the caller owns it and frees it with pyxnn_plan_free
  */
-enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_create)(pyxnn_plan** out);
-
-/*
- * Appends a step.
- * @param plan      a plan that has not been reshaped yet
- * @param op        the step's operator; the plan keeps it alive
- * @param dims      the kind's dims words; copied
- * @param num_dims  how many
- * @param refs      the kind's tensors; copied
- * @param num_refs  how many
- */
-enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_add)(pyxnn_plan* plan, pyxnn_operator* op, const uint32_t* dims,
-                                               uint32_t num_dims, const struct pyxnn_ref* refs, uint32_t num_refs);
+enum pyxnn_status PYXNN_EXPORT(pyxnn_plan_create)(const uint32_t* words, uint32_t num_words, uint32_t num_steps,
+                                                  pyxnn_plan** out);
 
 /*
  * Fixes the shapes of all steps, for a number of threads.

@@ -143,16 +143,20 @@ bool fold_rows(struct rows* rows) {
   return rows->in_stride >= rows->channels && rows->out_stride >= rows->channels;
 }
 
-const size_t* take_extents(struct words* words, uint32_t count) {
-  _Static_assert(sizeof(size_t) == sizeof(uint32_t), "words are read as extents in place");
+const uint32_t* take_words(struct words* words, uint32_t count) {
   if (count > words->left) {
     words->exhausted = true;
     return NULL;
   }
-  const size_t* extents = (const size_t*)words->next;
+  const uint32_t* taken = words->next;
   words->next += count;
   words->left -= count;
-  return extents;
+  return taken;
+}
+
+const size_t* take_extents(struct words* words, uint32_t count) {
+  _Static_assert(sizeof(size_t) == sizeof(uint32_t), "words are read as extents in place");
+  return (const size_t*)take_words(words, count);
 }
 
 enum pyxnn_status pyxnn_operator_create(uint32_t kind, const uint32_t* params, uint32_t num_params, const void* kernel,

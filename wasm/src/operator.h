@@ -72,6 +72,9 @@ struct rows take_rows(struct words* words);
 /* Makes one row of dense rows; false when a row reaches into the next. */
 bool fold_rows(struct rows* rows);
 
+/* Takes `count` words; NULL when fewer are left. */
+const uint32_t* take_words(struct words* words, uint32_t count);
+
 /* Takes `count` words as extents; NULL when fewer are left. */
 const size_t* take_extents(struct words* words, uint32_t count);
 

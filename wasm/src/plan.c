@@ -12,19 +12,18 @@
 struct step {
   pyxnn_operator* op;
   void* instance;
-  uint32_t* dims;
-  uint32_t num_dims;
-  struct pyxnn_ref refs[max_refs];
+  struct words dims;
+  const struct pyxnn_ref* refs;
 };
 
-enum plan_state { plan_open, plan_reshaped, plan_bound };
+enum plan_state { plan_created, plan_reshaped, plan_bound };
 
 struct pyxnn_plan {
   enum plan_state state;
   uint32_t num_steps;
-  uint32_t capacity;
   uint32_t failed_step;
   struct step* steps;
+  uint32_t* words; /* what dims and refs of all steps point to */
 };
 
 enum pyxnn_status pyxnn_initialize(void) {
@@ -35,72 +34,66 @@ enum pyxnn_status pyxnn_initialize(void) {
   return pyxnn_error_from_xnn(status, "starting", "XNNPACK");
 }
 
-enum pyxnn_status pyxnn_plan_create(pyxnn_plan** out) {
-  pyxnn_plan* plan = pyxnn_allocate_zero(sizeof(*plan));
-  if (plan == NULL) {
-    return pyxnn_error(pyxnn_out_of_memory, "out of memory while creating a plan");
+/* Reads the next step of a plan, and makes its instance. */
+static enum pyxnn_status add_step(pyxnn_plan* plan, struct words* words) {
+  pyxnn_operator* op = (pyxnn_operator*)(uintptr_t)take(words);
+  const uint32_t num_dims = take(words);
+  const uint32_t* dims = take_words(words, num_dims);
+  const uint32_t num_refs = take(words);
+  const struct pyxnn_ref* refs = (const struct pyxnn_ref*)take_words(words, 2 * num_refs);
+  if (words->exhausted) {
+    return pyxnn_error(pyxnn_invalid_argument, "the words of a plan end within step %u", (unsigned)plan->num_steps);
   }
-  *out = plan;
-  return pyxnn_ok;
-}
-
-/* Makes room for one more step. */
-static bool reserve(pyxnn_plan* plan) {
-  if (plan->num_steps < plan->capacity) {
-    return true;
-  }
-  const uint32_t capacity = plan->capacity == 0 ? 16 : plan->capacity * 2;
-  struct step* steps = pyxnn_allocate(capacity * sizeof(*steps));
-  if (steps == NULL) {
-    return false;
-  }
-  if (plan->num_steps != 0) {
-    memcpy(steps, plan->steps, plan->num_steps * sizeof(*steps));
-  }
-  pyxnn_release(plan->steps);
-  plan->steps = steps;
-  plan->capacity = capacity;
-  return true;
-}
-
-enum pyxnn_status pyxnn_plan_add(pyxnn_plan* plan, pyxnn_operator* op, const uint32_t* dims, uint32_t num_dims,
-                                 const struct pyxnn_ref* refs, uint32_t num_refs) {
   const char* name = op->type->name;
-  if (plan->state != plan_open) {
-    return pyxnn_error(pyxnn_invalid_argument, "%s added to a plan that has been reshaped", name);
-  }
   if (num_refs != op->type->num_refs) {
     return pyxnn_error(pyxnn_invalid_argument, "%s takes %u tensors, not %u", name, (unsigned)op->type->num_refs,
                        (unsigned)num_refs);
   }
-  uint32_t* own_dims = pyxnn_allocate(num_dims * sizeof(*dims));
-  if (own_dims == NULL || !reserve(plan)) {
-    pyxnn_release(own_dims);
-    return pyxnn_error(pyxnn_out_of_memory, "out of memory while adding a step of %s", name);
-  }
   struct step* step = &plan->steps[plan->num_steps];
   const enum xnn_status status = instance_create(op, &step->instance);
   if (status != xnn_status_success) {
-    pyxnn_release(own_dims);
     return pyxnn_error_from_xnn(status, "adding a step of", name);
   }
-  memcpy(own_dims, dims, num_dims * sizeof(*dims));
-  memcpy(step->refs, refs, num_refs * sizeof(*refs));
-  step->dims = own_dims;
-  step->num_dims = num_dims;
   step->op = op;
+  step->dims = (struct words){.next = dims, .left = num_dims};
+  step->refs = refs;
   op->references += 1;
   plan->num_steps += 1;
   return pyxnn_ok;
 }
 
+enum pyxnn_status pyxnn_plan_create(const uint32_t* words, uint32_t num_words, uint32_t num_steps, pyxnn_plan** out) {
+  pyxnn_plan* plan = pyxnn_allocate_zero(sizeof(*plan));
+  if (plan == NULL) {
+    return pyxnn_error(pyxnn_out_of_memory, "out of memory while creating a plan");
+  }
+  plan->words = pyxnn_allocate(num_words * sizeof(*words));
+  plan->steps = pyxnn_allocate(num_steps * sizeof(*plan->steps));
+  enum pyxnn_status status = pyxnn_ok;
+  if (plan->words == NULL || plan->steps == NULL) {
+    status = pyxnn_error(pyxnn_out_of_memory, "out of memory while creating a plan of %u steps", (unsigned)num_steps);
+  } else {
+    memcpy(plan->words, words, num_words * sizeof(*words));
+  }
+  struct words left = {.next = plan->words, .left = num_words};
+  while (status == pyxnn_ok && plan->num_steps < num_steps) {
+    status = add_step(plan, &left);
+  }
+  if (status != pyxnn_ok) {
+    pyxnn_plan_free(plan);
+    return status;
+  }
+  *out = plan;
+  return pyxnn_ok;
+}
+
 static enum pyxnn_status reshape_step(struct step* step, size_t* workspace, pthreadpool_t pool) {
   const struct operator_type* type = step->op->type;
-  struct words dims = {.next = step->dims, .left = step->num_dims};
+  struct words dims = step->dims;
   *workspace = 0;
   const enum xnn_status status = type->reshape(step->instance, &dims, workspace, pool);
   if (dims.exhausted || (status == xnn_status_success && dims.left != 0)) {
-    return pyxnn_error(pyxnn_invalid_argument, "%s does not take %u dims words", type->name, (unsigned)step->num_dims);
+    return pyxnn_error(pyxnn_invalid_argument, "%s does not take %u dims words", type->name, (unsigned)step->dims.left);
   }
   return pyxnn_error_from_xnn(status, "reshaping", type->name);
 }
@@ -125,7 +118,7 @@ enum pyxnn_status pyxnn_plan_reshape(pyxnn_plan* plan, uint32_t num_threads, siz
 }
 
 enum pyxnn_status pyxnn_plan_bind(pyxnn_plan* plan, void* arena, void* workspace) {
-  if (plan->state == plan_open) {
+  if (plan->state == plan_created) {
     return pyxnn_error(pyxnn_invalid_argument, "a plan must be reshaped before it is bound");
   }
   for (uint32_t i = 0; i < plan->num_steps; i++) {
@@ -197,8 +190,8 @@ void pyxnn_plan_free(pyxnn_plan* plan) {
     struct step* step = &plan->steps[i];
     instance_release(step->op, step->instance);
     pyxnn_operator_free(step->op);
-    pyxnn_release(step->dims);
   }
   pyxnn_release(plan->steps);
+  pyxnn_release(plan->words);
   pyxnn_release(plan);
 }

@@ -25,7 +25,7 @@ from pyxnn.engine.abi import (
     SoftmaxType,
     UnaryType,
 )
-from pyxnn.engine.core import Engine, EngineOperator, EnginePlan, InvalidInput
+from pyxnn.engine.core import Engine, EngineOperator, EnginePlan, EngineStep, InvalidInput
 from pyxnn.engine.host import Host
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Engine",
     "EngineOperator",
     "EnginePlan",
+    "EngineStep",
     "FunctionType",
     "Host",
     "InvalidInput",

@@ -75,9 +75,8 @@ class BrowserHost:
             self._engine.recover()
             raise errors.RuntimeException(f"{function} trapped: {exception.message}") from exception
 
-    def write(self, address: int, data: np.ndarray | bytes) -> None:
-        source = data if isinstance(data, bytes) else _bytes_of(data)
-        self._view(address, len(source)).assign(source)
+    def write(self, address: int, data: np.ndarray) -> None:
+        self._view(address, data.nbytes).assign(_bytes_of(data))
 
     def read(self, address: int, out: np.ndarray) -> None:
         self._view(address, out.nbytes).assign_to(_bytes_of(out))

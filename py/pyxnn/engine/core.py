@@ -6,7 +6,7 @@ closed.
 
 import struct
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -26,9 +26,9 @@ _MESSAGE_SIZE = 512
 _WORD = 0xFFFFFFFF
 
 
-def _packed(words: Sequence[int]) -> bytes:
+def _packed(words: Sequence[int]) -> np.ndarray:
     """Integers as the engine takes them, negative ones in two's complement."""
-    return struct.pack(f"<{len(words)}I", *[word & _WORD for word in words])
+    return np.array(words, np.int64).astype(np.uint32)
 
 
 def _float_bits(number: float) -> int:
@@ -63,28 +63,18 @@ class EngineOperator(_Handle):
     """An operator's attributes and packed weights; plans that use it keep them alive."""
 
 
+EngineStep = tuple[EngineOperator, Sequence[int], Sequence[Ref]]
+"""An operator; its dims and tensors as ``pyxnn.h`` lists them for its kind."""
+
+
 class EnginePlan(_Handle):
     """The steps of one subgraph for one signature of input shapes."""
 
-    def __init__(self, engine: "Engine", address: int) -> None:
+    def __init__(self, engine: "Engine", address: int, num_steps: int) -> None:
         super().__init__(address, lambda plan: engine.call("pyxnn_plan_free", plan))
         self._engine = engine
         self._host_call = engine.host.call
-        self.num_steps = 0
-
-    def add(self, op: EngineOperator, dims: Sequence[int], refs: Sequence[Ref]) -> None:
-        """Append a step of ``op``; ``dims`` and ``refs`` as ``pyxnn.h`` lists them for its kind."""
-        scratch = self._engine.stage(_packed([*dims, *(word for ref in refs for word in ref)]))
-        self._engine.check(
-            "pyxnn_plan_add",
-            self.address,
-            op.address,
-            scratch,
-            len(dims),
-            scratch + 4 * len(dims),
-            len(refs),
-        )
-        self.num_steps += 1
+        self.num_steps = num_steps
 
     def reshape(self, num_threads: int) -> int:
         """Fix the shapes of all steps for ``num_threads``; return the workspace's size in bytes."""
@@ -166,7 +156,8 @@ class Engine:
         bias_address = 0
         try:
             bias_address = self._copy_in(bias)
-            words = self.stage(_packed(bits))
+            words = self.scratch
+            self.write(words, _packed(bits))
             out = words + 4 * len(params)
             self.check(
                 "pyxnn_operator_create",
@@ -183,10 +174,24 @@ class Engine:
             self.release(bias_address)
         return EngineOperator(address, lambda op: self.call("pyxnn_operator_free", op))
 
-    def create_plan(self) -> EnginePlan:
-        """Create an empty plan."""
-        self.check("pyxnn_plan_create", self.scratch)
-        return EnginePlan(self, self.read_word(self.scratch))
+    def create_plan(self, steps: Collection[EngineStep]) -> EnginePlan:
+        """Create a plan of steps in the order in which they run.
+
+        Raises:
+            Fail: a step has too many tensors, or too few.
+            RuntimeException: out of memory.
+        """
+        words: list[int] = []
+        for op, dims, refs in steps:
+            words += (op.address, len(dims), *dims, len(refs))
+            for ref in refs:
+                words += ref
+        address = self._copy_in(_packed(words))
+        try:
+            self.check("pyxnn_plan_create", address, len(words), len(steps), self.scratch)
+        finally:
+            self.release(address)
+        return EnginePlan(self, self.read_word(self.scratch), len(steps))
 
     def allocate(self, nbytes: int) -> int:
         """Return the address of ``nbytes`` of uninitialised memory, aligned to 64.
@@ -240,15 +245,6 @@ class Engine:
             step = self.call("pyxnn_plan_failed_step", plan.address)
             raise InvalidInput(step, self._error_message())
         raise _ERROR_CLASSES[Status(status)](self._error_message())
-
-    def stage(self, data: bytes) -> int:
-        """Copy a call's words to the scratch memory; good until the next call that stages."""
-        if len(data) > _SCRATCH_SIZE - 4:
-            raise errors.Fail(
-                f"a call takes at most {_SCRATCH_SIZE - 4} bytes of words, got {len(data)}"
-            )
-        self.host.write(self.scratch, data)
-        return self.scratch
 
     def read_word(self, address: int) -> int:
         """Return the uint32 at ``address``."""

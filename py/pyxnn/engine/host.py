@@ -21,8 +21,8 @@ class Host(Protocol):
         """Call the export ``function``; raise ``errors.RuntimeException`` when it traps."""
         ...
 
-    def write(self, address: int, data: np.ndarray | bytes) -> None:
-        """Copy a C-contiguous array or bytes to ``address`` of the linear memory."""
+    def write(self, address: int, data: np.ndarray) -> None:
+        """Copy a C-contiguous array to ``address`` of the linear memory."""
         ...
 
     def read(self, address: int, out: np.ndarray) -> None:

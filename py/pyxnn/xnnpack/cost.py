@@ -30,13 +30,13 @@ class Task(NamedTuple):
     @staticmethod
     def of(step: Step) -> Task:
         multiply_adds = _MULTIPLY_ADDS.get(step.kind)
-        arrays = [*set(step.inputs), step.output, step.kernel, step.bias]
+        arrays = (*set(step.inputs), step.output, step.kernel, step.bias)
         return Task(
             step.label,
             step.kind.name.lower(),
             step.output.shape,
             2 * multiply_adds(step) if multiply_adds else 0,
-            sum(array.nbytes for array in arrays if array is not None),
+            sum([array.nbytes for array in arrays if array is not None]),
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ _SMALL = 64
 """So many elements are compared sooner than what follows from them is found out."""
 
 
-@dataclass(eq=False, slots=True)
 class Deduction:
     """What was found out in one go.
 
@@ -27,11 +25,14 @@ class Deduction:
         is_lasting: whether it may be recalled.
     """
 
-    premises: dict[Hashable, object] = field(default_factory=dict)
-    conclusions: dict[Hashable, object] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    buffers: list[Buffer] = field(default_factory=list)
-    is_lasting: bool = True
+    __slots__ = ("buffers", "conclusions", "is_lasting", "premises", "steps")
+
+    def __init__(self) -> None:
+        self.premises: dict[Hashable, object] = {}
+        self.conclusions: dict[Hashable, object] = {}
+        self.steps: list[Step] = []
+        self.buffers: list[Buffer] = []
+        self.is_lasting = True
 
 
 Deductions = dict[Hashable, Deduction]

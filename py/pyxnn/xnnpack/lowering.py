@@ -96,10 +96,10 @@ class Lowering:
 
     def _lower(self, work: Work) -> None:
         node = work.node
-        self._label = Label(work.operators, node.name or node.output(0))
-        self.bounds = work.bounds
         if not work.is_fused and self._evaluate(node):
             return
+        self._label = Label(work.operators, node.name or node.output(0))
+        self.bounds = work.bounds
         operator = registry.find(node)
         if operator is None:
             raise errors.NotImplemented(f"XNNPACK has no {node.op_type} ({node})")

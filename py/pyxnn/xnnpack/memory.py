@@ -100,7 +100,9 @@ def _lives(
     for index, step in enumerate(steps):
         for value in (*step.inputs, step.output):
             if isinstance(value.source, Buffer):
-                life = lives.setdefault(value.source, Life(value.source.nbytes, index, index))
+                life = lives.get(value.source)
+                if life is None:
+                    life = lives[value.source] = Life(value.source.nbytes, index, index)
                 life.last = index
     for buffer in outputs:
         lives.setdefault(buffer, Life(buffer.nbytes, -1, -1)).last = len(steps)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from pyxnn.engine import ABSOLUTE, ARENA, EnginePlan, Ref
+from pyxnn.engine import ABSOLUTE, ARENA, EnginePlan, EngineStep, Ref
 from pyxnn.graph import Graph
 from pyxnn.xnnpack import memory, slabs
 from pyxnn.xnnpack.cost import Task
@@ -97,15 +97,17 @@ class Plan:
         self.tasks = [Task.of(step) for step in steps]
         self._home: tuple[int, int] | None = None
         self._resources = resources
-        self._engine_plan = resources.engine.create_plan()
         try:
-            self._add(steps, offsets)
+            self._engine_plan = resources.engine.create_plan(self._engine_steps(steps, offsets))
             self.workspace_size = self._engine_plan.reshape(num_threads)
         except Exception:
-            self.close()
+            resources.drop(self)
             raise
 
-    def _add(self, steps: Sequence[Step], offsets: Mapping[Buffer, int]) -> None:
+    def _engine_steps(
+        self, steps: Iterable[Step], offsets: Mapping[Buffer, int]
+    ) -> list[EngineStep]:
+        engine_steps: list[EngineStep] = []
         for step in steps:
             operator = self._resources.operator(step, self)
             refs = []
@@ -115,7 +117,8 @@ class Plan:
                 else:
                     address = self._resources.constant(value.source, self)
                     refs.append(Ref(ABSOLUTE, address + value.offset))
-            self._engine_plan.add(operator, step.dims, refs)
+            engine_steps.append((operator, step.dims, refs))
+        return engine_steps
 
     def bound(self, arena: int, workspace: int) -> EnginePlan:
         """The engine's plan, bound to memory at these addresses."""

@@ -94,9 +94,7 @@ class _Copy(NamedTuple):
 
 
 def _copy_of(step: Step) -> _Copy | None:
-    """A step as a copy of parts of rows; None when it is something else."""
-    if step.kind is not Kind.COPY:
-        return None
+    """A COPY as a copy of parts of rows; None when it is something else."""
     axes = strides.nest(step)
     if axes[-1][1:] != (1, 1):
         axes.append((1, 1, 1))
@@ -136,11 +134,13 @@ def join(
     """
     steps, inputs, results = list(steps), dict(inputs), dict(results)
     copy_of = cache(_copy_of)
-    copies = filter(None, map(copy_of, steps))
+    rows_of = {copy.rows for step in steps if step.kind is Kind.COPY and (copy := copy_of(step))}
     # A concatenation of pixels may hold one of channels, not the other way round.
-    for rows in sorted({copy.rows for copy in copies}, reverse=True):
+    for rows in sorted(rows_of, reverse=True):
         joining = _Joining(steps, inputs.values(), results.values(), rows, copy_of)
         slabs = joining.slabs
+        if not slabs:
+            continue
         steps = [_restrided(step, slabs) for step in steps if not joining.is_idle(step)]
         for values in (inputs, results):
             values.update((name, _moved(value, slabs)) for name, value in values.items())
@@ -178,22 +178,24 @@ class _Joining:
         self._writers: defaultdict[Buffer, list[Step]] = defaultdict(list)
         written = Counter({buffer: buffer.nbytes for buffer in _buffers(inputs)})
         self._fixed = {*written, *_buffers(results)}
+        copies = [step for step in steps if self._copy(step)]
+        copied = {*_buffers(value for step in copies for value in (*step.inputs, step.output))}
         for step in steps:
-            for buffer in {*_buffers((*step.inputs, step.output))}:
+            for buffer in copied.intersection(_buffers((*step.inputs, step.output))):
                 self._steps[buffer].append(step)
-            for buffer in _buffers([step.output]):
-                self._writers[buffer].append(step)
-                written[buffer] += step.output.nbytes
+                if buffer is step.output.source:
+                    self._writers[buffer].append(step)
+                    written[buffer] += step.output.nbytes
         self._rewritten = {buffer for buffer, count in written.items() if count > buffer.nbytes}
         self._contents: dict[Buffer, list[_Columns]] = {}
         self._groups: dict[Buffer, _Group] = {}
         self.slabs: dict[Buffer, Slab] = {}
-        for step in steps:
+        for step in copies:
             self._join(step)
 
     def _copy(self, step: Step) -> _Copy | None:
         """A step as a copy of parts of so many rows."""
-        copy = self._copy_of(step)
+        copy = self._copy_of(step) if step.kind is Kind.COPY else None
         return copy if copy is not None and copy.rows == self._rows else None
 
     def _content(self, buffer: Buffer) -> list[_Columns]:

@@ -13,9 +13,9 @@ def reshape(engine: Engine, pixels: int, stride: int, crop: int) -> None:
     operator = engine.create_operator(
         Kind.DECONVOLUTION, params, np.ones((1, 1, 1, 3, 1), np.float32)
     )
-    plan = engine.create_plan()
+    dims, refs = [1, 1, pixels, 0, crop, 0, 0, 1, 1], [Ref(ARENA, 0), Ref(ARENA, 64)]
+    plan = engine.create_plan([(operator, dims, refs)])
     try:
-        plan.add(operator, [1, 1, pixels, 0, crop, 0, 0, 1, 1], [Ref(ARENA, 0), Ref(ARENA, 64)])
         plan.reshape(1)
     finally:
         plan.close()

@@ -82,9 +82,8 @@ def test_small_matmul(engine, batch, rows, depth, columns):
 
 
 def test_small_matmul_of_batches_that_do_not_fit(engine):
-    plan = engine.create_plan()
-    refs = [Ref(ARENA, 0)] * 3
-    plan.add(engine.create_operator(Kind.SMALL_MATMUL, []), [1, 2, 3, 1, 1, 1], refs)
+    op, refs = engine.create_operator(Kind.SMALL_MATMUL, []), [Ref(ARENA, 0)] * 3
+    plan = engine.create_plan([(op, [1, 2, 3, 1, 1, 1], refs)])
     with pytest.raises(errors.Fail, match="invalid parameter"):
         plan.reshape(1)
 
@@ -229,9 +228,9 @@ def test_copy_between_strides(engine, dtype, data):
     )
     words = [word & 0xFFFFFFFF for word in (*extents, *strides, *out_strides)]
     op = engine.create_operator(Kind.COPY, [x.itemsize])
-    plan = engine.create_plan()
     far = (x.nbytes + 63) // 64 * 64
-    plan.add(op, [len(extents), *words], [Ref(ARENA, start * x.itemsize), Ref(ARENA, far)])
+    refs = [Ref(ARENA, start * x.itemsize), Ref(ARENA, far)]
+    plan = engine.create_plan([(op, [len(extents), *words], refs)])
     plan.reshape(1)
     out = np.empty(extents, dtype)
     arena = engine.allocate(far + out.nbytes)
@@ -258,8 +257,8 @@ def test_plans_of_two_shapes_share_the_weights(engine):
     weights = engine.memory_used() - used
     plans = {}
     for rows in (1, 40):
-        plan = engine.create_plan()
-        plan.add(op, [rows, 512, 512], [Ref(ARENA, 0), Ref(ARENA, rows * 2048)])
+        refs = [Ref(ARENA, 0), Ref(ARENA, rows * 2048)]
+        plan = engine.create_plan([(op, [rows, 512, 512], refs)])
         plan.reshape(1)
         plans[rows] = plan, engine.allocate(2 * rows * 2048)
         plan.bind(plans[rows][1], 0)
@@ -281,9 +280,7 @@ def test_plans_of_two_shapes_share_the_weights(engine):
 
 def test_profile_times_each_step(engine):
     op, _ = fully_connected(engine)
-    plan = engine.create_plan()
-    for _ in range(3):
-        plan.add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+    plan = engine.create_plan([(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])] * 3)
     plan.reshape(1)
     arena = engine.allocate(4096)
     plan.bind(arena, 0)
@@ -297,7 +294,7 @@ def test_operators_and_plans_are_freed_when_collected(engine):
     used = engine.memory_used()
     for _ in range(20):
         op, _ = fully_connected(engine)
-        engine.create_plan().add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        engine.create_plan([(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])])
         del op
     assert engine.memory_used() == used
 
@@ -335,29 +332,44 @@ class TestErrors:
     def test_number_of_tensors(self, engine):
         op, _ = fully_connected(engine)
         with pytest.raises(errors.Fail, match="takes 2 tensors, not 1"):
-            engine.create_plan().add(op, [8, 32, 64], [Ref(ARENA, 0)])
+            engine.create_plan([(op, [8, 32, 64], [Ref(ARENA, 0)])])
+
+    def test_a_step_after_others(self, engine):
+        op, _ = fully_connected(engine)
+        steps = [(op, [8, 32, 64], [Ref(ARENA, 0)] * count) for count in (2, 2, 3)]
+        with pytest.raises(errors.Fail, match="takes 2 tensors, not 3"):
+            engine.create_plan(steps)
+
+    @pytest.mark.parametrize("missing", [1, 2, 7])
+    def test_words_that_end_within_a_step(self, engine, missing):
+        op, _ = fully_connected(engine)
+        words = np.uint32([op.address, 1, 8, 2, ARENA, 0, ARENA, 64])
+        engine.write(engine.scratch, words)
+        with pytest.raises(errors.Fail, match="end within step 0"):
+            engine.check(
+                "pyxnn_plan_create", engine.scratch, len(words) - missing, 1, engine.scratch
+            )
 
     @pytest.mark.parametrize("dims", [[], [8, 32, 64, 1]])
     def test_number_of_dims(self, engine, dims):
         op, _ = fully_connected(engine)
-        plan = engine.create_plan()
-        plan.add(op, dims, [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        plan = engine.create_plan([(op, dims, [Ref(ARENA, 0), Ref(ARENA, 1024)])])
         with pytest.raises(errors.Fail, match=f"does not take {len(dims)} dims words"):
             plan.reshape(1)
 
     @pytest.mark.parametrize("strides", [[31, 64], [32, 63]])
     def test_rows_that_overlap(self, engine, strides):
         op, _ = fully_connected(engine)
-        plan = engine.create_plan()
-        plan.add(op, [8, *strides], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        plan = engine.create_plan([(op, [8, *strides], [Ref(ARENA, 0), Ref(ARENA, 1024)])])
         with pytest.raises(errors.Fail, match="invalid parameter"):
             plan.reshape(1)
 
     def test_pads_of_a_convolution_without(self, engine):
         params = [3, 3, 1, 1, 1, 1, 1, 4, 4, 0, *UNLIMITED]
         op = engine.create_operator(Kind.CONVOLUTION, params, normal(4, 3, 3, 4))
-        plan = engine.create_plan()
-        plan.add(op, [1, 8, 8, 1, 0, 0, 0, 4, 4], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        plan = engine.create_plan(
+            [(op, [1, 8, 8, 1, 0, 0, 0, 4, 4], [Ref(ARENA, 0), Ref(ARENA, 1024)])]
+        )
         with pytest.raises(errors.Fail, match="invalid parameter"):
             plan.reshape(1)
 
@@ -370,22 +382,18 @@ class TestErrors:
     )
     def test_number_of_dimensions(self, engine, kind, params, dims):
         op = engine.create_operator(kind, params)
-        plan = engine.create_plan()
-        plan.add(op, dims, [Ref(ARENA, 0), Ref(ARENA, 64)])
+        plan = engine.create_plan([(op, dims, [Ref(ARENA, 0), Ref(ARENA, 64)])])
         with pytest.raises(errors.Fail, match="invalid parameter"):
             plan.reshape(1)
 
     def test_order_of_calls(self, engine):
         op, _ = fully_connected(engine)
-        plan = engine.create_plan()
-        plan.add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
+        plan = engine.create_plan([(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])])
         with pytest.raises(errors.Fail, match="must be reshaped before it is bound"):
             plan.bind(0, 0)
         plan.reshape(1)
         with pytest.raises(errors.Fail, match="must be bound before it is run"):
             plan.run(1, True)
-        with pytest.raises(errors.Fail, match="added to a plan that has been reshaped"):
-            plan.add(op, [8, 32, 64], [Ref(ARENA, 0), Ref(ARENA, 1024)])
 
 
 def test_out_of_memory_is_an_error_and_not_a_trap():
