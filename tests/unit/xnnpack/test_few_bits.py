@@ -76,6 +76,15 @@ def test_matmul_nbits(case):
     native.compare(*case, rtol=1e-5, atol=2e-3)
 
 
+@pytest.mark.parametrize("rows", [(1,), (3,), (33,)])
+@pytest.mark.parametrize(("bits", "zeros"), [(4, "packed"), (4, "floats"), (8, "packed")])
+@pytest.mark.parametrize("size", [32, 128])
+def test_stretches_and_groups(rows, bits, zeros, size):
+    """Neither the numbers nor the columns are multiples of what is gone through at once."""
+    case = model(np.random.default_rng(0), rows, 2400, 150, bits, size, zeros, True)
+    native.compare(*case, rtol=1e-5, atol=1e-2)
+
+
 @pytest.mark.parametrize("rows", [(1,), (4,)])
 def test_floats_stay_floats_at_level_1(rows):
     case = model(np.random.default_rng(0), rows, 300, 40, 4, 32, "packed", True, level=1)

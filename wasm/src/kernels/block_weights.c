@@ -1,25 +1,33 @@
 #include "kernels/block_weights.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { quads = panel_columns / 4, longest_piece = 32, word_step = 4 * panel_columns };
+enum {
+  quads = panel_columns / 4,
+  group_panels = group_columns / panel_columns,
+  longest_piece = 32,
+  stretch_numbers = 2048,
+  word_step = 4 * panel_columns,
+  scales_size = word_step
+};
 
 /* Not constant, so that the compiler doesn't see them as such: see simd_constants. */
 struct block_constants {
   uint32_t nibbles, bytes;       /* of each 8 bits, of each 16 */
   uint32_t low_nibble, low_byte; /* of 32 bits */
-  uint32_t zeros[4];             /* the zero points of four columns in 16 bits */
+  uint32_t higher_bytes;         /* what they stand for, in each 16 bits */
   float middle[2];               /* of 4 and 8 bits */
 } block_constants = {
     .nibbles = 0x0F0F0F0F,
     .bytes = 0x00FF00FF,
     .low_nibble = 0xF,
     .low_byte = 0xFF,
-    .zeros = {0xF, 0xF0, 0xF00, 0xF000},
+    .higher_bytes = 0x01000100,
     .middle = {8.0f, 128.0f},
 };
 
@@ -29,9 +37,9 @@ INLINE size_t panels_of(const struct block_weights* weights) {
   return (weights->columns + panel_columns - 1) / panel_columns;
 }
 
-/* Bytes of a block in a panel. */
+/* Bytes of a block in a panel, its scales included. */
 INLINE size_t panel_block(const struct block_weights* weights) {
-  return weights->block_size * weights->bits / 8 * panel_columns;
+  return scales_size + weights->block_size * weights->bits / 8 * panel_columns;
 }
 
 INLINE size_t piece_of(const struct block_weights* weights) {
@@ -48,68 +56,65 @@ INLINE size_t zeros_size(const struct block_weights* weights) {
                                               : panel_columns * sizeof(float);
 }
 
+/* Of a panel's blocks, how many of all come before one. */
+INLINE size_t place_of(const struct block_weights* weights, size_t panel, size_t block) {
+  const size_t within = panel % group_panels, before = panel - within, left = panels_of(weights) - before;
+  const size_t first = block - block % weights->stretch, rest = weights->blocks - first;
+  return before * weights->blocks + (left < group_panels ? left : group_panels) * first +
+         within * (rest < weights->stretch ? rest : weights->stretch) + block - first;
+}
+
 size_t block_weights_size(const struct block_weights* weights) {
-  const size_t others = panel_columns * sizeof(float) + zeros_size(weights);
-  return panels_of(weights) * weights->blocks * (panel_block(weights) + others);
+  return panels_of(weights) * weights->blocks * (panel_block(weights) + zeros_size(weights));
 }
 
 void block_weights_pack(struct block_weights* weights, char* memory, const uint8_t* kernel, const float* scales,
                         const void* zeros) {
-  const size_t bits = weights->bits, blocks = weights->blocks, all = panels_of(weights) * blocks;
-  const size_t words = weights->block_size * bits / 32 * blocks, zeros_bytes = (blocks * bits + 7) / 8;
+  const size_t bits = weights->bits, blocks = weights->blocks;
+  const size_t words = weights->block_size * bits / 32, zeros_bytes = (blocks * bits + 7) / 8;
   memset(memory, 0, block_weights_size(weights));
-  weights->weights = (uint8_t*)memory;
-  weights->scales = (float*)(memory + all * panel_block(weights));
-  weights->zeros = (uint8_t*)(weights->scales + all * panel_columns);
+  weights->stretch = 1 + (stretch_numbers - 1) / weights->block_size;
+  weights->panels = (uint8_t*)memory;
+  weights->zeros = weights->panels + panels_of(weights) * blocks * panel_block(weights);
   for (size_t column = 0; column < weights->columns; column++) {
     const size_t panel = column / panel_columns, c = column % panel_columns;
-    uint8_t* to = weights->weights + panel * words * word_step + c * 4;
-    for (size_t word = 0; word < words; word++) {
-      memcpy(to + word * word_step, kernel + (column * words + word) * 4, 4);
-    }
     for (size_t block = 0; block < blocks; block++) {
-      const size_t from = column * blocks + block, place = panel * blocks + block;
-      weights->scales[place * panel_columns + c] = scales[from];
+      const size_t from = column * blocks + block, place = place_of(weights, panel, block);
+      uint8_t* to = weights->panels + place * panel_block(weights) + c * 4;
+      memcpy(to, scales + from, 4);
+      for (size_t word = 0; word < words; word++) {
+        memcpy(to + scales_size + word * word_step, kernel + (from * words + word) * 4, 4);
+      }
       if (weights->has_zeros == zeros_floats) {
         ((float*)weights->zeros)[place * panel_columns + c] = ((const float*)zeros)[from];
       } else if (weights->has_zeros == zeros_packed) {
         const uint8_t* of_column = (const uint8_t*)zeros + column * zeros_bytes;
+        uint8_t* zero = weights->zeros + place * zeros_size(weights) + c % 4 * bits / 2;
         if (bits == 8) {
-          weights->zeros[place * panel_columns + c] = of_column[block];
+          zero[c / 4] = of_column[block];
         } else {
-          const uint8_t zero = of_column[block / 2] >> (block % 2 * 4) & 0xF;
-          weights->zeros[(place * panel_columns + c) / 2] |= (uint8_t)(zero << (c % 2 * 4));
+          zero[c / 8] |= (uint8_t)((of_column[block / 2] >> (block % 2 * 4) & 0xF) << (c / 4 % 2 * 4));
         }
       }
     }
   }
 }
 
-/* The zero points of a block, of all columns of a panel; packed ones of 4 bits are too large by zeros_factors. */
+/* The zero points of a block, of all columns of a panel. */
 INLINE void zero_points(size_t bits, enum block_zeros has_zeros, const uint8_t* zeros, v128_t* points) {
+  if (has_zeros == zeros_packed) {
+    const v128_t all = bits == 8 ? wasm_v128_load(zeros) : wasm_i32x4_load16x4(zeros);
+    const v128_t mask = bits == 8 ? CONSTANT(low_byte) : CONSTANT(low_nibble);
 #pragma unroll
-  for (size_t i = 0; i < quads; i += 2) {
-    if (has_zeros == zeros_none) {
-      points[i] = points[i + 1] = CONSTANT(middle[bits / 8]);
-    } else if (has_zeros == zeros_floats) {
-      points[i] = wasm_v128_load(zeros + 16 * i);
-      points[i + 1] = wasm_v128_load(zeros + 16 * i + 16);
-    } else if (bits == 8) {
-      const v128_t wide = wasm_i16x8_load8x8(zeros + 4 * i), mask = CONSTANT(low_byte);
-      points[i] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_extend_low_i16x8(wide), mask));
-      points[i + 1] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_extend_high_i16x8(wide), mask));
-    } else {
-      const v128_t all = wasm_v128_load32_splat(zeros + 2 * i), mask = wasm_v128_load(block_constants.zeros);
-      points[i] = wasm_f32x4_convert_i32x4(wasm_v128_and(all, mask));
-      points[i + 1] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_shr(all, 16), mask));
+    for (size_t i = 0; i < quads; i++) {
+      points[i] = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_shr(all, i * bits), mask));
     }
+    return;
   }
-}
-
-/* What makes zero points as large as they are. */
-INLINE v128_t zeros_factors(const struct block_weights* weights) {
-  return weights->bits == 4 && weights->has_zeros == zeros_packed ? wasm_f32x4_const(1.0f, 0x1p-4f, 0x1p-8f, 0x1p-12f)
-                                                                  : wasm_f32x4_const_splat(1.0f);
+#pragma unroll
+  for (size_t i = 0; i < quads; i++) {
+    points[i] = has_zeros == zeros_none ? CONSTANT(middle[bits / 8]) : wasm_v128_load(zeros + 16 * i);
+  }
 }
 
 /* Bytes of a row's integers. */
@@ -181,9 +186,8 @@ void block_round(const struct block_weights* weights, const float* from, size_t 
     const int32_t sum = row->bits == 8       ? round_piece(4, 8, piece, of_piece, factor, to)
                         : weights->bits == 4 ? round_piece(4, 16, piece, of_piece, factor, to)
                                              : round_piece(8, 16, piece, of_piece, factor, to);
-    const v128_t scale = wasm_f32x4_splat(high / most), total = wasm_f32x4_splat((float)-sum);
-    wasm_v128_store(row->pieces[i].scale, scale);
-    wasm_v128_store(row->pieces[i].sums, wasm_f32x4_mul(wasm_f32x4_mul(total, scale), zeros_factors(weights)));
+    const float scale = high / most;
+    row->pieces[i] = (struct block_piece){scale, (float)-sum * scale};
   }
 }
 
@@ -192,23 +196,45 @@ struct sums {
   v128_t first, lower;
 };
 
-/* Takes in numbers' products with as many weights of each column of a panel. */
-INLINE void add_dots(size_t bits, size_t row_bits, const v128_t* weights, const char* numbers, struct sums* sums) {
+/* Takes in numbers' products with as many weights of each column of a panel; the first are all that there is. */
+INLINE void add_dots(size_t bits, size_t row_bits, bool is_first, const v128_t* weights, const char* numbers,
+                     struct sums* sums) {
   const v128_t first = wasm_v128_load32_splat(numbers);
   if (bits == 8) {
 #pragma unroll
     for (size_t i = 0; i < quads; i++) {
-      sums[i].first = wasm_i32x4_add(sums[i].first, wasm_i32x4_dot_i16x8(weights[i], first));
+      const v128_t dots = wasm_i32x4_dot_i16x8(weights[i], first);
+      sums[i].first = is_first ? dots : wasm_i32x4_add(sums[i].first, dots);
     }
     return;
   }
   const v128_t lower = row_bits == 16 ? wasm_v128_load32_splat(numbers + 8) : first;
 #pragma unroll
   for (size_t i = 0; i < quads; i++) {
-    sums[i].first = wasm_i16x8_add(sums[i].first, simd_dot_bytes(first, weights[i]));
+    const v128_t dots = simd_dot_bytes(first, weights[i]);
+    sums[i].first = is_first ? dots : wasm_i16x8_add(sums[i].first, dots);
     if (row_bits == 16) {
-      sums[i].lower = wasm_i16x8_add(sums[i].lower, simd_dot_bytes(lower, weights[i]));
+      const v128_t of_lower = simd_dot_bytes(lower, weights[i]);
+      sums[i].lower = is_first ? of_lower : wasm_i16x8_add(sums[i].lower, of_lower);
     }
+  }
+}
+
+/* Takes in the products of a word of each column; `numbers` go on to the next. */
+INLINE void add_words(size_t bits, size_t row_bits, size_t rows, bool is_first, const uint8_t* words,
+                      const char** numbers, v128_t mask, struct sums sums[][quads]) {
+  v128_t low[quads], high[quads];
+#pragma unroll
+  for (size_t i = 0; i < quads; i++) {
+    const v128_t word = wasm_v128_load(words + 16 * i);
+    low[i] = wasm_v128_and(word, mask);
+    high[i] = bits == 8 ? wasm_u16x8_shr(word, 8) : wasm_v128_and(wasm_u16x8_shr(word, 4), mask);
+  }
+#pragma unroll
+  for (size_t row = 0; row < rows; row++) {
+    add_dots(bits, row_bits, is_first, low, numbers[row], sums[row]);
+    add_dots(bits, row_bits, false, high, numbers[row] + 4, sums[row]);
+    numbers[row] += 32 / bits * row_bits / 8;
   }
 }
 
@@ -221,27 +247,12 @@ INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, size_t ro
 #pragma unroll
   for (size_t row = 0; row < rows; row++) {
     of_rows[row] = numbers[row];
-#pragma unroll
-    for (size_t i = 0; i < quads; i++) {
-      sums[row][i].first = sums[row][i].lower = wasm_i32x4_const_splat(0);
-    }
   }
+  add_words(bits, row_bits, rows, true, from, of_rows, mask, sums);
 /* Unrolled here, it is added up in an order for which registers don't suffice; V8 unrolls it better. */
 #pragma clang loop unroll(disable)
-  for (; from < end; from += word_step) {
-    v128_t low[quads], high[quads];
-#pragma unroll
-    for (size_t i = 0; i < quads; i++) {
-      const v128_t word = wasm_v128_load(from + 16 * i);
-      low[i] = wasm_v128_and(word, mask);
-      high[i] = bits == 8 ? wasm_u16x8_shr(word, 8) : wasm_v128_and(wasm_u16x8_shr(word, 4), mask);
-    }
-#pragma unroll
-    for (size_t row = 0; row < rows; row++) {
-      add_dots(bits, row_bits, low, of_rows[row], sums[row]);
-      add_dots(bits, row_bits, high, of_rows[row] + 4, sums[row]);
-      of_rows[row] += 32 / bits * row_bits / 8;
-    }
+  for (from += word_step; from < end; from += word_step) {
+    add_words(bits, row_bits, rows, false, from, of_rows, mask, sums);
   }
   *weights = from;
 #pragma unroll
@@ -252,47 +263,51 @@ INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, size_t ro
       const struct sums* of = &sums[row][i];
       v128_t sum = bits == 8 ? of->first : wasm_i32x4_extadd_pairwise_i16x8(of->first);
       if (bits == 4 && row_bits == 16) {
-        sum = wasm_i32x4_add(wasm_i32x4_shl(sum, 8), wasm_i32x4_extadd_pairwise_i16x8(of->lower));
+        sum = wasm_i32x4_dot_i16x8(of->first, CONSTANT(higher_bytes));
+        sum = wasm_i32x4_add(sum, wasm_i32x4_extadd_pairwise_i16x8(of->lower));
       }
       products[row][i] = wasm_f32x4_convert_i32x4(sum);
     }
   }
 }
 
-/* Those of a panel; the first four, and one piece a block, are known when this is compiled. */
+/* Adds those of a panel's blocks in a stretch; the first four, and one piece a block, are known when this is compiled. */
 INLINE void products(size_t bits, size_t row_bits, size_t piece, size_t count, size_t per_block,
-                     const struct block_weights* weights, const struct block_row* rows, size_t panel, float* output) {
+                     const struct block_weights* weights, const struct block_row* rows, size_t panel, size_t first,
+                     size_t end, float* output) {
   const v128_t mask = bits == 8 ? CONSTANT(bytes) : CONSTANT(nibbles);
-  const size_t blocks = weights->blocks, zeros_step = zeros_size(weights);
+  const size_t place = place_of(weights, panel, first), zeros_step = zeros_size(weights);
   const enum block_zeros has_zeros = weights->has_zeros;
-  const uint8_t* from = weights->weights + panel * blocks * panel_block(weights);
-  const uint8_t* zeros = weights->zeros + panel * blocks * zeros_step;
-  const float* scales = weights->scales + panel * blocks * panel_columns;
-  const float* end = scales + blocks * panel_columns;
+  const uint8_t* from = weights->panels + place * panel_block(weights);
+  const uint8_t* last = from + (end - first) * panel_block(weights);
+  const uint8_t* zeros = weights->zeros + place * zeros_step;
   const char* numbers[block_rows];
   const struct block_piece* pieces[block_rows];
   v128_t totals[block_rows][quads];
 #pragma unroll
   for (size_t row = 0; row < count; row++) {
-    numbers[row] = rows[row].numbers;
-    pieces[row] = rows[row].pieces;
+    numbers[row] = rows[row].numbers + first * per_block * piece * row_bits / 8;
+    pieces[row] = rows[row].pieces + first * per_block;
 #pragma unroll
     for (size_t i = 0; i < quads; i++) {
-      totals[row][i] = wasm_f32x4_const_splat(0.0f);
+      totals[row][i] = wasm_v128_load(output + row * group_columns + 4 * i);
     }
   }
-  for (; scales < end; scales += panel_columns) {
+  while (from < last) {
+    const uint8_t* scales = from;
+    from += scales_size;
     for (size_t piece_of_block = 0; piece_of_block < per_block; piece_of_block++) {
       v128_t sums[block_rows][quads], points[quads];
       piece_products(bits, row_bits, piece, count, &from, numbers, mask, sums);
       zero_points(bits, has_zeros, zeros, points);
 #pragma unroll
       for (size_t row = 0; row < count; row++) {
+        const v128_t scale = wasm_v128_load32_splat(&pieces[row]->scale);
+        const v128_t sum = wasm_v128_load32_splat(&pieces[row]->sum);
 #pragma unroll
         for (size_t i = 0; i < quads; i++) {
-          const v128_t scaled = wasm_f32x4_mul(sums[row][i], wasm_v128_load(pieces[row]->scale));
-          const v128_t moved = simd_madd(points[i], wasm_v128_load(pieces[row]->sums), scaled);
-          totals[row][i] = simd_madd(moved, wasm_v128_load(scales + 4 * i), totals[row][i]);
+          const v128_t moved = simd_madd(points[i], sum, wasm_f32x4_mul(sums[row][i], scale));
+          totals[row][i] = simd_madd(moved, wasm_v128_load(scales + 16 * i), totals[row][i]);
         }
         pieces[row]++;
       }
@@ -303,17 +318,19 @@ INLINE void products(size_t bits, size_t row_bits, size_t piece, size_t count, s
   for (size_t row = 0; row < count; row++) {
 #pragma unroll
     for (size_t i = 0; i < quads; i++) {
-      wasm_v128_store(output + row * panel_columns + 4 * i, totals[row][i]);
+      wasm_v128_store(output + row * group_columns + 4 * i, totals[row][i]);
     }
   }
 }
 
 /* A function each, so that none has too many values alive. */
-typedef void (*products_function)(const struct block_weights*, const struct block_row*, size_t panel, float* output);
+typedef void (*products_function)(const struct block_weights*, const struct block_row*, size_t panel, size_t first,
+                                  size_t end, float* output);
 
-#define DEFINE_PRODUCT(name, bits, row_bits, piece, count, per_block)                                                \
-  static void name(const struct block_weights* weights, const struct block_row* rows, size_t panel, float* output) { \
-    products(bits, row_bits, piece, count, per_block, weights, rows, panel, output);                                 \
+#define DEFINE_PRODUCT(name, bits, row_bits, piece, count, per_block)                                             \
+  static void name(const struct block_weights* weights, const struct block_row* rows, size_t panel, size_t first, \
+                   size_t end, float* output) {                                                                   \
+    products(bits, row_bits, piece, count, per_block, weights, rows, panel, first, end, output);                  \
   }
 #define DEFINE_PRODUCTS(name, bits, row_bits, count)                              \
   DEFINE_PRODUCT(name##_16, bits, row_bits, 16, count, 1)                         \
@@ -325,40 +342,46 @@ DEFINE_PRODUCTS(four_by_two_8, 4, 8, 2)
 DEFINE_PRODUCTS(four_by_16, 4, 16, 1)
 DEFINE_PRODUCTS(eight_by_16, 8, 16, 1)
 
-void block_products(const struct block_weights* weights, const struct block_row* rows, size_t count, size_t panel,
+void block_products(const struct block_weights* weights, const struct block_row* rows, size_t count, size_t group,
                     float* output) {
-  const size_t size = weights->block_size, row_bits = rows->bits;
+  const size_t size = weights->block_size, row_bits = rows->bits, blocks = weights->blocks;
+  const size_t first_panel = group * group_panels, left = panels_of(weights) - first_panel;
+  const size_t panels = left < group_panels ? left : group_panels;
 #define BY_SIZE(name) (size == 16 ? name##_16 : size == 32 ? name##_32 : size % 32 == 0 ? name##_32s : name##_16s)
-  if (count == 2 && row_bits == 8) {
-    BY_SIZE(four_by_two_8)(weights, rows, panel, output);
-    return;
-  }
-  const products_function function = weights->bits == 8 ? BY_SIZE(eight_by_16)
-                                     : row_bits == 8    ? BY_SIZE(four_by_8)
-                                                        : BY_SIZE(four_by_16);
+  const bool both = count == 2 && row_bits == 8;
+  const products_function function = both                 ? BY_SIZE(four_by_two_8)
+                                     : weights->bits == 8 ? BY_SIZE(eight_by_16)
+                                     : row_bits == 8      ? BY_SIZE(four_by_8)
+                                                          : BY_SIZE(four_by_16);
 #undef BY_SIZE
-  for (size_t row = 0; row < count; row++) {
-    function(weights, rows + row, panel, output + row * panel_columns);
+  memset(output, 0, count * group_columns * sizeof(float));
+  for (size_t first = 0; first < blocks; first += weights->stretch) {
+    const size_t end = blocks - first < weights->stretch ? blocks : first + weights->stretch;
+    for (size_t panel = 0; panel < panels; panel++) {
+      for (size_t row = 0; row < count; row += both ? 2 : 1) {
+        float* to = output + row * group_columns + panel * panel_columns;
+        function(weights, rows + row, first_panel + panel, first, end, to);
+      }
+    }
   }
 }
 
 INLINE void unpack(size_t bits, const struct block_weights* weights, size_t column, float* floats) {
   enum { some = unpacked_columns / 4 };
   const v128_t mask = bits == 8 ? CONSTANT(low_byte) : CONSTANT(low_nibble);
-  const v128_t factors = wasm_f32x4_neg(zeros_factors(weights));
   const size_t words = weights->block_size * bits / 32, within = column % panel_columns;
-  const size_t first = column / panel_columns * weights->blocks;
-  const uint8_t* from = weights->weights + first * panel_block(weights) + 4 * within;
   for (size_t block = 0; block < weights->blocks; block++) {
-    const size_t place = first + block;
+    const size_t place = place_of(weights, column / panel_columns, block);
+    const uint8_t* from = weights->panels + place * panel_block(weights) + 4 * within;
     v128_t points[quads], offsets[some], scales[some];
     zero_points(bits, weights->has_zeros, weights->zeros + place * zeros_size(weights), points);
 #pragma unroll
     for (size_t i = 0; i < some; i++) {
-      scales[i] = wasm_v128_load(weights->scales + place * panel_columns + within + 4 * i);
       const v128_t point = within == 0 ? points[i] : points[some + i];
-      offsets[i] = wasm_f32x4_mul(wasm_f32x4_mul(point, factors), scales[i]);
+      scales[i] = wasm_v128_load(from + 16 * i);
+      offsets[i] = wasm_f32x4_neg(wasm_f32x4_mul(point, scales[i]));
     }
+    from += scales_size;
     for (size_t word = 0; word < words; word++) {
 #pragma unroll
       for (size_t i = 0; i < some; i++) {

@@ -1,6 +1,7 @@
 /*
  * Weights of 4 or 8 bits with a scale and a zero point for each block of a column. They lie in panels of columns, a word of 32
- * bits after the other of each column in turn, so that a vector has as much of four columns.
+ * bits after the other of each column in turn, so that a vector has as much of four columns; and panels lie in groups, in the
+ * order in which products go through them: one stream comes from memory, which the processor's prefetching keeps ahead.
  */
 #ifndef PYXNN_KERNELS_BLOCK_WEIGHTS_H
 #define PYXNN_KERNELS_BLOCK_WEIGHTS_H
@@ -8,8 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Columns of a panel, and of what is unpacked at once. Those of the last panel that aren't there have scales of 0. */
-enum { panel_columns = 16, unpacked_columns = 8 };
+/*
+ * Columns of a panel, of a group of panels, and of what is unpacked at once. Those of the last panel that aren't there have scales
+ * of 0.
+ */
+enum { panel_columns = 16, group_columns = 4 * panel_columns, unpacked_columns = 8 };
 
 enum block_zeros {
   zeros_none,   /* half of the range */
@@ -21,9 +25,13 @@ enum block_zeros {
 struct block_weights {
   size_t bits, block_size, blocks, columns; /* blocks of a column */
   enum block_zeros has_zeros;
-  uint8_t* weights; /* [panels, blocks, words of a block, panel_columns, 4], of 4 bits the lower half of a byte first */
-  float* scales;    /* [panels, blocks, panel_columns] */
-  uint8_t* zeros;   /* [panels, blocks, 2 * bits]: of panel_columns, packed as the weights are; or floats */
+  size_t stretch; /* blocks of a row that the first-level cache holds while a group's panels go by */
+  /*
+   * [groups, stretches, panels, blocks of a stretch]: panel_columns scales, floats, and [words of a block, panel_columns, 4]
+   * weights, of 4 bits the lower half of a byte first.
+   */
+  uint8_t* panels;
+  uint8_t* zeros; /* alike: [4, bits / 2], those of every fourth column together; or panel_columns floats */
 };
 
 /* Bytes that all parts take together. */
@@ -40,10 +48,9 @@ size_t block_weights_size(const struct block_weights* weights);
 void block_weights_pack(struct block_weights* weights, char* memory, const uint8_t* kernel, const float* scales,
                         const void* zeros);
 
-/* Of some of a block's numbers, in all lanes. */
+/* Of some of a block's numbers. */
 struct block_piece {
-  float scale[4];
-  float sums[4]; /* of the numbers, times their scale, negated; and times what makes zero points as large as they are */
+  float scale, sum; /* of the numbers, times the scale, negated */
 };
 
 /*
@@ -74,11 +81,11 @@ void block_round(const struct block_weights* weights, const float* from, size_t 
 enum { block_rows = 2 };
 
 /*
- * The products of rows with the columns of a panel.
+ * The products of rows with the columns of a group.
  * @param rows    1 to block_rows, of as many bits
- * @param output  receives [count, panel_columns]
+ * @param output  receives [count, group_columns], of the last group maybe less of each row
  */
-void block_products(const struct block_weights* weights, const struct block_row* rows, size_t count, size_t panel,
+void block_products(const struct block_weights* weights, const struct block_row* rows, size_t count, size_t group,
                     float* output);
 
 /*

@@ -11,7 +11,7 @@
 #include "memory.h"
 #include "operator.h"
 
-/* Panels of a task: about so many weights. */
+/* Groups of a task: about so many weights. */
 enum { weights_per_task = 1 << 15 };
 
 /* The most rows of 16 bits that are multiplied as integers: for more, unpacking costs next to nothing. */
@@ -29,7 +29,7 @@ struct matmul_nbits_state {
 
 struct matmul_nbits_instance {
   const struct matmul_nbits_state* state;
-  size_t rows, panels, panels_per_task;
+  size_t rows, groups, groups_per_task;
   const float* input;
   float* output;
   char* workspace;
@@ -104,8 +104,8 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   struct matmul_nbits_instance* instance = opaque;
   const struct matmul_nbits_state* state = instance->state;
   instance->rows = take(dims);
-  instance->panels = (state->weights.columns + panel_columns - 1) / panel_columns;
-  instance->panels_per_task = weights_per_task / (state->in_channels * panel_columns) + 1;
+  instance->groups = (state->weights.columns + group_columns - 1) / group_columns;
+  instance->groups_per_task = weights_per_task / (state->in_channels * group_columns) + 1;
   *workspace = is_rounded(instance) ? instance->rows * block_row_size(&state->weights, state->row_bits)
                                     : pthreadpool_get_threads_count(pool) * unpacked_size(state);
   return xnn_status_success;
@@ -138,7 +138,7 @@ static void round_row(void* context, size_t row) {
   block_round(&state->weights, instance->input + row * state->in_channels, state->in_channels, &to);
 }
 
-/* All rounded rows with some panels, which the second-level cache holds while a row after the other is in the first. */
+/* All rounded rows with some groups, which the second-level cache holds while rows go by. */
 static void multiply_integers(void* context, size_t first, size_t count) {
   const struct matmul_nbits_instance* instance = context;
   const struct matmul_nbits_state* state = instance->state;
@@ -149,14 +149,14 @@ static void multiply_integers(void* context, size_t first, size_t count) {
     for (size_t r = 0; r < rows; r++) {
       numbers[r] = row_of(instance, row + r);
     }
-    for (size_t panel = first; panel < first + count; panel++) {
-      const size_t column = panel * panel_columns, columns = columns_from(state, column, panel_columns);
-      float products[block_rows * panel_columns];
-      block_products(&state->weights, numbers, rows, panel, products);
+    for (size_t group = first; group < first + count; group++) {
+      const size_t column = group * group_columns, columns = columns_from(state, column, group_columns);
+      float products[block_rows * group_columns];
+      block_products(&state->weights, numbers, rows, group, products);
       for (size_t r = 0; r < rows; r++) {
         float* output = instance->output + (row + r) * all + column;
         for (size_t c = 0; c < columns; c++) {
-          const float sum = products[r * panel_columns + c] + (state->bias == NULL ? 0.0f : state->bias[column + c]);
+          const float sum = products[r * group_columns + c] + (state->bias == NULL ? 0.0f : state->bias[column + c]);
           output[c] = sum < state->min ? state->min : sum > state->max ? state->max : sum;
         }
       }
@@ -164,16 +164,16 @@ static void multiply_integers(void* context, size_t first, size_t count) {
   }
 }
 
-/* All rows with some panels, which are unpacked. */
+/* All rows with some groups, which are unpacked. */
 static void multiply_floats(void* context, size_t thread, size_t task) {
   const struct matmul_nbits_instance* instance = context;
   const struct matmul_nbits_state* state = instance->state;
-  const size_t first = task * instance->panels_per_task, rest = instance->panels - first;
-  const size_t end = first + (rest < instance->panels_per_task ? rest : instance->panels_per_task);
+  const size_t first = task * instance->groups_per_task, rest = instance->groups - first;
+  const size_t end = first + (rest < instance->groups_per_task ? rest : instance->groups_per_task);
   const size_t all = state->weights.columns, mr = state->config->mr, k = state->in_channels;
-  const size_t end_column = end * panel_columns < all ? end * panel_columns : all;
+  const size_t end_column = end * group_columns < all ? end * group_columns : all;
   float* floats = (float*)(instance->workspace + thread * unpacked_size(state));
-  for (size_t column = first * panel_columns; column < end_column; column += unpacked_columns) {
+  for (size_t column = first * group_columns; column < end_column; column += unpacked_columns) {
     const size_t columns = columns_from(state, column, unpacked_columns);
     for (size_t c = 0; c < unpacked_columns; c++) {
       floats[c] = state->bias == NULL || c >= columns ? 0.0f : state->bias[column + c];
@@ -192,9 +192,9 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct matmul_nbits_instance* instance = opaque;
   if (is_rounded(instance)) {
     pthreadpool_parallelize_1d(pool, round_row, opaque, instance->rows, 0);
-    pthreadpool_parallelize_1d_tile_1d(pool, multiply_integers, opaque, instance->panels, instance->panels_per_task, 0);
+    pthreadpool_parallelize_1d_tile_1d(pool, multiply_integers, opaque, instance->groups, instance->groups_per_task, 0);
   } else {
-    const size_t tasks = (instance->panels + instance->panels_per_task - 1) / instance->panels_per_task;
+    const size_t tasks = (instance->groups + instance->groups_per_task - 1) / instance->groups_per_task;
     pthreadpool_parallelize_1d_with_thread(pool, multiply_floats, opaque, tasks, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   }
   return xnn_status_success;
