@@ -83,6 +83,31 @@ def _png(data: bytes) -> np.ndarray:
     return image[1:, 1:]
 
 
+_WIDTH, _HEIGHT, _DEPTH, _COMPRESSION = 256, 257, 258, 259
+_PLACES, _CHANNELS, _SIZES, _PLANES = 273, 277, 279, 284
+"""Tags of TIFF."""
+
+
+def _tiff(data: bytes) -> np.ndarray:
+    """TIFFs of 8 bits for red, green and blue side by side, not compressed: strips of rows, which a directory of tags finds."""
+    end = "<" if data[:2] == b"II" else ">"
+    (start,) = struct.unpack_from(f"{end}I", data, 4)
+    (count,) = struct.unpack_from(f"{end}H", data, start)
+    tags: dict[int, tuple[int, ...]] = {_COMPRESSION: (1,), _CHANNELS: (1,), _PLANES: (1,)}
+    for entry in range(start + 2, start + 2 + 12 * count, 12):
+        tag, type, number = struct.unpack_from(f"{end}HHI", data, entry)
+        if type in (3, 4):  # of 16 and 32 bits
+            size = (2 if type == 3 else 4) * number
+            (at,) = struct.unpack_from(f"{end}I", data, entry + 8) if size > 4 else (entry + 8,)
+            tags[tag] = struct.unpack_from(f"{end}{number}{'H' if type == 3 else 'I'}", data, at)
+    form = [tags.get(tag) for tag in (_DEPTH, _COMPRESSION, _CHANNELS, _PLANES)]
+    if form != [(8, 8, 8), (1,), (3,), (1,)] or _PLACES not in tags:
+        return _by_pillow(data)
+    strips = zip(tags[_PLACES], tags[_SIZES], strict=True)
+    rows = b"".join(data[place : place + size] for place, size in strips)
+    return np.frombuffer(rows, np.uint8).reshape(*tags[_HEIGHT], *tags[_WIDTH], 3)
+
+
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of each chunk of a PNG."""
     at = 8
@@ -116,5 +141,7 @@ _DECODERS: tuple[tuple[bytes, Callable[[bytes], np.ndarray]], ...] = (
     (b"BM", _bmp),
     (b"P6", _ppm),
     (b"\x89PNG", _png),
+    (b"II*\0", _tiff),
+    (b"MM\0*", _tiff),
 )
 """By the bytes that a file begins with."""

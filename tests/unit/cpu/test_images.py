@@ -39,9 +39,10 @@ def test_formats(format: str) -> None:
     np.testing.assert_array_equal(decode(file.getvalue(), "Grayscale"), gray)
 
 
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
-def test_what_is_not_simple_goes_to_pillow(mode: str) -> None:
+def test_what_is_not_simple_goes_to_pillow(mode: str, format: str) -> None:
     file = io.BytesIO()
     image = PIL.Image.fromarray(picture()).convert(mode)
-    image.save(file, "PNG")
+    image.save(file, format)
     np.testing.assert_array_equal(decode(file.getvalue(), "RGB"), np.array(image.convert("RGB")))
