@@ -524,6 +524,18 @@ enum pyxnn_kind {
    * refs: input (float32), output (bytes)
    */
   pyxnn_narrow = 56,
+  /*
+   * Attention without softmax, by a kernel of ours: at each time step a head's state [key_size, value_size] is multiplied by a
+   * decay, has the product of key and value added, and is multiplied by the queries of its group and the scale. With betas,
+   * the value is less what the decayed state gives for the key, times beta.
+   * params: scale(f)
+   * dims: batch steps heads group (query heads of each head) key_size value_size decays (of a step: 0 for none, one a head, or one
+   *       for each row of its state) betas (of a step: 0 for none, 1 or one a head)
+   * refs: query [batch, steps, heads * group * key_size], key [batch, steps, heads * key_size], value [batch, steps, heads *
+   *       value_size], first state [batch, heads, key_size, value_size], decay, beta (any tensor for what isn't there); output:
+   *       [batch, steps, heads * group * value_size], then the last state
+   */
+  pyxnn_linear_attention = 57,
 };
 
 enum pyxnn_binary_type {

@@ -61,6 +61,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_small_matmul] = &small_matmul_type,
     [pyxnn_widen] = &widen_type,
     [pyxnn_narrow] = &narrow_type,
+    [pyxnn_linear_attention] = &linear_attention_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -183,6 +183,7 @@ extern const struct operator_type mean_pool_qs8_type;
 extern const struct operator_type small_matmul_type;
 extern const struct operator_type widen_type;
 extern const struct operator_type narrow_type;
+extern const struct operator_type linear_attention_type;
 
 struct pyxnn_operator {
   const struct operator_type* type;

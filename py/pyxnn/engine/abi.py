@@ -76,6 +76,7 @@ class Kind(IntEnum):
     SMALL_MATMUL = 54
     WIDEN = 55
     NARROW = 56
+    LINEAR_ATTENTION = 57
 
 
 class BinaryType(IntEnum):

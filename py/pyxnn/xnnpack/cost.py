@@ -76,6 +76,11 @@ def _attention(step: Step) -> int:
     return batch * heads * queries * keys * (head_size + value_size)
 
 
+def _linear_attention(step: Step) -> int:
+    batch, steps, heads, group, key_size, value_size, _, betas = step.dims
+    return batch * steps * heads * key_size * value_size * (1 + group + bool(betas))
+
+
 def _recurrent(step: Step) -> int:
     hidden = step.params[1]
     return step.inputs[0].size * int(hidden)
@@ -106,6 +111,7 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.DEPTHWISE_QS8: _depthwise,
     Kind.FULLY_CONNECTED: _fully_connected,
     Kind.FULLY_CONNECTED_QS8: _fully_connected,
+    Kind.LINEAR_ATTENTION: _linear_attention,
     Kind.MATMUL_NBITS: _matmul_nbits,
     Kind.RECURRENT: _recurrent,
     Kind.SMALL_MATMUL: _batch_matmul,

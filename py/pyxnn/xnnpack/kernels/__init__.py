@@ -5,7 +5,7 @@ they can't do themselves: more than 6 dimensions, bounds after the fact. A modul
 are what several have in common.
 """
 
-from pyxnn.xnnpack.kernels.attention import EVERYTHING, Sight, attention, rotary
+from pyxnn.xnnpack.kernels.attention import EVERYTHING, Sight, attention, linear_attention, rotary
 from pyxnn.xnnpack.kernels.cast import cast
 from pyxnn.xnnpack.kernels.convolution import (
     MOST_MINIMAL_CHANNELS,
@@ -110,6 +110,7 @@ __all__ = [
     "gather_slices",
     "gather_windows",
     "grid_sample",
+    "linear_attention",
     "local_response",
     "lookup",
     "matmul_integer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,3 +118,35 @@ def rotary(ctx: Lowering, x: Value, cosines: Value, sines: Value, *, interleaved
     tables = 0 if cosines.shape[0] == 1 else rows * half, half
     dims = [batch, heads, rows, size, half, *strides, *strides, *tables]
     return ctx.step(Kind.ROTARY, [int(interleaved)], dims, [x, cosines, sines], output)
+
+
+def linear_attention(
+    ctx: Lowering,
+    q: Value,
+    k: Value,
+    v: Value,
+    past: Value,
+    decay: Value | None,
+    beta: Value | None,
+    heads: int,
+    scale: float,
+) -> tuple[Value, Value]:
+    """Attention by a state that sums up keys and values: the output, and the last state.
+
+    Args:
+        q, k, v: (batch, steps, heads * size); a head of k and v has one or more of q, which follow each other.
+        past: the first state (batch, heads, key size, value size).
+        decay: what the state is multiplied with at each step, (batch, steps, heads), or by its rows (.., heads * key size).
+        beta: by how much what the state gives for a key comes nearer to the value, (batch, steps, heads or 1); None adds values.
+    """
+    batch, steps, key_size, value_size = *k.shape[:2], *past.shape[2:]
+    group = q.shape[2] // (heads * key_size)
+    size = batch * steps * heads * group * value_size
+    block = ctx.new((size + past.size,), (0,))
+    others = [(value.shape[2] if value else 0) for value in (decay, beta)]
+    tensors = [ctx.row_major(value) for value in (q, k, v, past, decay or q, beta or q)]
+    dims = [batch, steps, heads, group, key_size, value_size, *others]
+    ctx.step(Kind.LINEAR_ATTENTION, [scale], dims, tensors, block)
+    output = replace(block, shape=(batch, steps, heads * group * value_size), order=(0, 1, 2))
+    offset = size * block.dtype.itemsize
+    return output, replace(block, shape=past.shape, order=(0, 1, 2, 3), offset=offset)
