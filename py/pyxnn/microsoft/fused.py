@@ -40,6 +40,7 @@ def _quick_gelu(body: Body, x: str, alpha: float) -> str:
     return body.add("Mul", x, body.add("Sigmoid", scaled))
 
 
+@operator("TransposeMatMul", (2, 2), alpha=float, transA=int, transB=int)
 @operator(
     "FusedMatMul",
     (2, 2),
