@@ -46,7 +46,7 @@ INLINE struct eight load_taps(const int8_t* a, const int8_t* b, size_t channel) 
 
 enum { pair_size = 2 * depthwise_qs8_channels };
 
-/* Adds the products of neighbouring pixels; their number and the shape of the window are constants. */
+/* Adds the products of neighbouring pixels; their number and the width of the window are constants. */
 INLINE void add_tile(const struct depthwise_qs8_row* row, const int8_t* const* inputs, const int16_t* weights,
                      size_t channel, size_t pixels, size_t kernel_w, size_t stride, struct eight* sums) {
   const size_t num_columns = (pixels - 1) * stride + kernel_w;
@@ -103,7 +103,7 @@ INLINE void add_window(const struct depthwise_qs8_row* row, const int8_t* const*
   }
 }
 
-/* Pixels from `first` on, at most `pixels`; that, and `kernel_w` and `stride` where they are several, are constants. */
+/* `pixels` from `first` on; that, and `kernel_w` and `stride` where they are several, are constants. */
 INLINE void compute_tile(const struct depthwise_qs8_row* row, const struct requantizer* to, size_t first, size_t pixels,
                          size_t kernel_w, size_t stride) {
   const size_t group_size = depthwise_qs8_pairs(row->kernel_h, kernel_w) * pair_size;
@@ -121,41 +121,48 @@ INLINE void compute_tile(const struct depthwise_qs8_row* row, const struct requa
     const struct eight multipliers = {wasm_v128_load(row->multipliers + channel),
                                       wasm_v128_load(row->multipliers + channel + 4)};
     int8_t* output = row->output + first * row->output_stride + channel;
-    const size_t left_pixels = row->pixels - first, left_channels = row->channels - channel;
-    if (left_pixels >= pixels && left_channels >= depthwise_qs8_channels) {
+    const size_t left = row->channels - channel;
+    if (left >= depthwise_qs8_channels) {
       requantize_rows(to, sums, pixels, multipliers, output, row->output_stride);
     } else {
       int8_t all[depthwise_qs8_tile * depthwise_qs8_channels];
       requantize_rows(to, sums, pixels, multipliers, all, depthwise_qs8_channels);
-      copy_block(all, output, row->output_stride, left_pixels < pixels ? left_pixels : pixels,
-                 left_channels < depthwise_qs8_channels ? left_channels : depthwise_qs8_channels);
+      copy_block(all, output, row->output_stride, pixels, left);
     }
   }
 }
 
-/* `pixels` at a time, or half of them where no more are left. */
-INLINE void compute(const struct depthwise_qs8_row* row, size_t pixels, size_t kernel_w, size_t stride) {
+/* By tiles, and by halves where at most a half is left; the last may begin with pixels that are there already. */
+INLINE void compute(const struct depthwise_qs8_row* row, size_t kernel_w, size_t stride) {
+  enum { tile = depthwise_qs8_tile, half = tile / 2 };
   const struct requantizer to = requantizer_of(row->zero_point, row->min, row->max, row->is_far);
   size_t first = 0;
-  for (; first + pixels / 2 < row->pixels; first += pixels) {
-    compute_tile(row, &to, first, pixels, kernel_w, stride);
+  for (; first + half < row->pixels && tile <= row->pixels; first += tile) {
+    compute_tile(row, &to, first + tile <= row->pixels ? first : row->pixels - tile, tile, kernel_w, stride);
   }
-  if (pixels > 1 && first < row->pixels) {
-    compute_tile(row, &to, first, pixels / 2, kernel_w, stride);
+  for (; first < row->pixels; first += half) {
+    compute_tile(row, &to, first + half <= row->pixels ? first : row->pixels - half, half, kernel_w, stride);
+  }
+}
+
+static void compute_any(const struct depthwise_qs8_row* row) {
+  const struct requantizer to = requantizer_of(row->zero_point, row->min, row->max, row->is_far);
+  for (size_t first = 0; first < row->pixels; first++) {
+    compute_tile(row, &to, first, 1, row->kernel_w, row->stride);
   }
 }
 
 void depthwise_qs8(const struct depthwise_qs8_row* row) {
-  const size_t width = row->dilation == 1 ? row->kernel_w : 0;
+  const size_t width = row->dilation == 1 && row->pixels > 1 ? row->kernel_w : 0;
   if (width == 3 && row->stride == 1) {
-    compute(row, depthwise_qs8_tile, 3, 1);
+    compute(row, 3, 1);
   } else if (width == 3 && row->stride == 2) {
-    compute(row, depthwise_qs8_tile, 3, 2);
+    compute(row, 3, 2);
   } else if (width == 5 && row->stride == 1) {
-    compute(row, depthwise_qs8_tile, 5, 1);
+    compute(row, 5, 1);
   } else if (width == 5 && row->stride == 2) {
-    compute(row, depthwise_qs8_tile, 5, 2);
+    compute(row, 5, 2);
   } else {
-    compute(row, 1, row->kernel_w, row->stride);
+    compute_any(row);
   }
 }

@@ -20,7 +20,7 @@ struct depthwise_qs8_row {
   /* For each row of the window, at each column of the image, beginning with the first one under the first pixel's window, where
    * the pixel's channels are; those outside the image point to zero points. Channels are read in eights. */
   const int8_t* const* inputs;
-  size_t columns; /* from row to row of `inputs`; those that a multiple of depthwise_qs8_tile pixels needs */
+  size_t columns; /* from row to row of `inputs` */
   size_t kernel_h, kernel_w, stride, dilation;
   const int16_t* weights;   /* packed */
   const int32_t* bias;      /* by channel, filled up */

@@ -29,7 +29,7 @@ struct depthwise_qs8_instance {
   const struct depthwise_qs8_state* state;
   struct images images;
   size_t out_height, out_width;
-  size_t columns; /* of the image that a row of windows may touch, its last tile filled up */
+  size_t columns; /* of the image, under a row of windows */
   size_t channels_per_task, channel_tasks;
   const int8_t* input;
   int8_t* output;
@@ -101,8 +101,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   instance->out_height = (height - reach_h) / window->stride_h + 1;
   instance->out_width = (width - reach_w) / window->stride_w + 1;
-  const size_t pixels = divide_up(instance->out_width, depthwise_qs8_tile) * depthwise_qs8_tile;
-  instance->columns = (pixels - 1) * window->stride_w + reach_w;
+  instance->columns = (instance->out_width - 1) * window->stride_w + reach_w;
   const size_t threads = pthreadpool_get_threads_count(pool), rows = images.batch * instance->out_height;
   const size_t parts = threads == 1 ? 1 : divide_up(threads * tasks_per_thread, rows);
   instance->channels_per_task =
