@@ -38,9 +38,11 @@ CALIBRATED: dict[str, Make] = {
 # Float models that are there on fewer bits, too.
 ORIGINS: dict[str, Make] = {**CALIBRATED, "decoder": decoder}
 
-# Models on fewer bits, and the float models that they are made from.
+# Models on fewer bits, and the float models that they are made from; decoding, each weight is there for one row.
 STATIC = {f"{name}_int8": name for name in CALIBRATED}
-DECODING = {"decoder_8_bits": "decoder", "decoder_few_bits": "decoder"}  # weights by one row each
+DECODING = dict.fromkeys(
+    ("decoder_8_bits", "decoder_few_bits", "decoder_few_bits_by_int8"), "decoder"
+)
 QUANTIZED = {**STATIC, "minilm_dynamic": "minilm", "minilm_few_bits": "minilm", **DECODING}
 
 # What the benchmark measures; a line more is a model more.
@@ -94,6 +96,7 @@ MODELS: dict[str, Make] = {
     "minilm_few_bits": few_bits(minilm),
     "decoder_8_bits": few_bits(decoder, 8),
     "decoder_few_bits": few_bits(decoder),
+    "decoder_few_bits_by_int8": few_bits(decoder, level=4),
     **LAYERS,
     "relu_1": layers.relu,
     "digits": lambda: onnx.load(digits.MODEL_PATH),

@@ -14,8 +14,10 @@ from onnx import helper, numpy_helper
 DOMAIN, BLOCK = "com.microsoft", 32
 
 
-def few_bits(make: Callable[..., onnx.ModelProto], bits: int = 4) -> Callable[..., onnx.ModelProto]:
-    """What makes the model with weights of so many bits."""
+def few_bits(
+    make: Callable[..., onnx.ModelProto], bits: int = 4, level: int = 0
+) -> Callable[..., onnx.ModelProto]:
+    """What makes the model with weights of so many bits; at accuracy level 4 what they multiply may be rounded to 8."""
 
     def make_few_bits(**arguments: Any) -> onnx.ModelProto:
         model = make(**arguments)
@@ -23,7 +25,7 @@ def few_bits(make: Callable[..., onnx.ModelProto], bits: int = 4) -> Callable[..
         for index, node in enumerate(model.graph.node):
             if node.op_type in ("MatMul", "Gemm") and node.input[1] in constants:
                 weights = constants[node.input[1]]
-                new, arrays = _quantized(node, numpy_helper.to_array(weights), bits)
+                new, arrays = _quantized(node, numpy_helper.to_array(weights), bits, level)
                 model.graph.node[index].CopyFrom(new)
                 model.graph.initializer.remove(weights)
                 model.graph.initializer.extend(arrays)
@@ -34,7 +36,7 @@ def few_bits(make: Callable[..., onnx.ModelProto], bits: int = 4) -> Callable[..
 
 
 def _quantized(
-    node: onnx.NodeProto, weights: NDArray[np.float32], bits: int
+    node: onnx.NodeProto, weights: NDArray[np.float32], bits: int, level: int
 ) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:
     """A product with weights (K, N), where K is a multiple of a block, as MatMulNBits, and what that takes."""
     rows, columns = weights.shape
@@ -61,6 +63,7 @@ def _quantized(
         N=columns,
         bits=bits,
         block_size=BLOCK,
+        accuracy_level=level,
     )
     made = zip(arrays.values(), names, strict=True)
     return new, [numpy_helper.from_array(array, name) for array, name in made]

@@ -33,7 +33,7 @@ other figures will come out, and on this one the speed drifts: what differs by l
 HOW_QUANTIZED = """\
 Models by onnxruntime's own tools, and the float models that they were made from: *int8* with uint8 activations and int8 weights per
 channel, calibrated by seeded numbers; *dynamic* with products on integers that are quantized as they come; *few_bits* with weights in
-blocks of 4 bits, *8_bits* of 8. Measured as [performance.md](performance.md) says; *x float* is how many times as fast as pyxnn's own
+blocks of 4 bits, *8_bits* of 8; *by_int8* permits 8 bits for what they multiply, too. Measured as [performance.md](performance.md) says; *x float* is how many times as fast as pyxnn's own
 float model one is. The decoder is a step of GPT-2's: one token after 127 others, whose keys and values are cached. Of it, *GB/s* is how
 fast the whole step goes through its weights, and *loop, GB/s* how fast a plain loop on as many threads reads as many bytes.
 """
