@@ -103,7 +103,7 @@ def test_published_sizes(shape, masked):
 
 
 @pytest.mark.parametrize("size", [5, 16, 70])
-@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize("group", [1, 2, 3, 4])
 @pytest.mark.parametrize("window", [-1, 90])
 def test_few_rows_by_many_keys(group, window, size):
     """Keys and values that are used as they lie, some keys at a time; a window begins between two blocks of these."""

@@ -8,6 +8,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+enum { most_panels = 4 };
+
 void attention_pack_rows(const float* rows, size_t stride, size_t count, size_t length, float* panel) {
   if (count < attention_columns) {
     memset(panel, 0, length * attention_columns * sizeof(*panel));
@@ -39,93 +41,78 @@ void attention_pack_rows(const float* rows, size_t stride, size_t count, size_t 
   }
 }
 
-INLINE void products(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
-                     size_t length, const float* factors, float* const* outputs, size_t columns) {
-  for (size_t column = 0; column < columns; column += attention_columns) {
-    const size_t wanted = columns - column;
-    const float* from = panel;
-    v128_t sums[attention_rows][2];
+/* Some panels, from a column on, of which `wanted` columns count. */
+INLINE void product(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
+                    size_t length, const float* factors, float* const* outputs, size_t column, size_t panels,
+                    size_t wanted, bool more) {
+  v128_t sums[attention_rows][2 * most_panels];
 #pragma unroll
-    for (size_t r = 0; r < count; r++) {
-      sums[r][0] = sums[r][1] = wasm_f32x4_splat(0.0f);
+  for (size_t r = 0; r < count; r++) {
+#pragma unroll
+    for (size_t v = 0; v < 2 * panels; v++) {
+      sums[r][v] = wasm_f32x4_const_splat(0.0f);
     }
-    for (size_t i = 0; i < length; i++) {
-      const v128_t left = wasm_v128_load(from);
-      const v128_t right = wasm_v128_load(from + 4);
-      from += stride;
-#pragma unroll
-      for (size_t r = 0; r < count; r++) {
-        const v128_t element = wasm_v128_load32_splat(rows[r] + i);
-        sums[r][0] = simd_madd(element, left, sums[r][0]);
-        sums[r][1] = simd_madd(element, right, sums[r][1]);
-      }
-    }
-#pragma unroll
-    for (size_t r = 0; r < count; r++) {
-      const v128_t factor = wasm_f32x4_splat(factors[r]);
-      float* to = outputs[r] + column;
-      simd_store(to, wasm_f32x4_mul(sums[r][0], factor), wanted);
-      if (wanted > 4) {
-        simd_store(to + 4, wasm_f32x4_mul(sums[r][1], factor), wanted - 4);
-      }
-    }
-    panel += panel_stride;
-  }
-}
-
-/* One row with `panels` panels at a time: as many as it takes until sums needn't wait for each other. */
-INLINE void product_of_row(const float* row, const float* panel, size_t panel_stride, size_t stride, size_t length,
-                           float factor, float* output, size_t panels) {
-  v128_t sums[4][2];
-#pragma unroll
-  for (size_t p = 0; p < panels; p++) {
-    sums[p][0] = sums[p][1] = wasm_f32x4_const_splat(0.0f);
   }
   for (size_t i = 0; i < length; i++, panel += stride) {
-    const v128_t element = wasm_v128_load32_splat(row + i);
+    v128_t elements[attention_rows];
 #pragma unroll
-    for (size_t p = 0; p < panels; p++) {
-      const float* from = panel + p * panel_stride;
-      sums[p][0] = simd_madd(element, wasm_v128_load(from), sums[p][0]);
-      sums[p][1] = simd_madd(element, wasm_v128_load(from + 4), sums[p][1]);
+    for (size_t r = 0; r < count; r++) {
+      elements[r] = wasm_v128_load32_splat(rows[r] + i);
+    }
+#pragma unroll
+    for (size_t v = 0; v < 2 * panels; v++) {
+      const v128_t values = wasm_v128_load(panel + v / 2 * panel_stride + v % 2 * 4);
+#pragma unroll
+      for (size_t r = 0; r < count; r++) {
+        sums[r][v] = simd_madd(elements[r], values, sums[r][v]);
+      }
     }
   }
-  const v128_t factors = wasm_f32x4_splat(factor);
 #pragma unroll
-  for (size_t p = 0; p < panels; p++) {
-    wasm_v128_store(output + p * attention_columns, wasm_f32x4_mul(sums[p][0], factors));
-    wasm_v128_store(output + p * attention_columns + 4, wasm_f32x4_mul(sums[p][1], factors));
+  for (size_t r = 0; r < count; r++) {
+    const v128_t factor = wasm_f32x4_splat(factors[r]);
+#pragma unroll
+    for (size_t v = 0; v < 2 * panels; v++) {
+      if (v * 4 < wanted) {
+        float* to = outputs[r] + column + v * 4;
+        const v128_t before = more ? simd_load(to, wanted - v * 4) : wasm_f32x4_const_splat(0.0f);
+        simd_store(to, simd_madd(sums[r][v], factor, before), wanted - v * 4);
+      }
+    }
   }
 }
 
-static void products_of_row(const float* row, const float* panel, size_t panel_stride, size_t stride, size_t length,
-                            const float* factor, float* output, size_t columns) {
-  enum { panels = 4 };
-  for (; columns >= panels * attention_columns; columns -= panels * attention_columns) {
+/* So many panels at a time that sums needn't wait for each other. */
+INLINE void products(size_t count, size_t panels, const float* const* rows, const float* panel, size_t panel_stride,
+                     size_t stride, size_t length, const float* factors, float* const* outputs, size_t columns,
+                     bool more) {
+  const size_t together = panels * attention_columns;
+  size_t column = 0;
+  for (; column + together <= columns; column += together, panel += panels * panel_stride) {
     if (panel_stride == attention_columns) { /* a constant distance: one pointer is enough */
-      product_of_row(row, panel, attention_columns, stride, length, *factor, output, panels);
+      product(count, rows, panel, attention_columns, stride, length, factors, outputs, column, panels, together, more);
     } else {
-      product_of_row(row, panel, panel_stride, stride, length, *factor, output, panels);
+      product(count, rows, panel, panel_stride, stride, length, factors, outputs, column, panels, together, more);
     }
-    panel += panels * panel_stride;
-    output += panels * attention_columns;
   }
-  products(1, &row, panel, panel_stride, stride, length, factor, &output, columns);
+  for (; column < columns; column += attention_columns, panel += panel_stride) {
+    const size_t left = columns - column;
+    product(count, rows, panel, 0, stride, length, factors, outputs, column, 1,
+            left < attention_columns ? left : attention_columns, more);
+  }
 }
 
 void attention_products(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
-                        size_t length, const float* factors, float* const* outputs, size_t columns) {
-#define CASE(n)                                                                        \
-  case n:                                                                              \
-    products(n, rows, panel, panel_stride, stride, length, factors, outputs, columns); \
+                        size_t length, const float* factors, float* const* outputs, size_t columns, bool more) {
+#define CASE(n, panels)                                                                              \
+  case n:                                                                                            \
+    products(n, panels, rows, panel, panel_stride, stride, length, factors, outputs, columns, more); \
     break
-  switch (count) {
-    case 1:
-      products_of_row(rows[0], panel, panel_stride, stride, length, factors, outputs[0], columns);
-      break;
-      CASE(2);
-      CASE(3);
-      CASE(4);
+  switch (count) { /* of three rows, two panels are more than V8 keeps in registers */
+    CASE(1, 4);
+    CASE(2, 2);
+    CASE(3, 1);
+    CASE(4, 1);
   }
 #undef CASE
 }
@@ -142,39 +129,45 @@ INLINE v128_t sum_lanes_of_four(v128_t a, v128_t b, v128_t c, v128_t d) {
   return wasm_f32x4_add(wasm_i64x2_shuffle(ab, cd, 0, 2), wasm_i64x2_shuffle(ab, cd, 1, 3));
 }
 
-/* Dot products with four rows; each has two sums, so that none waits for itself. */
-static void dots_of_four(const float* row, const float* others, size_t stride, size_t length, float factor,
-                         float* output) {
+/* Dot products of rows with four others. */
+INLINE void dots_of_four(size_t count, const float* const* rows, const float* others, size_t stride, size_t length,
+                         v128_t factor, float* const* outputs, size_t at) {
   enum { together = 4 };
-  v128_t sums[together][2];
-#pragma unroll
-  for (size_t j = 0; j < together; j++) {
-    sums[j][0] = sums[j][1] = wasm_f32x4_const_splat(0.0f);
-  }
+  const size_t chains = count == 1 ? 2 : 1; /* so that no sum waits for itself */
+  v128_t sums[2][attention_rows][together] = {0};
   size_t i = 0;
-  for (; i + 16 <= length; i += 16) {
+  for (; i + 4 * chains <= length; i += 4 * chains) {
 #pragma unroll
-    for (size_t v = 0; v < 4; v++) {
-      const v128_t a = wasm_v128_load(row + i + v * 4);
+    for (size_t c = 0; c < chains; c++) {
 #pragma unroll
       for (size_t j = 0; j < together; j++) {
-        sums[j][v % 2] = simd_madd(a, wasm_v128_load(others + j * stride + i + v * 4), sums[j][v % 2]);
+        const v128_t other = wasm_v128_load(others + j * stride + i + c * 4);
+#pragma unroll
+        for (size_t r = 0; r < count; r++) {
+          sums[c][r][j] = simd_madd(wasm_v128_load(rows[r] + i + c * 4), other, sums[c][r][j]);
+        }
       }
     }
   }
   for (; i < length; i += 4) {
-    const v128_t a = simd_load(row + i, length - i);
 #pragma unroll
     for (size_t j = 0; j < together; j++) {
-      sums[j][0] = simd_madd(a, simd_load(others + j * stride + i, length - i), sums[j][0]);
+      const v128_t other = simd_load(others + j * stride + i, length - i);
+#pragma unroll
+      for (size_t r = 0; r < count; r++) {
+        sums[0][r][j] = simd_madd(simd_load(rows[r] + i, length - i), other, sums[0][r][j]);
+      }
     }
   }
 #pragma unroll
-  for (size_t j = 0; j < together; j++) {
-    sums[j][0] = wasm_f32x4_add(sums[j][0], sums[j][1]);
+  for (size_t r = 0; r < count; r++) {
+#pragma unroll
+    for (size_t j = 0; j < together; j++) {
+      sums[0][r][j] = chains == 2 ? wasm_f32x4_add(sums[0][r][j], sums[1][r][j]) : sums[0][r][j];
+    }
+    const v128_t dots = sum_lanes_of_four(sums[0][r][0], sums[0][r][1], sums[0][r][2], sums[0][r][3]);
+    wasm_v128_store(outputs[r] + at, wasm_f32x4_mul(dots, factor));
   }
-  const v128_t products = sum_lanes_of_four(sums[0][0], sums[1][0], sums[2][0], sums[3][0]);
-  wasm_v128_store(output, wasm_f32x4_mul(products, wasm_f32x4_splat(factor)));
 }
 
 static float dot(const float* a, const float* b, size_t length) {
@@ -185,14 +178,34 @@ static float dot(const float* a, const float* b, size_t length) {
   return sum_lanes(sum);
 }
 
-void attention_dots(const float* row, const float* others, size_t stride, size_t count, size_t length, float factor,
-                    float* output) {
+INLINE void dots(size_t rows_count, const float* const* rows, const float* others, size_t stride, size_t count,
+                 size_t length, float factor, float* const* outputs, size_t at) {
+  const v128_t factors = wasm_f32x4_splat(factor);
   size_t j = 0;
   for (; j + 4 <= count; j += 4) {
-    dots_of_four(row, others + j * stride, stride, length, factor, output + j);
+    dots_of_four(rows_count, rows, others + j * stride, stride, length, factors, outputs, at + j);
   }
   for (; j < count; j++) {
-    output[j] = dot(row, others + j * stride, length) * factor;
+    for (size_t r = 0; r < rows_count; r++) {
+      outputs[r][at + j] = dot(rows[r], others + j * stride, length) * factor;
+    }
+  }
+}
+
+void attention_dots(size_t rows_count, const float* const* rows, const float* others, size_t stride, size_t count,
+                    size_t length, float factor, float* const* outputs, size_t at) {
+  switch (rows_count) {
+    case 1:
+      dots(1, rows, others, stride, count, length, factor, outputs, at);
+      break;
+    case 3:
+      dots(3, rows, others, stride, count, length, factor, outputs, at);
+      break;
+    case 4: /* more sums than registers */
+      dots(2, rows + 2, others, stride, count, length, factor, outputs + 2, at);
+      [[fallthrough]];
+    default:
+      dots(2, rows, others, stride, count, length, factor, outputs, at);
   }
 }
 

@@ -2,6 +2,7 @@
 #ifndef PYXNN_KERNELS_ATTENTION_H
 #define PYXNN_KERNELS_ATTENTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,18 +30,20 @@ void attention_pack_rows(const float* rows, size_t stride, size_t count, size_t 
  * @param factors  one a row
  * @param outputs  where the results of each row go
  * @param columns  of all panels; the last panel may have some more, which don't count
+ * @param more     whether the results are added to the outputs
  */
 void attention_products(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
-                        size_t length, const float* factors, float* const* outputs, size_t columns);
+                        size_t length, const float* factors, float* const* outputs, size_t columns, bool more);
 
 /*
- * Products of one row with each of others: output[j] = factor * sum of row[i] * others[j * stride + i]. For rows that are
- * used too seldom to pack them.
- * @param count   of the others
- * @param output  receives as many
+ * Products of rows with each of others: outputs[r][at + j] = factor * sum of rows[r][i] * others[j * stride + i]. For others
+ * that are used too seldom to pack them.
+ * @param rows_count  of the rows, 1 to attention_rows
+ * @param count       of the others
+ * @param outputs     where the results of each row go
  */
-void attention_dots(const float* row, const float* others, size_t stride, size_t count, size_t length, float factor,
-                    float* output);
+void attention_dots(size_t rows_count, const float* const* rows, const float* others, size_t stride, size_t count,
+                    size_t length, float factor, float* const* outputs, size_t at);
 
 /*
  * Makes of the scores of one row e^(score - greatest score), which must still be divided by their sum.

@@ -226,17 +226,15 @@ static void score(const struct attention_instance* instance, size_t index, const
     for (size_t key = base; key < tile->all.end; key += keys_together) {
       const float* keys = instance->key + place(&instance->key_strides, tile->batch, tile->kv_head, key);
       const size_t left = tile->all.end - key, count = left < keys_together ? left : keys_together;
-      for (size_t r = 0; r < tile->count; r++) {
-        attention_dots(tile->queries[r], keys, instance->key_strides.row, count, instance->head_size, scale,
-                       tile->scores[r] + key - base);
-      }
+      attention_dots(tile->count, tile->queries, keys, instance->key_strides.row, count, instance->head_size, scale,
+                     tile->scores, key - base);
     }
     return;
   }
   const float* panel = instance->packed_keys + index * packed_keys_size(instance) + base * instance->head_size;
   const float factors[attention_rows] = {scale, scale, scale, scale};
   attention_products(tile->count, tile->queries, panel, attention_columns * instance->head_size, attention_columns,
-                     instance->head_size, factors, tile->scores, tile->all.end - base);
+                     instance->head_size, factors, tile->scores, tile->all.end - base, false);
 }
 
 /* Turns the scores into weights, zero for the keys that a row doesn't see. */
@@ -261,26 +259,30 @@ static void weigh(const struct attention_instance* instance, struct tile* tile, 
   }
 }
 
-/* Sums the values under the tile's weights. */
+/* Sums the values under the tile's weights; where they lie unpacked, so many at a time that they are read once from far. */
 static void sum(const struct attention_instance* instance, size_t index, const struct tile* tile, size_t base) {
-  const size_t keys = tile->all.end - tile->all.begin;
+  const size_t begin = tile->all.begin, end = tile->all.end;
   const float* weights[attention_rows];
   for (size_t r = 0; r < tile->count; r++) {
-    weights[r] = tile->scores[r] + tile->all.begin - base;
+    weights[r] = tile->scores[r] + begin - base;
   }
-  const float* panel;
-  size_t stride, next;
   if (instance->packed) {
-    stride = attention_columns;
-    next = instance->keys * attention_columns;
-    panel = instance->packed_values + index * packed_values_size(instance) + tile->all.begin * stride;
-  } else {
-    stride = instance->value_strides.row;
-    next = attention_columns;
-    panel = instance->value + place(&instance->value_strides, tile->batch, tile->kv_head, tile->all.begin);
+    const float* panel = instance->packed_values + index * packed_values_size(instance) + begin * attention_columns;
+    attention_products(tile->count, weights, panel, instance->keys * attention_columns, attention_columns, end - begin,
+                       tile->factors, tile->outputs, instance->value_size, false);
+    return;
   }
-  attention_products(tile->count, weights, panel, next, stride, keys, tile->factors, tile->outputs,
-                     instance->value_size);
+  size_t key = begin;
+  do {
+    const size_t count = end - key < keys_together ? end - key : keys_together;
+    const float* values = instance->value + place(&instance->value_strides, tile->batch, tile->kv_head, key);
+    attention_products(tile->count, weights, values, attention_columns, instance->value_strides.row, count,
+                       tile->factors, tile->outputs, instance->value_size, key != begin);
+    for (size_t r = 0; r < tile->count; r++) {
+      weights[r] += count;
+    }
+    key += count;
+  } while (key < end);
 }
 
 static void attend(void* context, size_t thread, size_t index, size_t number) {
