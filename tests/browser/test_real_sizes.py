@@ -23,8 +23,13 @@ with pyxnn.InferenceSession(model) as session:
 outputs
 """
 
-# Native onnxruntime has no RoiAlign of opset 22, and hands out no bfloat16.
-BY_REFERENCE = {"RoiAlign_1x256x56x56", "Cast_bfloat16_1x64x112x112"}
+# Native onnxruntime has no RoiAlign of opset 22, hands out no bfloat16 and no float8, and its STFT has errors of 2e-5.
+BY_REFERENCE = {
+    "RoiAlign_1x256x56x56",
+    "Cast_bfloat16_1x64x112x112",
+    "Cast_float8_1x64x112x112",
+    "STFT_1x480000x1",
+}
 
 
 @pytest.mark.parametrize("name", OPERATORS)

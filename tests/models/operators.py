@@ -18,6 +18,7 @@ IR_VERSION = 11
 
 FLOAT, FLOAT16, BFLOAT16 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16
 UINT8, INT64, BOOL = TensorProto.UINT8, TensorProto.INT64, TensorProto.BOOL
+FLOAT8 = TensorProto.FLOAT8E4M3FN
 
 Shape = tuple[int, ...]
 
@@ -312,6 +313,9 @@ OPERATORS: dict[str, Single] = dict(
         single("Cast", Made(LARGE, UINT8, 9), to=FLOAT, note="from_uint8", work=2),
         single("Cast", Made(TOKENS, INT64, 9), to=FLOAT, note="from_int64", work=3),
         single("Cast", Made(LARGE, BOOL), to=FLOAT, note="from_bool", work=2),
+        # of tables, elements are taken one by one
+        single("Cast", LARGE, to=FLOAT8, note="float8", work=12),
+        single("Cast", Made(LARGE, FLOAT8), to=FLOAT, note="from_float8", work=6),
         # Reductions
         single("ReduceMean", LARGE, _ints(2, 3), note="pixels", work=1),
         single("ReduceMean", LARGE_LAST, _ints(2, 3), note="pixels_last", work=1),
@@ -324,6 +328,7 @@ OPERATORS: dict[str, Single] = dict(
         single("ReduceProd", HIDDEN, _ints(2), work=1),
         single("CumSum", TOKENS, _ints(2), note="rows", work=7),
         single("CumSum", TOKENS, _ints(1), note="columns", work=1),
+        single("STFT", (1, 480_000, 1), np.array(160), np.hanning(400).astype(np.float32), work=1),
         # Softmax and orders
         single("Softmax", (1, 12, 128, 128), work=16),
         single("Softmax", (1, 6, 197, 197), work=16),
