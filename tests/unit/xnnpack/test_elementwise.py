@@ -169,6 +169,24 @@ def test_any_order_of_axes(op_type, shape, constant, moved, swapped):
     native.compare(native.build(nodes, feeds, ["y"], constants), feeds, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(1, 5), (3, 255), (700, 1), (2000, 7), (1111, 40), (40, 256)]
+)
+@pytest.mark.parametrize("op_type", ["Sub", "Greater"])
+def test_one_row_for_all(op_type, rows, columns, dtype, swapped):
+    """Short ones are repeated, many at a time: with remainders, and shared by threads in the browser."""
+    numbers = np.random.default_rng(rows)
+    feeds = {
+        "x": numbers.integers(0, 99, (rows, columns)).astype(dtype),
+        "z": numbers.integers(0, 99, columns).astype(dtype),
+    }
+    node = helper.make_node(op_type, ["z", "x"] if swapped else ["x", "z"], ["y"])
+    made = np.dtype(np.bool_) if op_type == "Greater" else np.dtype(dtype)
+    native.compare(native.build([node], feeds, ["y"], dtype=made), feeds)
+
+
 @pytest.mark.parametrize("op_type", OPERATORS)
 def test_with_itself(op_type):
     x = random(0, (3, 4)) + 5
