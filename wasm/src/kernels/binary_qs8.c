@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "kernels/simd.h"
+#include "kernels/elementary.h"
 
 /* A vector of bytes, which is four of floats. */
 enum { turn = 16 };
@@ -14,7 +14,7 @@ enum { turn = 16 };
 struct constants {
   v128_t a_zero, b_zero;
   v128_t a_multiplier, b_multiplier;
-  v128_t offset;
+  v128_t offset, rounder;
   v128_t min, max;
 };
 
@@ -35,19 +35,19 @@ INLINE v128_t product(v128_t a, v128_t b, bool high, const struct constants* c) 
   return simd_madd(wasm_f32x4_convert_i32x4(whole), c->a_multiplier, c->offset);
 }
 
-/* Adding 1.5 * 2^23 leaves no bits for a fraction: the sum is rounded to an integer, which is its lowest bits. */
-INLINE v128_t rounded(v128_t x) {
-  const v128_t shift = wasm_f32x4_const_splat(0x1.8p23f);
-  return wasm_i32x4_sub(wasm_f32x4_add(x, shift), shift);
+/* To an integer, which adding the rounder leaves in the lowest bits. */
+INLINE v128_t rounded(v128_t x, v128_t rounder) {
+  return wasm_i32x4_sub(wasm_f32x4_add(x, rounder), rounder);
 }
 
 INLINE v128_t half_turn(v128_t a, v128_t b, bool multiplies, const struct constants* c) {
   if (multiplies) {
     a = wasm_i16x8_sub(a, c->a_zero);
     b = wasm_i16x8_sub(b, c->b_zero);
-    return wasm_i16x8_narrow_i32x4(rounded(product(a, b, false, c)), rounded(product(a, b, true, c)));
+    return wasm_i16x8_narrow_i32x4(rounded(product(a, b, false, c), c->rounder),
+                                   rounded(product(a, b, true, c), c->rounder));
   }
-  return wasm_i16x8_narrow_i32x4(rounded(sum(a, b, false, c)), rounded(sum(a, b, true, c)));
+  return wasm_i16x8_narrow_i32x4(rounded(sum(a, b, false, c), c->rounder), rounded(sum(a, b, true, c), c->rounder));
 }
 
 INLINE v128_t one_turn(v128_t a, v128_t b, bool multiplies, const struct constants* c) {
@@ -100,6 +100,7 @@ static struct constants constants_of(const struct binary_qs8* by, float offset) 
       .a_multiplier = wasm_f32x4_splat(by->a_multiplier),
       .b_multiplier = wasm_f32x4_splat(by->b_multiplier),
       .offset = wasm_f32x4_splat(offset),
+      .rounder = SIMD_CONSTANT(rounder),
       .min = wasm_i8x16_splat(by->min),
       .max = wasm_i8x16_splat(by->max),
   };
