@@ -177,14 +177,25 @@ void product_widen(const struct product_source* from, const struct product_runs*
   }
 }
 
-/* More than four depths at a time need more registers than there are. */
-INLINE void add_products(size_t count, const int16_t* numbers, const int8_t* columns, size_t depth,
+INLINE v128_t load_column(const void* from, bool is_wide) {
+  return is_wide ? wasm_v128_load(from) : wasm_i16x8_load8x8(from);
+}
+
+void product_widen_columns(const int8_t* columns, size_t count, int16_t* to) {
+  for (const int8_t* end = columns + count; columns != end; columns += 8, to += 8) {
+    wasm_v128_store(to, wasm_i16x8_load8x8(columns));
+  }
+}
+
+/* More than four depths at a time need more registers than there are. So do more than five rows, but six widen columns less
+ * often. */
+INLINE void add_products(size_t count, const int16_t* numbers, const char* columns, size_t depth, bool is_wide,
                          struct eight* sums) {
+  const size_t eight = is_wide ? 8 * sizeof(int16_t) : 8;
 #pragma clang loop unroll(disable)
-  for (const int8_t* end = columns + depth * product_columns; columns != end;) {
-    const struct eight first = {wasm_i16x8_load8x8(columns), wasm_i16x8_load8x8(columns + 8)};
-    const struct eight second = {wasm_i16x8_load8x8(columns + 16), wasm_i16x8_load8x8(columns + 24)};
-    columns += product_depths * product_columns;
+  for (const char* end = columns + depth * eight; columns != end; columns += product_depths * eight) {
+    const struct eight first = {load_column(columns, is_wide), load_column(columns + eight, is_wide)};
+    const struct eight second = {load_column(columns + 2 * eight, is_wide), load_column(columns + 3 * eight, is_wide)};
 #pragma unroll
     for (size_t r = 0; r < count; r++) {
       const v128_t a = wasm_v128_load32_splat(numbers), b = wasm_v128_load32_splat(numbers + 2);
@@ -265,12 +276,13 @@ INLINE void store_bytes(const struct product_tile* tile, const struct requantize
   copy_block(all, output, tile->output_stride, count, left);
 }
 
-INLINE void compute(const struct product_tile* tile, const struct product_result* result, size_t count) {
+INLINE void compute(const struct product_tile* tile, const struct product_result* result, size_t count, bool is_wide) {
+  const size_t size = (is_wide ? sizeof(int16_t) : sizeof(int8_t)) * tile->depth;
   const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max, result->is_far);
   for (size_t column = 0; column < tile->num_columns; column += product_columns) {
     struct eight sums[product_rows];
     begin(tile, count, column, sums);
-    add_products(count, tile->numbers, tile->columns + column * tile->depth, tile->depth, sums);
+    add_products(count, tile->numbers, (const char*)tile->columns + column * size, tile->depth, is_wide, sums);
     if (result->type == product_int8) {
       store_bytes(tile, &to, count, column, sums);
     } else {
@@ -280,17 +292,22 @@ INLINE void compute(const struct product_tile* tile, const struct product_result
 }
 
 void product_compute(const struct product_tile* tile, const struct product_result* result) {
-#define CASE(count)               \
-  case count:                     \
-    compute(tile, result, count); \
+#define CASE(count, is_wide)               \
+  case 2 * count + is_wide:                \
+    compute(tile, result, count, is_wide); \
     break
-  switch (tile->count) {
-    CASE(1);
-    CASE(2);
-    CASE(3);
-    CASE(4);
-    CASE(5);
-    CASE(6);
+  switch (2 * tile->count + tile->is_wide) {
+    CASE(1, false);
+    CASE(2, false);
+    CASE(3, false);
+    CASE(4, false);
+    CASE(5, false);
+    CASE(6, false);
+    CASE(1, true);
+    CASE(2, true);
+    CASE(3, true);
+    CASE(4, true);
+    CASE(5, true);
   }
 #undef CASE
 }

@@ -1,8 +1,9 @@
 /*
  * Products of bytes, summed exactly: int32 sums that wrap, and what becomes of them.
  *
- * Rows are widened to int16 less their zero point; columns are int8 and widen as they are loaded. One instruction multiplies
- * eight pairs of int16 and adds each two of the products, of which there are half as many as there seem to be (Winograd 1968):
+ * Rows are widened to int16 less their zero point; columns are int8 and widen as they are loaded, or before where many rows
+ * share that out. One instruction multiplies eight pairs of int16 and adds each two of the products, of which there are half as
+ * many as there seem to be (Winograd 1968):
  * a0 b0 + a1 b1 + a2 b2 + a3 b3 = (a0 + b2) (a2 + b0) + (a1 + b3) (a3 + b1) - (a0 a2 + a1 a3) - (b0 b2 + b1 b3). What is taken
  * off is the same for a whole row or column. Additions are cheaper than multiplications on all machines.
  *
@@ -20,8 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most rows of a tile; the columns of a block; depths that are multiplied at once, and that are widened at once. */
-enum { product_rows = 6, product_columns = 8, product_depths = 4, product_run_depths = 8 };
+/* The most rows of a tile, and of one by wide columns; the columns of a block; depths that are multiplied at once, and that are
+ * widened at once. */
+enum { product_rows = 6, product_wide_rows = 5, product_columns = 8, product_depths = 4, product_run_depths = 8 };
 
 /* Rows or columns of bytes; `step` lies between them, `depth_step` between their depths. */
 struct product_source {
@@ -58,6 +60,9 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
 void product_widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
                    size_t tile, int16_t* to, int32_t* offsets, int32_t* sums);
 
+/* Packed columns, `count` numbers, as wide ones, which are int16. */
+void product_widen_columns(const int8_t* columns, size_t count, int16_t* to);
+
 /* What sums become. */
 enum product_type { product_int32, product_float, product_int8 };
 struct product_result {
@@ -73,7 +78,8 @@ struct product_tile {
   size_t count, depth; /* of rows; the latter filled up */
   const int32_t* row_offsets;
   const int32_t* row_sums; /* NULL when `zeros` is */
-  const int8_t* columns;
+  const void* columns;     /* packed; int16 where they are wide, else int8 */
+  bool is_wide;
   const int32_t* offsets;   /* by column, what is added to sums */
   const int32_t* zeros;     /* by column, zero points; NULL when all are 0 */
   const float* multipliers; /* by column; NULL for int32 */

@@ -21,6 +21,9 @@ enum { bytes_of_rows = 1 << 17, bytes_of_few_rows = 1 << 14 };
 /* Columns that all rows go through at once take about so many, so that they stay in the first-level cache. */
 enum { bytes_of_columns = 1 << 14 };
 
+/* Columns that so many tiles go through are widened before. */
+enum { many_tiles = 8 };
+
 /* With fewer tasks for each thread, where there are several, rows and then columns are shared out finer. */
 enum { tasks_per_thread = 4, least_rows = 2 * product_rows };
 
@@ -326,23 +329,43 @@ static size_t shared_size(const struct product_instance* instance) {
   return round_up(extents->groups * packed_columns(extents) * sizeof(float), 64);
 }
 
-/* A thread's scratch: the numbers of rows, what goes with each row, and the bytes of those of a tile: of one alone, what has just
- * been written piece by piece would be read in other pieces, for which processors wait. */
+/* Columns that all rows of a task go through at once. */
+static size_t columns_at_once(const struct product_instance* instance) {
+  const size_t most = round_up(bytes_of_columns / packed_depth(&instance->extents) + 1, product_columns);
+  return most < instance->columns_per_task ? most : instance->columns_per_task;
+}
+
+/* Whether rows are so many that columns are widened before these go through them, not by each tile. */
+static bool are_many(size_t rows) {
+  return rows >= many_tiles * product_wide_rows;
+}
+
+/* Elements of wide columns in a scratch. */
+static size_t wide_size(const struct product_instance* instance) {
+  return are_many(instance->rows_per_task) ? columns_at_once(instance) * packed_depth(&instance->extents) : 0;
+}
+
+/* A thread's scratch: the numbers of rows and of wide columns, what goes with each row, and the bytes of those of a tile: of one
+ * alone, what has just been written piece by piece would be read in other pieces, for which processors wait. */
 struct scratch {
-  int16_t* numbers;
+  int16_t *numbers, *columns;
   int32_t *offsets, *sums; /* the latter NULL where nobody wants them */
   uint8_t* bytes;
 };
 
 static size_t scratch_size(const struct product_instance* instance) {
   const size_t depth = packed_depth(&instance->extents);
-  return round_up(instance->rows_per_task * (depth * sizeof(int16_t) + 2 * sizeof(int32_t)) + product_rows * depth, 64);
+  const size_t numbers = instance->rows_per_task * depth + wide_size(instance);
+  const size_t rest = instance->rows_per_task * 2 * sizeof(int32_t) + product_rows * depth;
+  return round_up(numbers * sizeof(int16_t) + rest, 64);
 }
 
 static struct scratch scratch_of(const struct product_instance* instance, size_t thread) {
   char* memory = instance->workspace + shared_size(instance) + thread * scratch_size(instance);
-  struct scratch scratch = {.numbers = (int16_t*)memory};
-  scratch.offsets = (int32_t*)(scratch.numbers + instance->rows_per_task * packed_depth(&instance->extents));
+  const size_t depth = packed_depth(&instance->extents);
+  struct scratch scratch = {.columns = (int16_t*)memory};
+  scratch.numbers = scratch.columns + wide_size(instance);
+  scratch.offsets = (int32_t*)(scratch.numbers + instance->rows_per_task * depth);
   int32_t* sums = scratch.offsets + instance->rows_per_task;
   scratch.sums = instance->state->has_zeros ? sums : NULL;
   scratch.bytes = (uint8_t*)(sums + instance->rows_per_task);
@@ -355,7 +378,7 @@ static size_t row_tasks(const struct product_instance* instance) {
 
 /* Rows of each tile but the last, of `count` rows. */
 static size_t tile_of(size_t count) {
-  return divide_up(count, divide_up(count, product_rows));
+  return divide_up(count, divide_up(count, are_many(count) ? product_wide_rows : product_rows));
 }
 
 static const struct slide still = {1, 1, 1, 1, 1, 0};
@@ -709,13 +732,18 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const size_t begin = task % instance->column_tasks * instance->columns_per_task;
   const size_t end = begin + instance->columns_per_task;
   const size_t limit = end < extents->out_channels ? end : extents->out_channels, depth = packed_depth(extents);
-  const size_t step = round_up(bytes_of_columns / depth + 1, product_columns), tile_rows = tile_of(count);
+  const size_t step = columns_at_once(instance), tile_rows = tile_of(count);
+  const bool is_wide = are_many(count);
   const size_t element = result->type == product_int8 ? sizeof(int8_t) : sizeof(int32_t);
   char* output =
       instance->output +
       (group_offset(instance->out_group, instance->inner_groups, group) + first * instance->out_pixel_step) * element;
   for (size_t column = begin; column < limit; column += step) {
-    const size_t at = group * packed_columns(extents) + column, left = limit - column;
+    const size_t at = group * packed_columns(extents) + column, left = limit - column, here = left < step ? left : step;
+    const int8_t* bytes = columns.bytes + at * depth;
+    if (is_wide) {
+      product_widen_columns(bytes, round_up(here, product_columns) * depth, scratch.columns);
+    }
     for (size_t i = 0; i < count; i += tile_rows) {
       const struct product_tile tile = {
           .numbers = scratch.numbers + i * depth,
@@ -723,12 +751,13 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
           .depth = depth,
           .row_offsets = scratch.offsets + i,
           .row_sums = scratch.sums == NULL ? NULL : scratch.sums + i,
-          .columns = columns.bytes + at * depth,
+          .columns = is_wide ? (const void*)scratch.columns : bytes,
+          .is_wide = is_wide,
           .offsets = columns.offsets + at,
           .zeros = columns.zeros == NULL ? NULL : columns.zeros + at,
           .multipliers = columns.multipliers + at,
           .bias = columns.bias + at,
-          .num_columns = left < step ? left : step,
+          .num_columns = here,
           .output = output + (i * instance->out_pixel_step + column) * element,
           .output_stride = instance->out_pixel_step,
       };
