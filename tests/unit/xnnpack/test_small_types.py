@@ -113,3 +113,18 @@ def test_movement(dtype):
         (helper.make_node("Flatten", ["x"], ["y"]), {}),
     ):
         check(node, {"x": x}, dtype, constants)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [(ml_dtypes.float8_e5m2, np.uint8), (ml_dtypes.int4, ml_dtypes.uint4)]
+)
+def test_bits(source, target):
+    x = np.arange(16, dtype=np.uint8).view(source)
+    to = helper.np_dtype_to_tensor_dtype(np.dtype(target))
+    node = helper.make_node("BitCast", ["x"], ["y"], to=to)
+    data = native.build([node], {"x": x}, ["y"], opset=26, dtype=target)
+    part = native.subgraph(data)
+    result = part.run({"x": x})["y"]
+    part.close()
+    assert result.dtype == target
+    np.testing.assert_array_equal(result.view(np.uint8), np.arange(16))

@@ -50,7 +50,7 @@ def lower_cast(node: Node, ctx: Lowering) -> None:
 
 
 def supports_bit_cast(node: Node, graph: Graph) -> str | None:
-    """From and to types of 32 and 64 bits, and integers of fewer."""
+    """From and to any types but floats of 16 bits."""
     target = dtype_of(node.attributes["to"])
     if {graph.dtype(node.input(0)), target} & HALVES:
         return "floats of 16 bits don't lie as such"

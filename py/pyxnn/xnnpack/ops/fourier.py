@@ -14,8 +14,8 @@ from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
-_DIRECT = 256
-"""The most numbers that one matrix transforms."""
+_DIRECT, _PRIME = 128, 512
+"""The most numbers that one matrix transforms, and the most if they have no factors, as measured in Chromium."""
 
 
 def supports(node: Node, graph: Graph) -> str | None:
@@ -67,11 +67,11 @@ def lower_stft(node: Node, ctx: Lowering) -> None:
 
 def _transformed(ctx: Lowering, x: Value, length: int, *, inverse: bool, onesided: bool) -> Value:
     """The transform of `x` (..., n, 1 or 2): n is the length, but of an inverse that is onesided the half of it that is given."""
-    if length <= _DIRECT:
+    factor = next((f for f in range(math.isqrt(length), 1, -1) if length % f == 0), None)
+    if length <= (_DIRECT if factor else _PRIME):
         return _by_matrix(ctx, x, length, inverse=inverse, onesided=onesided)
     if inverse and onesided:
         x = _completed(ctx, x, length)
-    factor = next((f for f in range(math.isqrt(length), 1, -1) if length % f == 0), None)
     if factor is None:
         y = _by_convolution(ctx, x, inverse=inverse)
     else:
