@@ -117,7 +117,7 @@ def test_convolution(
 
 
 @given(
-    rows=st.integers(1, 20),
+    rows=st.integers(1, 60),
     channels=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     zeros=st.tuples(zero_points, zero_points),
     kernel_zeros=kernel_zero_points,
