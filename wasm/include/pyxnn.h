@@ -536,6 +536,13 @@ enum pyxnn_kind {
    *       [batch, steps, heads * group * value_size], then the last state
    */
   pyxnn_linear_attention = 57,
+  /*
+   * pyxnn_convolution_qs8 by windows of 3x3 with strides and dilations of 1, by minimal filtering as pyxnn_winograd, with the same
+   * results. A group has at most 896 input channels, a multiple of eight.
+   * params, weights, dims: as pyxnn_convolution_qs8; padded is ignored
+   * refs: input, output
+   */
+  pyxnn_winograd_qs8 = 58,
 };
 
 enum pyxnn_binary_type {

@@ -77,6 +77,7 @@ class Kind(IntEnum):
     WIDEN = 55
     NARROW = 56
     LINEAR_ATTENTION = 57
+    WINOGRAD_QS8 = 58
 
 
 class BinaryType(IntEnum):

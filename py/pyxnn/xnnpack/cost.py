@@ -116,4 +116,5 @@ _MULTIPLY_ADDS: dict[Kind, Callable[[Step], int]] = {
     Kind.RECURRENT: _recurrent,
     Kind.SMALL_MATMUL: _batch_matmul,
     Kind.WINOGRAD: _convolution,
+    Kind.WINOGRAD_QS8: _convolution,
 }

@@ -135,7 +135,13 @@ def _forms(step: Step, values: Sequence[Value]) -> list[_Form]:
     if step.kind is Kind.ATTENTION:
         return _attention_forms(step)
     match step.kind:
-        case Kind.CONVOLUTION | Kind.WINOGRAD | Kind.DECONVOLUTION | Kind.CONVOLUTION_QS8:
+        case (
+            Kind.CONVOLUTION
+            | Kind.WINOGRAD
+            | Kind.DECONVOLUTION
+            | Kind.CONVOLUTION_QS8
+            | Kind.WINOGRAD_QS8
+        ):
             groups, inputs, outputs = map(int, params[6:9])
             lengths, place = (groups * inputs, groups * outputs), 7
         case Kind.FULLY_CONNECTED | Kind.FULLY_CONNECTED_QS8:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
+from pyxnn import errors
 from pyxnn.engine import Kind
 from tests.support.steps import run_step
 
@@ -114,6 +115,77 @@ def test_convolution(
         np.int8,
     )
     np.testing.assert_array_equal(out, expected)
+
+
+@given(
+    pads=st.tuples(*[st.integers(0, 3)] * 4),
+    groups=st.integers(1, 2),
+    channels=st.tuples(st.integers(1, 5).map(lambda eights: 8 * eights), st.integers(1, 40)),
+    batch=st.integers(1, 2),
+    size=st.tuples(st.integers(1, 14), st.integers(1, 20)),
+    zeros=st.tuples(zero_points, zero_points),
+    kernel_zeros=kernel_zero_points,
+    bounds=bounds,
+)
+def test_minimal_filtering(
+    engine, pads, groups, channels, batch, size, zeros, kernel_zeros, bounds
+):
+    """The same numbers as those of the direct sums."""
+    ins, outs = channels
+    height = max(size[0], 3 - pads[0] - pads[2])
+    width = max(size[1], 3 - pads[1] - pads[3])
+    random = np.random.default_rng(ins * outs)
+    image = int8(random, batch, height, width, groups * ins)
+    weights = int8(random, groups, outs, 3, 3, ins)
+    bias, multipliers = scaling(random, groups * outs, ins * 9)
+    points = points_of(random, kernel_zeros, groups * outs)
+    params = [3, 3, 1, 1, 1, 1, groups, ins, outs, 1, *words(*zeros, *bounds)]
+    dims = [batch, height, width, *pads, groups * ins, groups * outs]
+    shape = (batch, height + pads[0] + pads[2] - 2, width + pads[1] + pads[3] - 2, groups * outs)
+    direct, minimal = (
+        run_step(
+            engine,
+            kind,
+            params,
+            dims,
+            [image],
+            shape,
+            weights,
+            packed(bias, multipliers, points),
+            np.int8,
+        )
+        for kind in (Kind.CONVOLUTION_QS8, Kind.WINOGRAD_QS8)
+    )
+    np.testing.assert_array_equal(minimal, direct)
+
+
+def test_minimal_filtering_of_most_channels(engine):
+    """Sums of the largest numbers don't wrap."""
+    image = np.full((1, 4, 5, 896), -128, np.int8)
+    weights = np.full((1, 1, 3, 3, 896), -128, np.int8)
+    params = [3, 3, 1, 1, 1, 1, 1, 896, 1, 0, *words(127, 0, -128, 127)]
+    scales = packed(np.zeros(1, np.int32), np.full(1, 2e-7, np.float32), np.full(1, 127, np.int32))
+    out = run_step(
+        engine,
+        Kind.WINOGRAD_QS8,
+        params,
+        [1, 4, 5, 0, 0, 0, 0, 896, 1],
+        [image],
+        (1, 2, 3, 1),
+        weights,
+        scales,
+        np.int8,
+    )
+    assert (out == round(896 * 9 * 255 * 255 * 2e-7)).all()
+
+
+@pytest.mark.parametrize("inputs", [12, 904])
+def test_minimal_filtering_refuses(engine, inputs):
+    weights = np.zeros((1, 1, 3, 3, inputs), np.int8)
+    params = [3, 3, 1, 1, 1, 1, 1, inputs, 1, 0, *words(0, 0, -128, 127)]
+    scales = packed(np.zeros(1, np.int32), np.ones(1, np.float32), np.zeros(1, np.int32))
+    with pytest.raises(errors.NotImplemented, match="minimal filtering"):
+        engine.create_operator(Kind.WINOGRAD_QS8, params, weights, scales)
 
 
 @given(

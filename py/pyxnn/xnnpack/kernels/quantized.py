@@ -93,8 +93,9 @@ def convolution_qs8(
     group_channels = kernel.shape[4], kernel.shape[1]
     all_channels = groups * group_channels[0], groups * group_channels[1]
     params = [*window.words, groups, *group_channels, int(window.may_pad), *requantization]
+    minimal = window.has_minimal_filter and _is_minimal_faster(*group_channels)
     return ctx.step(
-        Kind.CONVOLUTION_QS8,
+        Kind.WINOGRAD_QS8 if minimal else Kind.CONVOLUTION_QS8,
         params,
         [*image_words(x, window), *all_channels],
         [x],
@@ -103,6 +104,11 @@ def convolution_qs8(
         bias=channels.packed,
         key=key,
     )
+
+
+def _is_minimal_faster(inputs: int, outputs: int) -> bool:
+    """Whether minimal filtering has a kernel for so many channels of a group, and beats direct sums."""
+    return inputs in range(16, 897, 8) and outputs >= 16
 
 
 def fully_connected_qs8(

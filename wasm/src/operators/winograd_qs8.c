@@ -1,0 +1,375 @@
+/*
+ * Convolution of int8 by windows of 3x3 on minimal filtering (kernels/winograd_qs8.c).
+ *
+ * A task takes some strips of tiles, whatever image they are of, through some output channels: it transforms the pixels into
+ * scratch memory of the thread's, which should stay in the second-level cache, then multiplies points by some output channels,
+ * whose weights should stay in the first-level one for a run of strips.
+ *
+ * Packed weights: for each group and point, blocks of eight output channels as wide columns (kernels/byte_product.h).
+ */
+#include "kernels/winograd_qs8.h"
+
+#include <string.h>
+
+#include "kernels/byte_product.h"
+#include "memory.h"
+#include "operator.h"
+
+/* Tiles of a strip; strips whose sums are kept before they are transformed, and for how many output channels. */
+enum { strip_tiles = product_wide_rows, strips_at_once = 4, columns_at_once = 16 };
+
+/* Transformed pixels of a thread take at most about so many bytes. */
+enum { bytes_of_pixels = 1 << 18 };
+
+/* With more threads than one, there are so many tasks for each, if none has fewer strips or output channels than these. */
+enum { tasks_per_thread = 4, least_strips = strips_at_once, least_columns = 32 };
+
+/* Sums are exact for so many input channels, whatever their numbers are. */
+enum { most_channels = 896 };
+
+struct winograd_qs8_state {
+  size_t groups, in_channels, out_channels; /* channels of a group */
+  struct requantization requantization;
+  bool is_far;         /* requantize_is_far */
+  int16_t* weights;    /* what follows is in the same allocation */
+  int32_t* offsets;    /* of each point, by packed column */
+  int32_t* bias;       /* by packed column */
+  float* multipliers;  /* by packed column */
+  int8_t* zeros;       /* a pixel of zero points */
+};
+
+struct winograd_qs8_instance {
+  const struct winograd_qs8_state* state;
+  struct images images;
+  size_t out_height, out_width;
+  size_t tile_rows, tile_columns; /* of an image */
+  size_t strips_per_task, columns_per_task;
+  const int8_t* input;
+  int8_t* output;
+  char* workspace;
+};
+
+static size_t divide_up(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+
+static size_t smaller(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b) {
+  return a > b ? a : b;
+}
+
+/* Output channels of a group as they are packed. */
+static size_t packed_columns(const struct winograd_qs8_state* state) {
+  return divide_up(state->out_channels, product_columns) * product_columns;
+}
+
+/* Where a point of a group begins, counted in columns of one point. */
+static size_t columns_before(const struct winograd_qs8_state* state, size_t group, size_t point) {
+  return (group * winograd_qs8_points + point) * packed_columns(state);
+}
+
+/* What sums with a column begin with, as product_pack says. */
+static int32_t offset_of(const int16_t* column, size_t depth) {
+  uint32_t offset = 0;
+  for (size_t i = 0; i < depth; i += product_depths) {
+    const int16_t *first = column + i * product_columns, *second = first + 2 * product_columns;
+    offset -= (uint32_t)(first[0] * second[0]) + (uint32_t)(first[1] * second[1]);
+  }
+  return (int32_t)offset;
+}
+
+static void pack(const struct winograd_qs8_state* state, const int8_t* kernel, const int32_t* zeros) {
+  const size_t depth = state->in_channels, point_step = packed_columns(state) * depth;
+  for (size_t group = 0; group < state->groups; group++) {
+    for (size_t column = 0; column < state->out_channels; column++) {
+      const size_t channel = group * state->out_channels + column, in_block = column % product_columns;
+      int16_t* to = state->weights + columns_before(state, group, 0) * depth + (column - in_block) * depth + 2 * in_block;
+      for (size_t c = 0; c < depth; c++) {
+        winograd_qs8_transform_weights(kernel + channel * 9 * depth + c, depth, zeros[channel],
+                                       to + c / 2 * 2 * product_columns + c % 2, point_step);
+      }
+      for (size_t point = 0; point < winograd_qs8_points; point++) {
+        state->offsets[columns_before(state, group, point) + column] = offset_of(to + point * point_step, depth);
+      }
+    }
+  }
+}
+
+static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
+  const struct convolution conv = take_convolution(params);
+  struct winograd_qs8_state state = {.groups = conv.groups};
+  state.in_channels = conv.group_in_channels;
+  state.out_channels = conv.group_out_channels;
+  state.requantization = take_requantization(params);
+  const struct window window = conv.window;
+  if (window.kernel_h != 3 || window.kernel_w != 3 || window.stride_h != 1 || window.stride_w != 1 ||
+      conv.dilation_h != 1 || conv.dilation_w != 1 || state.in_channels % winograd_qs8_channels != 0 ||
+      state.in_channels > most_channels) {
+    return xnn_status_unsupported_parameter;
+  }
+  if (state.groups == 0 || state.in_channels == 0 || state.out_channels == 0 || kernel == NULL || bias == NULL) {
+    return xnn_status_invalid_parameter;
+  }
+  const size_t columns = state.groups * packed_columns(&state), channels = state.groups * state.out_channels;
+  const size_t weights = columns * winograd_qs8_points * state.in_channels;
+  state.weights = pyxnn_allocate_zero(weights * sizeof(int16_t) +
+                                      columns * (winograd_qs8_points + 2) * sizeof(int32_t) + state.in_channels);
+  if (state.weights == NULL) {
+    return xnn_status_out_of_memory;
+  }
+  state.offsets = (int32_t*)(state.weights + weights);
+  state.bias = state.offsets + columns * winograd_qs8_points;
+  state.multipliers = (float*)(state.bias + columns);
+  state.zeros = (int8_t*)(state.multipliers + columns);
+  const float* multipliers = (const float*)bias + channels;
+  pack(&state, kernel, (const int32_t*)bias + 2 * channels);
+  for (size_t group = 0; group < state.groups; group++) {
+    const size_t from = group * state.out_channels, to = group * packed_columns(&state);
+    memcpy(state.bias + to, (const int32_t*)bias + from, state.out_channels * sizeof(int32_t));
+    memcpy(state.multipliers + to, multipliers + from, state.out_channels * sizeof(float));
+  }
+  memset(state.zeros, state.requantization.in_zero_point, state.in_channels);
+  state.is_far = requantize_is_far(9 * state.in_channels, bias, multipliers, channels);
+  const enum xnn_status status = own_state(&state, sizeof(state), out);
+  if (status != xnn_status_success) {
+    pyxnn_release(state.weights);
+  }
+  return status;
+}
+
+static void destroy(void* state) {
+  pyxnn_release(((struct winograd_qs8_state*)state)->weights);
+  pyxnn_release(state);
+}
+
+static size_t tiles_of(const struct winograd_qs8_instance* instance) {
+  return instance->images.batch * instance->tile_rows * instance->tile_columns;
+}
+
+/* Numbers of a strip of tiles. */
+static size_t strip_size(const struct winograd_qs8_state* state) {
+  return winograd_qs8_points * strip_tiles * state->in_channels;
+}
+
+/* Shares strips and output channels out among the threads. */
+static void choose_tasks(struct winograd_qs8_instance* instance, size_t threads) {
+  const struct winograd_qs8_state* state = instance->state;
+  const size_t strips = divide_up(tiles_of(instance), strip_tiles);
+  const size_t wanted = threads == 1 ? 1 : divide_up(tasks_per_thread * threads, state->groups);
+  const size_t room = larger(bytes_of_pixels / (strip_size(state) * sizeof(int16_t)), least_strips);
+  const size_t share = larger(divide_up(strips, wanted), least_strips);
+  const size_t tasks = divide_up(strips, smaller(share, room));
+  instance->strips_per_task = divide_up(strips, tasks);
+  const size_t parts = divide_up(wanted, tasks);
+  const size_t columns = divide_up(divide_up(state->out_channels, parts), columns_at_once) * columns_at_once;
+  instance->columns_per_task = larger(columns, least_columns);
+}
+
+/* A thread's scratch: transformed pixels, what their sums begin with, and sums. */
+struct scratch {
+  int16_t* pixels;
+  int32_t *offsets, *sums;
+};
+
+/* Sums of a strip, [points, tiles, columns]. */
+enum { sums_size = winograd_qs8_points * strip_tiles * columns_at_once };
+enum { offsets_size = winograd_qs8_points * strip_tiles };
+
+static size_t scratch_size(const struct winograd_qs8_instance* instance) {
+  const size_t pixels = strip_size(instance->state) * sizeof(int16_t);
+  return instance->strips_per_task * (pixels + offsets_size * sizeof(int32_t)) +
+         strips_at_once * sums_size * sizeof(int32_t);
+}
+
+static struct scratch scratch_of(const struct winograd_qs8_instance* instance, size_t thread) {
+  struct scratch scratch = {.pixels = (int16_t*)(instance->workspace + thread * scratch_size(instance))};
+  scratch.offsets = (int32_t*)(scratch.pixels + instance->strips_per_task * strip_size(instance->state));
+  scratch.sums = scratch.offsets + instance->strips_per_task * offsets_size;
+  return scratch;
+}
+
+static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
+  struct winograd_qs8_instance* instance = opaque;
+  const struct winograd_qs8_state* state = instance->state;
+  const struct images images = instance->images = take_images(dims);
+  if (images.in_pixel_stride < state->groups * state->in_channels ||
+      images.out_pixel_stride < state->groups * state->out_channels) {
+    return xnn_status_invalid_parameter;
+  }
+  const size_t padded_height = images.height + images.pad_top + images.pad_bottom;
+  const size_t padded_width = images.width + images.pad_left + images.pad_right;
+  if (padded_height < 3 || padded_width < 3) {
+    return xnn_status_invalid_parameter;
+  }
+  instance->out_height = padded_height - 2;
+  instance->out_width = padded_width - 2;
+  instance->tile_rows = divide_up(instance->out_height, 2);
+  instance->tile_columns = divide_up(instance->out_width, 2);
+  *workspace = 0;
+  if (tiles_of(instance) != 0) {
+    const size_t threads = pthreadpool_get_threads_count(pool);
+    choose_tasks(instance, threads);
+    *workspace = threads * scratch_size(instance);
+  }
+  return xnn_status_success;
+}
+
+static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors) {
+  struct winograd_qs8_instance* instance = opaque;
+  instance->input = tensors[0];
+  instance->output = tensors[1];
+  instance->workspace = workspace;
+  return xnn_status_success;
+}
+
+/* Where a tile lies. */
+struct place {
+  size_t image, row, column; /* row and column of its first output */
+};
+
+static struct place place_of(const struct winograd_qs8_instance* instance, size_t tile) {
+  const size_t row = tile / instance->tile_columns;
+  return (struct place){row / instance->tile_rows, row % instance->tile_rows * 2, tile % instance->tile_columns * 2};
+}
+
+/* The place of the tile behind. */
+static void advance(const struct winograd_qs8_instance* instance, struct place* place) {
+  place->column += 2;
+  if (place->column < instance->out_width) {
+    return;
+  }
+  place->column = 0;
+  place->row += 2;
+  if (place->row >= instance->out_height) {
+    place->row = 0;
+    place->image += 1;
+  }
+}
+
+/* A strip's tile, of `tiles` that it has. */
+static void transform_tile(const struct winograd_qs8_instance* instance, size_t group, struct place place, size_t tiles,
+                           int16_t* to, int32_t* offsets) {
+  const struct winograd_qs8_state* state = instance->state;
+  const struct images* images = &instance->images;
+  const int8_t* input = instance->input + group * state->in_channels;
+  const int8_t* pixels[winograd_qs8_points];
+  for (size_t y = 0; y < 4; y++) {
+    /* Before the image, it wraps around and so is outside, too. */
+    const size_t row = place.row + y - images->pad_top;
+    for (size_t x = 0; x < 4; x++) {
+      const size_t column = place.column + x - images->pad_left;
+      const size_t pixel = (place.image * images->height + row) * images->width + column;
+      const bool inside = row < images->height && column < images->width;
+      pixels[4 * y + x] = inside ? input + pixel * images->in_pixel_stride : state->zeros;
+    }
+  }
+  winograd_qs8_transform_pixels(pixels, state->in_channels, state->requantization.in_zero_point, tiles, to,
+                                tiles * state->in_channels, offsets);
+}
+
+/* Some output channels of some tiles, from the first of a strip on. */
+static void compute_columns(const struct winograd_qs8_instance* instance, size_t group, size_t column, size_t columns,
+                            size_t first, size_t tiles, const int16_t* pixels, const int32_t* offsets, int32_t* sums) {
+  const struct winograd_qs8_state* state = instance->state;
+  const size_t depth = state->in_channels;
+  const struct product_result result = {.type = product_int32};
+  for (size_t point = 0; point < winograd_qs8_points; point++) {
+    const size_t at = columns_before(state, group, point) + column;
+    for (size_t done = 0; done < tiles; done += strip_tiles) {
+      const size_t strip = done / strip_tiles, count = smaller(tiles - done, strip_tiles);
+      product_compute(
+          &(struct product_tile){
+              .numbers = pixels + strip * strip_size(state) + point * count * depth,
+              .count = count,
+              .depth = depth,
+              .row_offsets = offsets + strip * offsets_size + point * count,
+              .columns = state->weights + at * depth,
+              .is_wide = true,
+              .offsets = state->offsets + at,
+              .num_columns = divide_up(columns, product_columns) * product_columns,
+              .output = sums + strip * sums_size + point * strip_tiles * columns_at_once,
+              .output_stride = columns_at_once,
+          },
+          &result);
+    }
+  }
+  const struct requantization* by = &state->requantization;
+  const struct requantizer requantizer = requantizer_of(by->out_zero_point, by->min, by->max, state->is_far);
+  const size_t step = instance->images.out_pixel_stride;
+  struct place place = place_of(instance, first);
+  for (size_t tile = 0; tile < tiles; tile++) {
+    const size_t pixel = (place.image * instance->out_height + place.row) * instance->out_width + place.column;
+    const int32_t* from = sums + tile / strip_tiles * sums_size + tile % strip_tiles * columns_at_once;
+    for (size_t block = 0; block < columns; block += product_columns) {
+      const size_t packed = group * packed_columns(state) + column + block;
+      winograd_qs8_transform_sums(
+          from + block, strip_tiles * columns_at_once, &requantizer,
+          &(struct winograd_qs8_outputs){
+              .output = instance->output + pixel * step + group * state->out_channels + column + block,
+              .row_step = instance->out_width * step,
+              .pixel_step = step,
+              .rows = place.row + 1 < instance->out_height ? 2 : 1,
+              .pixels = place.column + 1 < instance->out_width ? 2 : 1,
+              .columns = columns - block,
+              .bias = state->bias + packed,
+              .multipliers = state->multipliers + packed,
+          });
+    }
+    advance(instance, &place);
+  }
+}
+
+static void compute(void* context, size_t thread, size_t group, size_t task) {
+  const struct winograd_qs8_instance* instance = context;
+  const struct winograd_qs8_state* state = instance->state;
+  const size_t parts = divide_up(state->out_channels, instance->columns_per_task);
+  const size_t per_task = instance->strips_per_task * strip_tiles, first = task / parts * per_task;
+  const size_t tiles = smaller(tiles_of(instance) - first, per_task);
+  const size_t first_column = task % parts * instance->columns_per_task;
+  const size_t end = smaller(first_column + instance->columns_per_task, state->out_channels);
+  const struct scratch scratch = scratch_of(instance, thread);
+  struct place place = place_of(instance, first);
+  for (size_t tile = 0; tile < tiles; tile++) {
+    const size_t strip = tile / strip_tiles, in_strip = tile % strip_tiles;
+    transform_tile(instance, group, place, smaller(tiles - strip * strip_tiles, strip_tiles),
+                   scratch.pixels + strip * strip_size(state) + in_strip * product_depths,
+                   scratch.offsets + strip * offsets_size + in_strip);
+    advance(instance, &place);
+  }
+  for (size_t column = first_column; column < end; column += columns_at_once) {
+    for (size_t done = 0; done < tiles; done += strips_at_once * strip_tiles) {
+      const size_t strip = done / strip_tiles;
+      compute_columns(instance, group, column, smaller(end - column, columns_at_once), first + done,
+                      smaller(tiles - done, strips_at_once * strip_tiles), scratch.pixels + strip * strip_size(state),
+                      scratch.offsets + strip * offsets_size, scratch.sums);
+    }
+  }
+}
+
+static enum xnn_status run(void* opaque, pthreadpool_t pool) {
+  const struct winograd_qs8_instance* instance = opaque;
+  const struct winograd_qs8_state* state = instance->state;
+  if (tiles_of(instance) == 0) {
+    return xnn_status_success;
+  }
+  const size_t blocks = divide_up(tiles_of(instance), instance->strips_per_task * strip_tiles);
+  pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, state->groups,
+                                         blocks * divide_up(state->out_channels, instance->columns_per_task),
+                                         PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  return xnn_status_success;
+}
+
+const struct operator_type winograd_qs8_type = {
+    .name = "convolution of int8 by minimal filtering",
+    .num_params = 14,
+    .num_refs = 2,
+    .create = create,
+    .destroy = destroy,
+    .instance_size = sizeof(struct winograd_qs8_instance),
+    .reshape = reshape,
+    .setup = setup,
+    .run = run,
+};
