@@ -66,8 +66,7 @@ INLINE void store(int16_t* to, size_t row, size_t point_step, size_t tiles, stru
     int16_t* place = to + (4 * row + i) * point_step;
     wasm_v128_store64_lane(place, x, 0);
     wasm_v128_store64_lane(place + 4 * tiles, x, 1);
-    crossed[4 * row + i] =
-        wasm_i32x4_add(crossed[4 * row + i], wasm_i32x4_dot_i16x8(x, wasm_u64x2_shr(x, 32)));
+    crossed[4 * row + i] = wasm_i32x4_add(crossed[4 * row + i], wasm_i32x4_dot_i16x8(x, wasm_u64x2_shr(x, 32)));
   }
 }
 
@@ -89,8 +88,7 @@ void winograd_qs8_transform_pixels(const int8_t* const pixels[winograd_qs8_point
     transformed += winograd_qs8_channels * tiles;
   }
   for (size_t point = 0; point < winograd_qs8_points; point++) {
-    offsets[point * tiles] =
-        -wasm_i32x4_extract_lane(crossed[point], 0) - wasm_i32x4_extract_lane(crossed[point], 2);
+    offsets[point * tiles] = -wasm_i32x4_extract_lane(crossed[point], 0) - wasm_i32x4_extract_lane(crossed[point], 2);
   }
 }
 

@@ -16,7 +16,7 @@
 #include "operator.h"
 
 /* Tiles of a strip; strips whose sums are kept before they are transformed, and for how many output channels. */
-enum { strip_tiles = product_wide_rows, strips_at_once = 4, columns_at_once = 16 };
+enum { strip_tiles = product_wide_rows, strips_at_once = 2, columns_at_once = 64 };
 
 /* Transformed pixels of a thread take at most about so many bytes. */
 enum { bytes_of_pixels = 1 << 18 };
@@ -30,12 +30,12 @@ enum { most_channels = 896 };
 struct winograd_qs8_state {
   size_t groups, in_channels, out_channels; /* channels of a group */
   struct requantization requantization;
-  bool is_far;         /* requantize_is_far */
-  int16_t* weights;    /* what follows is in the same allocation */
-  int32_t* offsets;    /* of each point, by packed column */
-  int32_t* bias;       /* by packed column */
-  float* multipliers;  /* by packed column */
-  int8_t* zeros;       /* a pixel of zero points */
+  bool is_far;        /* requantize_is_far */
+  int16_t* weights;   /* what follows is in the same allocation */
+  int32_t* offsets;   /* of each point, by packed column */
+  int32_t* bias;      /* by packed column */
+  float* multipliers; /* by packed column */
+  int8_t* zeros;      /* a pixel of zero points */
 };
 
 struct winograd_qs8_instance {
@@ -86,7 +86,8 @@ static void pack(const struct winograd_qs8_state* state, const int8_t* kernel, c
   for (size_t group = 0; group < state->groups; group++) {
     for (size_t column = 0; column < state->out_channels; column++) {
       const size_t channel = group * state->out_channels + column, in_block = column % product_columns;
-      int16_t* to = state->weights + columns_before(state, group, 0) * depth + (column - in_block) * depth + 2 * in_block;
+      int16_t* to =
+          state->weights + columns_before(state, group, 0) * depth + (column - in_block) * depth + 2 * in_block;
       for (size_t c = 0; c < depth; c++) {
         winograd_qs8_transform_weights(kernel + channel * 9 * depth + c, depth, zeros[channel],
                                        to + c / 2 * 2 * product_columns + c % 2, point_step);
@@ -164,7 +165,7 @@ static void choose_tasks(struct winograd_qs8_instance* instance, size_t threads)
   const size_t tasks = divide_up(strips, smaller(share, room));
   instance->strips_per_task = divide_up(strips, tasks);
   const size_t parts = divide_up(wanted, tasks);
-  const size_t columns = divide_up(divide_up(state->out_channels, parts), columns_at_once) * columns_at_once;
+  const size_t columns = divide_up(divide_up(state->out_channels, parts), product_columns) * product_columns;
   instance->columns_per_task = larger(columns, least_columns);
 }
 
