@@ -89,6 +89,21 @@ def test_conv(dtypes, zeros, seed, kernel, depthwise):
     compare(data, x, "Conv")
 
 
+@settings(max_examples=10)
+@given(**products, eights=st.integers(2, 5), outputs=st.integers(16, 40))
+def test_conv_by_minimal_filtering(dtypes, zeros, seed, eights, outputs):
+    random = np.random.default_rng(seed)
+    x = any_integers(random, dtypes[0], 2, 8 * eights, 7, 10)
+    w = any_integers(random, dtypes[1], outputs, 8 * eights, 3, 3)
+    zeros = "one" if dtypes[1] is np.uint8 and zeros == "none" else zeros
+    data = model("Conv", x, w, 0, zeros, pads=[1, 0, 1, 1])
+    part = native.subgraph(data)
+    _, times = part.profile({"x": x})
+    part.close()
+    assert "winograd_qs8" in {time.kernel for time in times}
+    compare(data, x, "Conv")
+
+
 @settings(max_examples=15)
 @given(**products, kernel=st.integers(1, 3), groups=st.integers(1, 2))
 def test_conv_over_volumes(dtypes, zeros, seed, kernel, groups):
