@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "operator.h"
+#include "sizes.h"
 
 /* Keys that are packed as one task. */
 enum { keys_per_block = 64 };
@@ -42,7 +43,7 @@ struct attention_instance {
 };
 
 static size_t panels(size_t columns) {
-  return (columns + attention_columns - 1) / attention_columns;
+  return divide_up(columns, attention_columns);
 }
 
 /* Floats that the panels of one head take. */
@@ -96,7 +97,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
     return xnn_status_invalid_parameter;
   }
   const size_t rows = instance->heads / instance->kv_heads * instance->queries;
-  instance->tiles = (rows + attention_rows - 1) / attention_rows;
+  instance->tiles = divide_up(rows, attention_rows);
   instance->packed = instance->tiles > tiles_unpacked || instance->value_size % attention_columns != 0;
   const size_t heads = instance->packed ? instance->batch * instance->kv_heads : 0;
   const size_t threads = pthreadpool_get_threads_count(pool);

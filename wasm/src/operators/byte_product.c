@@ -12,6 +12,7 @@
 
 #include "kernels/requantize.h"
 #include "memory.h"
+#include "sizes.h"
 #include "window.h"
 
 /* Rows that a thread has widened take at most about so many bytes, so that they stay in the second-level cache; or, where the
@@ -73,25 +74,17 @@ struct product_instance {
   char* workspace;
 };
 
-static size_t divide_up(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
-
-static size_t round_up(size_t a, size_t b) {
-  return divide_up(a, b) * b;
-}
-
 static size_t depth_of(const struct extents* extents) {
   return extents->taps * extents->in_channels;
 }
 
 /* Depths and columns of a group, filled up. */
 static size_t packed_depth(const struct extents* extents) {
-  return round_up(depth_of(extents), product_depths);
+  return rounded_up(depth_of(extents), product_depths);
 }
 
 static size_t packed_columns(const struct extents* extents) {
-  return round_up(extents->out_channels, product_columns);
+  return rounded_up(extents->out_channels, product_columns);
 }
 
 /* Where all arrays of columns lie in a block of memory. */
@@ -106,7 +99,7 @@ static struct columns lay_columns(const struct extents* extents, char* memory) {
 }
 
 static size_t columns_size(const struct extents* extents) {
-  return round_up(extents->groups * packed_columns(extents) * (packed_depth(extents) + 4 * sizeof(int32_t)), 64);
+  return rounded_up(extents->groups * packed_columns(extents) * (packed_depth(extents) + 4 * sizeof(int32_t)), 64);
 }
 
 /* What packing needs; several threads share it out. */
@@ -326,12 +319,12 @@ static size_t shared_size(const struct product_instance* instance) {
   if (is_computed(instance)) {
     return columns_size(extents);
   }
-  return round_up(extents->groups * packed_columns(extents) * sizeof(float), 64);
+  return rounded_up(extents->groups * packed_columns(extents) * sizeof(float), 64);
 }
 
 /* Columns that all rows of a task go through at once. */
 static size_t columns_at_once(const struct product_instance* instance) {
-  const size_t most = round_up(bytes_of_columns / packed_depth(&instance->extents) + 1, product_columns);
+  const size_t most = rounded_up(bytes_of_columns / packed_depth(&instance->extents) + 1, product_columns);
   return most < instance->columns_per_task ? most : instance->columns_per_task;
 }
 
@@ -357,7 +350,7 @@ static size_t scratch_size(const struct product_instance* instance) {
   const size_t depth = packed_depth(&instance->extents);
   const size_t numbers = instance->rows_per_task * depth + wide_size(instance);
   const size_t rest = instance->rows_per_task * 2 * sizeof(int32_t) + product_rows * depth;
-  return round_up(numbers * sizeof(int16_t) + rest, 64);
+  return rounded_up(numbers * sizeof(int16_t) + rest, 64);
 }
 
 static struct scratch scratch_of(const struct product_instance* instance, size_t thread) {
@@ -413,7 +406,7 @@ static enum xnn_status plan(struct product_instance* instance, size_t* workspace
   const size_t rows = fair < least_rows ? least_rows : fair < most ? fair : most;
   instance->rows_per_task = divide_up(instance->pixels, divide_up(instance->pixels, rows));
   const size_t parts = divide_up(wanted, row_tasks(instance) * extents->groups);
-  instance->columns_per_task = round_up(divide_up(extents->out_channels, parts), product_columns);
+  instance->columns_per_task = rounded_up(divide_up(extents->out_channels, parts), product_columns);
   instance->column_tasks = divide_up(extents->out_channels, instance->columns_per_task);
   *workspace = shared_size(instance) + threads * scratch_size(instance);
   return xnn_status_success;
@@ -742,7 +735,7 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
     const size_t at = group * packed_columns(extents) + column, left = limit - column, here = left < step ? left : step;
     const int8_t* bytes = columns.bytes + at * depth;
     if (is_wide) {
-      product_widen_columns(bytes, round_up(here, product_columns) * depth, scratch.columns);
+      product_widen_columns(bytes, rounded_up(here, product_columns) * depth, scratch.columns);
     }
     for (size_t i = 0; i < count; i += tile_rows) {
       const struct product_tile tile = {

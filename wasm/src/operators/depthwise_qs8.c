@@ -9,6 +9,7 @@
 #include "kernels/requantize.h"
 #include "memory.h"
 #include "operator.h"
+#include "sizes.h"
 
 /* With fewer tasks than these for each thread, where there are several, channels are shared out too. */
 enum { tasks_per_thread = 4 };
@@ -35,10 +36,6 @@ struct depthwise_qs8_instance {
   int8_t* output;
   char* workspace;
 };
-
-static size_t divide_up(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
 
 static enum xnn_status create(struct words* params, const void* kernel, const void* bias, void** out) {
   struct depthwise_qs8_state state = {.window = take_window(params)};

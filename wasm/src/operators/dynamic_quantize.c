@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "operator.h"
+#include "sizes.h"
 
 enum { elements_per_task = 16384 };
 
@@ -28,7 +29,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
 }
 
 static size_t tasks_of(const struct dynamic_quantize_instance* instance) {
-  return (instance->count + elements_per_task - 1) / elements_per_task;
+  return divide_up(instance->count, elements_per_task);
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "operator.h"
+#include "sizes.h"
 
 struct linear_attention_instance {
   const float* scale; /* the operator's state */
@@ -44,7 +45,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   shape->decay_step = instance->decays;
   shape->beta_step = instance->betas;
   shape->decay_stride = instance->decays == per_row && shape->key_size > 1;
-  instance->blocks = (shape->value_size + linear_attention_columns - 1) / linear_attention_columns;
+  instance->blocks = divide_up(shape->value_size, linear_attention_columns);
   *workspace = instance->batch * instance->heads * instance->blocks * shape->key_size * linear_attention_columns *
                sizeof(*instance->states);
   return xnn_status_success;

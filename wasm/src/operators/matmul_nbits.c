@@ -10,6 +10,7 @@
 #include "kernels/block_weights.h"
 #include "memory.h"
 #include "operator.h"
+#include "sizes.h"
 
 /* Groups of a task: about so many weights. */
 enum { weights_per_task = 1 << 15 };
@@ -71,7 +72,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
       weights->columns == 0 || kernel == NULL || bias == NULL || state.config->nr != unpacked_columns) {
     return xnn_status_invalid_parameter;
   }
-  weights->blocks = (state.in_channels + size - 1) / size;
+  weights->blocks = divide_up(state.in_channels, size);
   weights->has_zeros = (enum block_zeros)zeros;
   state.config->init.f32(&state.bounds, state.min, state.max);
   enum xnn_status status = take_weights(&state, has_bias, kernel, bias);
@@ -104,7 +105,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   struct matmul_nbits_instance* instance = opaque;
   const struct matmul_nbits_state* state = instance->state;
   instance->rows = take(dims);
-  instance->groups = (state->weights.columns + group_columns - 1) / group_columns;
+  instance->groups = divide_up(state->weights.columns, group_columns);
   instance->groups_per_task = weights_per_task / (state->in_channels * group_columns) + 1;
   *workspace = is_rounded(instance) ? instance->rows * block_row_size(&state->weights, state->row_bits)
                                     : pthreadpool_get_threads_count(pool) * unpacked_size(state);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "operator.h"
+#include "sizes.h"
 
 /* The columns of a tile; so many elements are worth handing to a thread; so many have a sum of 32 bits. */
 enum { columns_per_tile = 64, elements_per_task = 16384, elements_per_sum = 1 << 23 };
@@ -44,10 +45,6 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   instance->input = tensors[0];
   instance->output = tensors[1];
   return xnn_status_success;
-}
-
-static size_t smaller(size_t a, size_t b) {
-  return a < b ? a : b;
 }
 
 static int8_t mean_of(const struct mean_qs8_instance* instance, int64_t sum) {

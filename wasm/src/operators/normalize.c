@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "operator.h"
+#include "sizes.h"
 
 /* So many elements are worth handing to a thread. */
 enum { elements_per_task = 4096, elements_per_part = 16384 };
@@ -42,14 +43,6 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
     return xnn_status_invalid_parameter;
   }
   return own_state(&state, sizeof(state), out);
-}
-
-static size_t smaller(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-static size_t larger(size_t a, size_t b) {
-  return a > b ? a : b;
 }
 
 /* How many elements a unit can be cut along. */

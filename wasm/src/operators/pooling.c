@@ -7,6 +7,7 @@
  */
 #include "kernels/pooling.h"
 
+#include "sizes.h"
 #include "window.h"
 
 /* Bytes of a pixel that one tile takes, and of its row in scratch memory, about: it stays in the first-level cache. */
@@ -67,10 +68,6 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   constants->max = take_float(params);
   constants->pooling = pooling_of(type, element, constants->power);
   return own_state(&state, sizeof(state), out);
-}
-
-static size_t divide_up(size_t a, size_t b) {
-  return (a + b - 1) / b;
 }
 
 /* Pixels from the first tap of some windows in a row to the last. */
@@ -187,17 +184,13 @@ struct tile {
   size_t channel, channels; /* likewise */
 };
 
-static size_t at_most(size_t count, size_t most) {
-  return count < most ? count : most;
-}
-
 static struct tile tile_of(const struct pooling_instance* instance, size_t number) {
   struct tile tile;
   tile.channel = number % instance->tiles_of_channels * instance->tile_channels;
-  tile.channels = at_most(instance->channels - tile.channel, instance->tile_channels);
+  tile.channels = smaller(instance->channels - tile.channel, instance->tile_channels);
   number /= instance->tiles_of_channels;
   tile.window = number % instance->tiles_of_windows * instance->tile_windows;
-  tile.windows = at_most(instance->slides[window_axes - 1].out_extent - tile.window, instance->tile_windows);
+  tile.windows = smaller(instance->slides[window_axes - 1].out_extent - tile.window, instance->tile_windows);
   tile.place = place_of(instance, number / instance->tiles_of_windows);
   return tile;
 }
@@ -316,7 +309,7 @@ static void pool_tile(const struct pooling_instance* instance, const struct tile
 static void compute(void* context, size_t thread, size_t task) {
   const struct pooling_instance* instance = context;
   const size_t all = instance->rows * instance->tiles_of_windows * instance->tiles_of_channels;
-  const size_t begin = task * instance->tiles_per_task, end = at_most(begin + instance->tiles_per_task, all);
+  const size_t begin = task * instance->tiles_per_task, end = smaller(begin + instance->tiles_per_task, all);
   for (size_t number = begin; number < end; number++) {
     const struct tile tile = tile_of(instance, number);
     pool_tile(instance, &tile, instance->scratch + thread * instance->scratch_size);

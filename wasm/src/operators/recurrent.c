@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "operator.h"
+#include "sizes.h"
 
 enum { max_directions = 2, max_phases = 2 };
 
@@ -106,7 +107,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->batch = take(dims);
   instance->step_stride = take(dims);
   instance->batch_stride = take(dims);
-  instance->stride = (hidden_of(instance) + panel_width - 1) / panel_width * panel_width;
+  instance->stride = rounded_up(hidden_of(instance), panel_width);
   *workspace = num_arrays * instance->state->directions * instance->batch * instance->stride * sizeof(float);
   return xnn_status_success;
 }
@@ -225,20 +226,19 @@ static void compute_panels(void* context, size_t direction, size_t panel, size_t
 static void run_steps(struct recurrent_instance* instance, pthreadpool_t pool) {
   const struct recurrent_state* state = instance->state;
   const size_t threads = pthreadpool_get_threads_count(pool), hidden = hidden_of(instance);
-  const size_t groups = (instance->batch + recurrent_rows - 1) / recurrent_rows;
+  const size_t groups = divide_up(instance->batch, recurrent_rows);
   const size_t work = state->directions * instance->batch * state->gates * hidden * hidden;
   const size_t parts = (threads + state->directions - 1) / state->directions;
   if (groups * state->directions >= threads || work < shared_step) {
     pthreadpool_parallelize_2d_tile_1d(pool, compute_sequences, instance, state->directions, instance->batch,
-                                       (groups + parts - 1) / parts * recurrent_rows,
-                                       PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+                                       divide_up(groups, parts) * recurrent_rows, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
     return;
   }
   struct shared shared = {.instance = instance};
   for (; shared.step < instance->longest; shared.step++) {
     for (shared.phase = 0; shared.phase < state->num_phases; shared.phase++) {
       pthreadpool_parallelize_2d_tile_1d(pool, compute_panels, &shared, state->directions, panels_of(instance),
-                                         (panels_of(instance) + parts - 1) / parts, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+                                         divide_up(panels_of(instance), parts), PTHREADPOOL_FLAG_DISABLE_DENORMALS);
     }
   }
 }

@@ -10,6 +10,7 @@
 
 #include "kernels/elementary.h"
 #include "operator.h"
+#include "sizes.h"
 
 enum {
   max_dims = 8,
@@ -66,14 +67,6 @@ struct reduce_instance {
   char* output;
   struct reduce_sums* parts_sums; /* of all tasks and their parts; the workspace */
 };
-
-static size_t least(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-static size_t ceil_divide(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
 
 static size_t clamp(size_t value, size_t min, size_t max) {
   return value < min ? min : value > max ? max : value;
@@ -147,13 +140,13 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   const size_t shared = outputs / enough_tasks / 4 * 4;
   instance->tile = instance->by_columns
                        ? clamp(shared, least_columns, reduce_tile)
-                       : clamp(least(shared, 2 * elements_per_task / instance->elements / 4 * 4), 4, reduce_tile);
-  instance->tiles = ceil_divide(inner, instance->tile);
+                       : clamp(smaller(shared, 2 * elements_per_task / instance->elements / 4 * 4), 4, reduce_tile);
+  instance->tiles = divide_up(inner, instance->tile);
   instance->tasks = outputs / inner * instance->tiles;
   instance->parts = 1;
   if (instance->tasks < enough_tasks) {
     const size_t worth = outputs * instance->elements / (instance->tasks * elements_per_task);
-    instance->parts = clamp(least(worth, longest), 1, ceil_divide(enough_tasks, instance->tasks));
+    instance->parts = clamp(smaller(worth, longest), 1, divide_up(enough_tasks, instance->tasks));
   }
   *workspace = instance->parts == 1 ? 0 : instance->tasks * instance->parts * sizeof(struct reduce_sums);
   return xnn_status_success;
@@ -180,7 +173,7 @@ static size_t offset_of(const struct axis* axes, uint32_t count, size_t place) {
 /* Of few columns, several rows count as one, so that vectors are full. */
 static void reduce_columns(const struct reduce_kernel* kernel, const char* input, struct axis rows, size_t columns,
                            struct reduce_sums* sums) {
-  const size_t together = rows.stride == columns ? least(least_columns / columns, rows.extent) : 1;
+  const size_t together = rows.stride == columns ? smaller(least_columns / columns, rows.extent) : 1;
   if (together <= 1) {
     kernel->columns(input, rows.extent, rows.stride, columns, sums);
     return;
@@ -208,7 +201,7 @@ static struct tile tile_of(const struct reduce_instance* instance, size_t task) 
   return (struct tile){
       .input = offset_of(instance->kept, last, outer) + first * inner.stride,
       .output = outer * inner.extent + first,
-      .count = least(instance->tile, inner.extent - first),
+      .count = smaller(instance->tile, inner.extent - first),
   };
 }
 

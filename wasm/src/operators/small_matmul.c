@@ -3,6 +3,7 @@
 
 #include "kernels/small_product.h"
 #include "operator.h"
+#include "sizes.h"
 
 /* Multiply-adds that are worth handing to a thread. */
 enum { work_per_task = 1 << 15 };
@@ -54,7 +55,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   set_strides(a, count, instance->strides_a);
   set_strides(b, count, instance->strides_b);
-  instance->tiles = (instance->rows + small_product_rows - 1) / small_product_rows;
+  instance->tiles = divide_up(instance->rows, small_product_rows);
   return xnn_status_success;
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/softmax.h"
 
 #include "operator.h"
+#include "sizes.h"
 
 enum {
   /* Rows or columns of about so many elements are one task. */
@@ -35,7 +36,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->inner = take(dims);
   instance->in_stride = take(dims);
   instance->out_stride = take(dims);
-  instance->tasks_across = (instance->inner + columns_per_task - 1) / columns_per_task;
+  instance->tasks_across = divide_up(instance->inner, columns_per_task);
   return xnn_status_success;
 }
 

@@ -11,13 +11,15 @@
 #include "kernels/winograd.h"
 
 #include "memory.h"
-#include "operator.h"
+#include "sizes.h"
+#include "tiles.h"
+#include "window.h"
 
 /* Strips whose sums are kept before they are transformed: so often the weights of a point are gone through at once. */
 enum { strips_at_once = 4 };
 
-/* With more threads than one, there are so many tasks for each, if none has fewer strips or output channels than these. */
-enum { tasks_per_thread = 4, least_strips = strips_at_once, least_columns = 32 };
+/* A task's least, with more threads than one. */
+enum { least_strips = strips_at_once, least_columns = 32 };
 
 struct winograd_state {
   size_t groups, in_channels, out_channels; /* channels of a group */
@@ -27,26 +29,11 @@ struct winograd_state {
 
 struct winograd_instance {
   const struct winograd_state* state;
-  struct images images;
-  size_t out_height, out_width;
-  size_t tile_rows, tile_columns; /* of an image */
-  size_t strips_per_task, columns_per_task;
+  struct tiles tiles;
   const float* input;
   float* output;
   float* workspace;
 };
-
-static size_t divide_up(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
-
-static size_t smaller(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-static size_t larger(size_t a, size_t b) {
-  return a > b ? a : b;
-}
 
 /* Output channels of a group as they are packed. */
 static size_t packed_columns(const struct winograd_state* state) {
@@ -93,9 +80,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   state.out_channels = conv.group_out_channels;
   state.min = take_float(params);
   state.max = take_float(params);
-  const struct window window = conv.window;
-  if (window.kernel_h != 3 || window.kernel_w != 3 || window.stride_h != 1 || window.stride_w != 1 ||
-      conv.dilation_h != 1 || conv.dilation_w != 1 || winograd_strip_size(state.in_channels) > winograd_strip_room) {
+  if (!are_tiles(&conv) || winograd_strip_size(state.in_channels) > winograd_strip_room) {
     return xnn_status_unsupported_parameter;
   }
   if (state.groups == 0 || state.in_channels == 0 || state.out_channels == 0 || kernel == NULL) {
@@ -120,24 +105,6 @@ static void destroy(void* state) {
   pyxnn_release(state);
 }
 
-static size_t tiles_of(const struct winograd_instance* instance) {
-  return instance->images.batch * instance->tile_rows * instance->tile_columns;
-}
-
-/* Shares strips and output channels out among the threads. */
-static void choose_tasks(struct winograd_instance* instance, size_t threads) {
-  const struct winograd_state* state = instance->state;
-  const size_t strips = divide_up(tiles_of(instance), winograd_tiles);
-  const size_t wanted = threads == 1 ? 1 : divide_up(tasks_per_thread * threads, state->groups);
-  const size_t room = winograd_strip_room / winograd_strip_size(state->in_channels);
-  const size_t share = larger(divide_up(strips, wanted), least_strips);
-  const size_t tasks = divide_up(strips, smaller(share, room));
-  instance->strips_per_task = divide_up(strips, tasks);
-  const size_t parts = divide_up(wanted, tasks);
-  const size_t columns = divide_up(divide_up(state->out_channels, parts), winograd_columns) * winograd_columns;
-  instance->columns_per_task = larger(columns, least_columns);
-}
-
 /* Floats of a thread's scratch: transformed pixels, sums. */
 enum { pixels_size = winograd_points * winograd_point_step };
 enum { scratch_size = pixels_size + strips_at_once * winograd_sums_size };
@@ -145,24 +112,20 @@ enum { scratch_size = pixels_size + strips_at_once * winograd_sums_size };
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct winograd_instance* instance = opaque;
   const struct winograd_state* state = instance->state;
-  const struct images images = instance->images = take_images(dims);
-  if (images.in_pixel_stride < state->groups * state->in_channels ||
-      images.out_pixel_stride < state->groups * state->out_channels) {
-    return xnn_status_invalid_parameter;
+  const enum xnn_status status =
+      take_tiles(dims, state->groups, state->in_channels, state->out_channels, &instance->tiles);
+  if (status != xnn_status_success || instance->tiles.count == 0) {
+    return status;
   }
-  const size_t padded_height = images.height + images.pad_top + images.pad_bottom;
-  const size_t padded_width = images.width + images.pad_left + images.pad_right;
-  if (padded_height < 3 || padded_width < 3) {
-    return xnn_status_invalid_parameter;
-  }
-  instance->out_height = padded_height - 2;
-  instance->out_width = padded_width - 2;
-  instance->tile_rows = divide_up(instance->out_height, 2);
-  instance->tile_columns = divide_up(instance->out_width, 2);
   const size_t threads = pthreadpool_get_threads_count(pool);
-  if (tiles_of(instance) != 0) {
-    choose_tasks(instance, threads);
-  }
+  const struct task_limits limits = {
+      .strip_tiles = winograd_tiles,
+      .most_strips = winograd_strip_room / winograd_strip_size(state->in_channels),
+      .least_strips = least_strips,
+      .block = winograd_columns,
+      .least_columns = least_columns,
+  };
+  share_tiles(&instance->tiles, &limits, state->groups, threads);
   *workspace = threads * scratch_size * sizeof(float);
   return xnn_status_success;
 }
@@ -175,44 +138,15 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   return xnn_status_success;
 }
 
-/* Where a tile lies. */
-struct place {
-  size_t image, row, column; /* row and column of its first output */
-};
-
-static struct place place_of(const struct winograd_instance* instance, size_t tile) {
-  const size_t row = tile / instance->tile_columns;
-  return (struct place){row / instance->tile_rows, row % instance->tile_rows * 2, tile % instance->tile_columns * 2};
-}
-
-/* The place of the tile behind. */
-static void advance(const struct winograd_instance* instance, struct place* place) {
-  place->column += 2;
-  if (place->column < instance->out_width) {
-    return;
-  }
-  place->column = 0;
-  place->row += 2;
-  if (place->row >= instance->out_height) {
-    place->row = 0;
-    place->image += 1;
-  }
-}
-
-static void transform_tile(const struct winograd_instance* instance, size_t group, struct place place, float* to) {
+static void transform_tile(const struct winograd_instance* instance, size_t group, const struct tile_place* place,
+                           float* to) {
   const struct winograd_state* state = instance->state;
-  const struct images* images = &instance->images;
   const float* input = instance->input + group * state->in_channels;
+  size_t under[tile_points];
+  pixels_under_tile(&instance->tiles, place, under);
   const float* pixels[winograd_points];
-  for (size_t y = 0; y < 4; y++) {
-    /* Before the image, it wraps around and so is outside, too. */
-    const size_t row = place.row + y - images->pad_top;
-    for (size_t x = 0; x < 4; x++) {
-      const size_t column = place.column + x - images->pad_left;
-      const size_t pixel = (place.image * images->height + row) * images->width + column;
-      const bool inside = row < images->height && column < images->width;
-      pixels[4 * y + x] = inside ? input + pixel * images->in_pixel_stride : zeros_of(state);
-    }
+  for (size_t i = 0; i < winograd_points; i++) {
+    pixels[i] = under[i] == no_pixel ? zeros_of(state) : input + under[i] * instance->tiles.images.in_pixel_stride;
   }
   winograd_transform_pixels(pixels, state->in_channels, to);
 }
@@ -231,9 +165,9 @@ static void compute_columns(const struct winograd_instance* instance, size_t gro
     winograd_multiply_tiles[left - 1](state->in_channels, 1, pixels + whole * strip_size, weights,
                                       sums + whole * winograd_sums_size);
   }
-  const size_t step = instance->images.out_pixel_stride;
+  const size_t step = instance->tiles.images.out_pixel_stride;
   struct winograd_outputs outputs = {
-      .row_step = instance->out_width * step,
+      .row_step = instance->tiles.out_width * step,
       .pixel_step = step,
       .columns = state->out_channels - column,
       .bias = bias_at(state, group) + column,
@@ -241,37 +175,33 @@ static void compute_columns(const struct winograd_instance* instance, size_t gro
       .max = state->max,
   };
   float* output = instance->output + group * state->out_channels + column;
-  struct place place = place_of(instance, first);
+  struct tile_place place = place_tile(&instance->tiles, first);
   for (size_t tile = 0; tile < tiles; tile++) {
-    const size_t pixel = (place.image * instance->out_height + place.row) * instance->out_width + place.column;
-    outputs.output = output + pixel * step;
-    outputs.rows = place.row + 1 < instance->out_height ? 2 : 1;
-    outputs.pixels = place.column + 1 < instance->out_width ? 2 : 1;
+    const struct tile_outputs made = outputs_of_tile(&instance->tiles, &place);
+    outputs.output = output + made.pixel * step;
+    outputs.rows = made.rows;
+    outputs.pixels = made.columns;
     winograd_transform_sums(
         sums + tile / winograd_tiles * winograd_sums_size + tile % winograd_tiles * winograd_columns, &outputs);
-    advance(instance, &place);
+    advance_tile(&instance->tiles, &place);
   }
 }
 
-static void compute(void* context, size_t thread, size_t group, size_t task) {
+static void compute(void* context, size_t thread, size_t group, size_t number) {
   const struct winograd_instance* instance = context;
-  const struct winograd_state* state = instance->state;
-  const size_t parts = divide_up(state->out_channels, instance->columns_per_task);
-  const size_t per_task = instance->strips_per_task * winograd_tiles, first = task / parts * per_task;
-  const size_t tiles = smaller(tiles_of(instance) - first, per_task);
-  const size_t first_column = task % parts * instance->columns_per_task;
-  const size_t end = smaller(first_column + instance->columns_per_task, state->out_channels);
-  const size_t strip_size = winograd_strip_size(state->in_channels);
+  const struct tiles_task task = take_task(&instance->tiles, number);
+  const size_t strip_size = winograd_strip_size(instance->state->in_channels);
   float* pixels = instance->workspace + thread * scratch_size;
-  struct place place = place_of(instance, first);
-  for (size_t tile = 0; tile < tiles; tile++) {
+  struct tile_place place = place_tile(&instance->tiles, task.first);
+  for (size_t tile = 0; tile < task.count; tile++) {
     float* strip = pixels + tile / winograd_tiles * strip_size;
-    transform_tile(instance, group, place, strip + tile % winograd_tiles * 4);
-    advance(instance, &place);
+    transform_tile(instance, group, &place, strip + tile % winograd_tiles * 4);
+    advance_tile(&instance->tiles, &place);
   }
-  for (size_t column = first_column; column < end; column += winograd_columns) {
-    for (size_t done = 0; done < tiles; done += strips_at_once * winograd_tiles) {
-      compute_columns(instance, group, column, first + done, smaller(tiles - done, strips_at_once * winograd_tiles),
+  for (size_t column = task.channel; column < task.end; column += winograd_columns) {
+    for (size_t done = 0; done < task.count; done += strips_at_once * winograd_tiles) {
+      compute_columns(instance, group, column, task.first + done,
+                      smaller(task.count - done, strips_at_once * winograd_tiles),
                       pixels + done / winograd_tiles * strip_size, pixels + pixels_size);
     }
   }
@@ -279,14 +209,10 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct winograd_instance* instance = opaque;
-  const struct winograd_state* state = instance->state;
-  if (tiles_of(instance) == 0) {
-    return xnn_status_success;
+  if (instance->tiles.count != 0) {
+    pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, instance->state->groups,
+                                           tasks_of_tiles(&instance->tiles), PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   }
-  const size_t blocks = divide_up(tiles_of(instance), instance->strips_per_task * winograd_tiles);
-  pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, state->groups,
-                                         blocks * divide_up(state->out_channels, instance->columns_per_task),
-                                         PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }
 

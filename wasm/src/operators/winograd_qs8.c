@@ -13,7 +13,9 @@
 
 #include "kernels/byte_product.h"
 #include "memory.h"
-#include "operator.h"
+#include "sizes.h"
+#include "tiles.h"
+#include "window.h"
 
 /* Tiles of a strip; strips whose sums are kept before they are transformed, and for how many output channels. */
 enum { strip_tiles = product_wide_rows, strips_at_once = 2, columns_at_once = 64 };
@@ -21,8 +23,8 @@ enum { strip_tiles = product_wide_rows, strips_at_once = 2, columns_at_once = 64
 /* Transformed pixels of a thread take at most about so many bytes. */
 enum { bytes_of_pixels = 1 << 18 };
 
-/* With more threads than one, there are so many tasks for each, if none has fewer strips or output channels than these. */
-enum { tasks_per_thread = 4, least_strips = strips_at_once, least_columns = 32 };
+/* A task's least, with more threads than one. */
+enum { least_strips = strips_at_once, least_columns = 32 };
 
 /* Sums are exact for so many input channels, whatever their numbers are. */
 enum { most_channels = 896 };
@@ -40,26 +42,11 @@ struct winograd_qs8_state {
 
 struct winograd_qs8_instance {
   const struct winograd_qs8_state* state;
-  struct images images;
-  size_t out_height, out_width;
-  size_t tile_rows, tile_columns; /* of an image */
-  size_t strips_per_task, columns_per_task;
+  struct tiles tiles;
   const int8_t* input;
   int8_t* output;
   char* workspace;
 };
-
-static size_t divide_up(size_t a, size_t b) {
-  return (a + b - 1) / b;
-}
-
-static size_t smaller(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-static size_t larger(size_t a, size_t b) {
-  return a > b ? a : b;
-}
 
 /* Output channels of a group as they are packed. */
 static size_t packed_columns(const struct winograd_qs8_state* state) {
@@ -105,10 +92,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   state.in_channels = conv.group_in_channels;
   state.out_channels = conv.group_out_channels;
   state.requantization = take_requantization(params);
-  const struct window window = conv.window;
-  if (window.kernel_h != 3 || window.kernel_w != 3 || window.stride_h != 1 || window.stride_w != 1 ||
-      conv.dilation_h != 1 || conv.dilation_w != 1 || state.in_channels % winograd_qs8_channels != 0 ||
-      state.in_channels > most_channels) {
+  if (!are_tiles(&conv) || state.in_channels % winograd_qs8_channels != 0 || state.in_channels > most_channels) {
     return xnn_status_unsupported_parameter;
   }
   if (state.groups == 0 || state.in_channels == 0 || state.out_channels == 0 || kernel == NULL || bias == NULL) {
@@ -146,27 +130,9 @@ static void destroy(void* state) {
   pyxnn_release(state);
 }
 
-static size_t tiles_of(const struct winograd_qs8_instance* instance) {
-  return instance->images.batch * instance->tile_rows * instance->tile_columns;
-}
-
 /* Numbers of a strip of tiles. */
 static size_t strip_size(const struct winograd_qs8_state* state) {
   return winograd_qs8_points * strip_tiles * state->in_channels;
-}
-
-/* Shares strips and output channels out among the threads. */
-static void choose_tasks(struct winograd_qs8_instance* instance, size_t threads) {
-  const struct winograd_qs8_state* state = instance->state;
-  const size_t strips = divide_up(tiles_of(instance), strip_tiles);
-  const size_t wanted = threads == 1 ? 1 : divide_up(tasks_per_thread * threads, state->groups);
-  const size_t room = larger(bytes_of_pixels / (strip_size(state) * sizeof(int16_t)), least_strips);
-  const size_t share = larger(divide_up(strips, wanted), least_strips);
-  const size_t tasks = divide_up(strips, smaller(share, room));
-  instance->strips_per_task = divide_up(strips, tasks);
-  const size_t parts = divide_up(wanted, tasks);
-  const size_t columns = divide_up(divide_up(state->out_channels, parts), product_columns) * product_columns;
-  instance->columns_per_task = larger(columns, least_columns);
 }
 
 /* A thread's scratch: transformed pixels, what their sums begin with, and sums. */
@@ -179,42 +145,41 @@ struct scratch {
 enum { sums_size = winograd_qs8_points * strip_tiles * columns_at_once };
 enum { offsets_size = winograd_qs8_points * strip_tiles };
 
+static size_t strips_per_task(const struct winograd_qs8_instance* instance) {
+  return instance->tiles.tiles_per_task / strip_tiles;
+}
+
 static size_t scratch_size(const struct winograd_qs8_instance* instance) {
   const size_t pixels = strip_size(instance->state) * sizeof(int16_t);
-  return instance->strips_per_task * (pixels + offsets_size * sizeof(int32_t)) +
+  return strips_per_task(instance) * (pixels + offsets_size * sizeof(int32_t)) +
          strips_at_once * sums_size * sizeof(int32_t);
 }
 
 static struct scratch scratch_of(const struct winograd_qs8_instance* instance, size_t thread) {
   struct scratch scratch = {.pixels = (int16_t*)(instance->workspace + thread * scratch_size(instance))};
-  scratch.offsets = (int32_t*)(scratch.pixels + instance->strips_per_task * strip_size(instance->state));
-  scratch.sums = scratch.offsets + instance->strips_per_task * offsets_size;
+  scratch.offsets = (int32_t*)(scratch.pixels + strips_per_task(instance) * strip_size(instance->state));
+  scratch.sums = scratch.offsets + strips_per_task(instance) * offsets_size;
   return scratch;
 }
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct winograd_qs8_instance* instance = opaque;
   const struct winograd_qs8_state* state = instance->state;
-  const struct images images = instance->images = take_images(dims);
-  if (images.in_pixel_stride < state->groups * state->in_channels ||
-      images.out_pixel_stride < state->groups * state->out_channels) {
-    return xnn_status_invalid_parameter;
+  const enum xnn_status status =
+      take_tiles(dims, state->groups, state->in_channels, state->out_channels, &instance->tiles);
+  if (status != xnn_status_success || instance->tiles.count == 0) {
+    return status;
   }
-  const size_t padded_height = images.height + images.pad_top + images.pad_bottom;
-  const size_t padded_width = images.width + images.pad_left + images.pad_right;
-  if (padded_height < 3 || padded_width < 3) {
-    return xnn_status_invalid_parameter;
-  }
-  instance->out_height = padded_height - 2;
-  instance->out_width = padded_width - 2;
-  instance->tile_rows = divide_up(instance->out_height, 2);
-  instance->tile_columns = divide_up(instance->out_width, 2);
-  *workspace = 0;
-  if (tiles_of(instance) != 0) {
-    const size_t threads = pthreadpool_get_threads_count(pool);
-    choose_tasks(instance, threads);
-    *workspace = threads * scratch_size(instance);
-  }
+  const size_t threads = pthreadpool_get_threads_count(pool);
+  const struct task_limits limits = {
+      .strip_tiles = strip_tiles,
+      .most_strips = larger(bytes_of_pixels / (strip_size(state) * sizeof(int16_t)), least_strips),
+      .least_strips = least_strips,
+      .block = product_columns,
+      .least_columns = least_columns,
+  };
+  share_tiles(&instance->tiles, &limits, state->groups, threads);
+  *workspace = threads * scratch_size(instance);
   return xnn_status_success;
 }
 
@@ -226,46 +191,16 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   return xnn_status_success;
 }
 
-/* Where a tile lies. */
-struct place {
-  size_t image, row, column; /* row and column of its first output */
-};
-
-static struct place place_of(const struct winograd_qs8_instance* instance, size_t tile) {
-  const size_t row = tile / instance->tile_columns;
-  return (struct place){row / instance->tile_rows, row % instance->tile_rows * 2, tile % instance->tile_columns * 2};
-}
-
-/* The place of the tile behind. */
-static void advance(const struct winograd_qs8_instance* instance, struct place* place) {
-  place->column += 2;
-  if (place->column < instance->out_width) {
-    return;
-  }
-  place->column = 0;
-  place->row += 2;
-  if (place->row >= instance->out_height) {
-    place->row = 0;
-    place->image += 1;
-  }
-}
-
 /* A strip's tile, of `tiles` that it has. */
-static void transform_tile(const struct winograd_qs8_instance* instance, size_t group, struct place place, size_t tiles,
-                           int16_t* to, int32_t* offsets) {
+static void transform_tile(const struct winograd_qs8_instance* instance, size_t group, const struct tile_place* place,
+                           size_t tiles, int16_t* to, int32_t* offsets) {
   const struct winograd_qs8_state* state = instance->state;
-  const struct images* images = &instance->images;
   const int8_t* input = instance->input + group * state->in_channels;
+  size_t under[tile_points];
+  pixels_under_tile(&instance->tiles, place, under);
   const int8_t* pixels[winograd_qs8_points];
-  for (size_t y = 0; y < 4; y++) {
-    /* Before the image, it wraps around and so is outside, too. */
-    const size_t row = place.row + y - images->pad_top;
-    for (size_t x = 0; x < 4; x++) {
-      const size_t column = place.column + x - images->pad_left;
-      const size_t pixel = (place.image * images->height + row) * images->width + column;
-      const bool inside = row < images->height && column < images->width;
-      pixels[4 * y + x] = inside ? input + pixel * images->in_pixel_stride : state->zeros;
-    }
+  for (size_t i = 0; i < winograd_qs8_points; i++) {
+    pixels[i] = under[i] == no_pixel ? state->zeros : input + under[i] * instance->tiles.images.in_pixel_stride;
   }
   winograd_qs8_transform_pixels(pixels, state->in_channels, state->requantization.in_zero_point, tiles, to,
                                 tiles * state->in_channels, offsets);
@@ -299,67 +234,59 @@ static void compute_columns(const struct winograd_qs8_instance* instance, size_t
   }
   const struct requantization* by = &state->requantization;
   const struct requantizer requantizer = requantizer_of(by->out_zero_point, by->min, by->max, state->is_far);
-  const size_t step = instance->images.out_pixel_stride;
-  struct place place = place_of(instance, first);
+  const size_t step = instance->tiles.images.out_pixel_stride;
+  struct tile_place place = place_tile(&instance->tiles, first);
   for (size_t tile = 0; tile < tiles; tile++) {
-    const size_t pixel = (place.image * instance->out_height + place.row) * instance->out_width + place.column;
+    const struct tile_outputs made = outputs_of_tile(&instance->tiles, &place);
     const int32_t* from = sums + tile / strip_tiles * sums_size + tile % strip_tiles * columns_at_once;
     for (size_t block = 0; block < columns; block += product_columns) {
       const size_t packed = group * packed_columns(state) + column + block;
       winograd_qs8_transform_sums(
           from + block, strip_tiles * columns_at_once, &requantizer,
           &(struct winograd_qs8_outputs){
-              .output = instance->output + pixel * step + group * state->out_channels + column + block,
-              .row_step = instance->out_width * step,
+              .output = instance->output + made.pixel * step + group * state->out_channels + column + block,
+              .row_step = instance->tiles.out_width * step,
               .pixel_step = step,
-              .rows = place.row + 1 < instance->out_height ? 2 : 1,
-              .pixels = place.column + 1 < instance->out_width ? 2 : 1,
+              .rows = made.rows,
+              .pixels = made.columns,
               .columns = columns - block,
               .bias = state->bias + packed,
               .multipliers = state->multipliers + packed,
           });
     }
-    advance(instance, &place);
+    advance_tile(&instance->tiles, &place);
   }
 }
 
-static void compute(void* context, size_t thread, size_t group, size_t task) {
+static void compute(void* context, size_t thread, size_t group, size_t number) {
   const struct winograd_qs8_instance* instance = context;
   const struct winograd_qs8_state* state = instance->state;
-  const size_t parts = divide_up(state->out_channels, instance->columns_per_task);
-  const size_t per_task = instance->strips_per_task * strip_tiles, first = task / parts * per_task;
-  const size_t tiles = smaller(tiles_of(instance) - first, per_task);
-  const size_t first_column = task % parts * instance->columns_per_task;
-  const size_t end = smaller(first_column + instance->columns_per_task, state->out_channels);
+  const struct tiles_task task = take_task(&instance->tiles, number);
   const struct scratch scratch = scratch_of(instance, thread);
-  struct place place = place_of(instance, first);
-  for (size_t tile = 0; tile < tiles; tile++) {
+  struct tile_place place = place_tile(&instance->tiles, task.first);
+  for (size_t tile = 0; tile < task.count; tile++) {
     const size_t strip = tile / strip_tiles, in_strip = tile % strip_tiles;
-    transform_tile(instance, group, place, smaller(tiles - strip * strip_tiles, strip_tiles),
+    transform_tile(instance, group, &place, smaller(task.count - strip * strip_tiles, strip_tiles),
                    scratch.pixels + strip * strip_size(state) + in_strip * product_depths,
                    scratch.offsets + strip * offsets_size + in_strip);
-    advance(instance, &place);
+    advance_tile(&instance->tiles, &place);
   }
-  for (size_t column = first_column; column < end; column += columns_at_once) {
-    for (size_t done = 0; done < tiles; done += strips_at_once * strip_tiles) {
+  for (size_t column = task.channel; column < task.end; column += columns_at_once) {
+    for (size_t done = 0; done < task.count; done += strips_at_once * strip_tiles) {
       const size_t strip = done / strip_tiles;
-      compute_columns(instance, group, column, smaller(end - column, columns_at_once), first + done,
-                      smaller(tiles - done, strips_at_once * strip_tiles), scratch.pixels + strip * strip_size(state),
-                      scratch.offsets + strip * offsets_size, scratch.sums);
+      compute_columns(instance, group, column, smaller(task.end - column, columns_at_once), task.first + done,
+                      smaller(task.count - done, strips_at_once * strip_tiles),
+                      scratch.pixels + strip * strip_size(state), scratch.offsets + strip * offsets_size, scratch.sums);
     }
   }
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct winograd_qs8_instance* instance = opaque;
-  const struct winograd_qs8_state* state = instance->state;
-  if (tiles_of(instance) == 0) {
-    return xnn_status_success;
+  if (instance->tiles.count != 0) {
+    pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, instance->state->groups,
+                                           tasks_of_tiles(&instance->tiles), PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   }
-  const size_t blocks = divide_up(tiles_of(instance), instance->strips_per_task * strip_tiles);
-  pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, state->groups,
-                                         blocks * divide_up(state->out_channels, instance->columns_per_task),
-                                         PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }
 
