@@ -165,16 +165,17 @@ def run(options: argparse.Namespace) -> Results:
             if options.ops is not None and name.startswith(options.ops)
         }
         found: list[Model] = []
-        if options.models:
+        for family in families(options.models):
+            # New pages for each, as a page's memory never shrinks.
             with lab.peers(libraries, threads) as running:
                 jobs = [
                     (
                         case(name),
                         [peer for peer in running if peer.library != NUMPY or name == NUMPY_MODEL],
                     )
-                    for name in options.models
+                    for name in family
                 ]
-                found = measure(jobs, options.rounds, quiet, peak)
+                found += measure(jobs, options.rounds, quiet, peak)
             read_weights(lab, found, [case for case, _ in jobs if case.name in DECODING], quiet)
         return {
             "date": datetime.date.today().isoformat(),
@@ -197,6 +198,14 @@ def run(options: argparse.Namespace) -> Results:
             "disturbed": quiet.disturbed,
             "seconds": 0,
         }
+
+
+def families(names: Sequence[str]) -> list[list[str]]:
+    """Models that are measured in turns: a float one, and those on fewer bits that are made from it."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(QUANTIZED.get(name, name), []).append(name)
+    return list(found.values())
 
 
 def case(name: str) -> Case:
