@@ -11,9 +11,9 @@ enum { tile_points = 16 };
 
 /* With more threads than one, there are tasks for each, if none has fewer strips of tiles or output channels than these. */
 struct task_limits {
-  size_t strip_tiles;         /* tiles of a strip */
-  size_t most_strips;         /* that scratch memory has room for */
-  size_t least_strips;        /* if there is room for so many */
+  size_t strip_tiles;          /* tiles of a strip */
+  size_t most_strips;          /* that scratch memory has room for */
+  size_t least_strips;         /* if there is room for so many */
   size_t block, least_columns; /* output channels are shared out by blocks */
 };
 
