@@ -19,6 +19,7 @@ _DIRECT, _PRIME = 128, 512
 
 
 def supports(node: Node, graph: Graph) -> str | None:
+    """Floats."""
     return conditions.floating(node, graph, [0, *([2] if node.op_type == "STFT" else [])])
 
 
