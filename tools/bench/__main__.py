@@ -125,8 +125,15 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         or options.quick
     )
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
-    options.words = list(words)
+    options.words = without_file(words)
     return options
+
+
+def without_file(words: Sequence[str]) -> list[str]:
+    """The command line but for `--json FILE`, which changes no figure and names a place on one machine."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--json")
+    return parser.parse_known_args(words)[1]
 
 
 def names(known: Container[str]) -> Callable[[str], list[str]]:

@@ -31,6 +31,11 @@ def test_layers_alone() -> None:
     assert arguments(["--layers"]).models == []
 
 
+def test_pages_name_the_command_without_the_file_of_figures() -> None:
+    options = arguments(["--quantized", "--json", "/somewhere/figures.json", "--rounds", "6"])
+    assert options.words == ["--quantized", "--rounds", "6"]
+
+
 def test_models_on_fewer_bits_with_their_origins() -> None:
     options = arguments(["--quantized"])
     assert not options.all
