@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sizes.h"
+
 /* Puts a dimension inside of those there are: as one of its own, or as part of the last. */
 static bool append(struct nest* nest, size_t extent, const ptrdiff_t* strides) {
   if (extent == 1) {
@@ -134,7 +136,7 @@ static inline __attribute__((always_inline)) void run_rows_of(const struct nest_
     }
   }
   for (;;) {
-    const size_t left = inner_extent - first, count = rows < left ? rows : left;
+    const size_t left = inner_extent - first, count = smaller(rows, left);
     ptrdiff_t offsets[nest_max_tensors];
     for (uint32_t t = 0; t < num_tensors; t++) {
       offsets[t] = begins[t] + (ptrdiff_t)first * nest->strides[t][inner];
@@ -175,7 +177,7 @@ static void run_rows(void* context, size_t row, size_t column, size_t rows, size
 void nest_run(const struct nest* nest, nest_block block, const void* instance, size_t elements_per_task,
               pthreadpool_t pool) {
   const size_t columns = nest->extents[nest->num_dims - 1];
-  const size_t tile = columns < elements_per_task ? columns : elements_per_task;
+  const size_t tile = smaller(columns, elements_per_task);
   nest_run_tiles(nest, block, instance, elements_per_task / (tile + 1) + 1, tile, pool);
 }
 

@@ -36,6 +36,8 @@
 #include <threadpool-object.h>
 #include <time.h>
 
+#include "sizes.h"
+
 /* Enough for XNNPACK's micro-kernels and operator tasks, which keep small tiles on the stack at most. */
 #define STACK_SIZE (256 * 1024)
 
@@ -381,7 +383,7 @@ void* pyxnn_pool_worker_prepare(uint32_t index) {
     return NULL;
   }
   const size_t alignment = PTHREADPOOL_CACHELINE_SIZE;
-  const size_t tls_size = (__builtin_wasm_tls_size() + alignment - 1) / alignment * alignment;
+  const size_t tls_size = rounded_up(__builtin_wasm_tls_size(), alignment);
   char* block = aligned_alloc(alignment, tls_size + STACK_SIZE);
   if (block == NULL) {
     return NULL;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/elementary.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -97,8 +98,7 @@ INLINE void products(size_t count, size_t panels, const float* const* rows, cons
   }
   for (; column < columns; column += attention_columns, panel += panel_stride) {
     const size_t left = columns - column;
-    product(count, rows, panel, 0, stride, length, factors, outputs, column, 1,
-            left < attention_columns ? left : attention_columns, more);
+    product(count, rows, panel, 0, stride, length, factors, outputs, column, 1, smaller(left, attention_columns), more);
   }
 }
 
@@ -217,7 +217,7 @@ static inline v128_t first_lanes(size_t count) {
 /* All bits set in the lanes of the first `count` bytes, at most four, that aren't zero. */
 static inline v128_t lanes_of(const uint8_t* bits, size_t count) {
   uint32_t bytes = 0;
-  memcpy(&bytes, bits, count < 4 ? count : 4);
+  memcpy(&bytes, bits, smaller(count, 4));
   const v128_t wide = wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_u32x4_splat(bytes)));
   return wasm_i32x4_ne(wide, wasm_i32x4_const_splat(0));
 }
@@ -279,7 +279,7 @@ float attention_weights(float* scores, size_t count, float softcap, const float*
   greatest = wasm_f32x4_pmax(greatest, wasm_i64x2_shuffle(greatest, greatest, 1, 0));
   greatest = wasm_f32x4_pmax(greatest, wasm_i32x4_shuffle(greatest, greatest, 1, 0, 3, 2));
   if (wasm_f32x4_extract_lane(greatest, 0) == -INFINITY) {
-    memset(scores, 0, (count + 3) / 4 * 4 * sizeof(*scores));
+    memset(scores, 0, rounded_up(count, 4) * sizeof(*scores));
     return 0.0f;
   }
   v128_t sums[simd_most], x[simd_most];

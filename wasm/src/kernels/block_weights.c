@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/simd.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -34,7 +35,7 @@ struct block_constants {
 #define CONSTANT(name) wasm_v128_load32_splat(&block_constants.name)
 
 INLINE size_t panels_of(const struct block_weights* weights) {
-  return (weights->columns + panel_columns - 1) / panel_columns;
+  return divide_up(weights->columns, panel_columns);
 }
 
 /* Bytes of a block in a panel, its scales included. */
@@ -60,8 +61,8 @@ INLINE size_t zeros_size(const struct block_weights* weights) {
 INLINE size_t place_of(const struct block_weights* weights, size_t panel, size_t block) {
   const size_t within = panel % group_panels, before = panel - within, left = panels_of(weights) - before;
   const size_t first = block - block % weights->stretch, rest = weights->blocks - first;
-  return before * weights->blocks + (left < group_panels ? left : group_panels) * first +
-         within * (rest < weights->stretch ? rest : weights->stretch) + block - first;
+  return before * weights->blocks + (smaller(left, group_panels)) * first + within * (smaller(rest, weights->stretch)) +
+         block - first;
 }
 
 size_t block_weights_size(const struct block_weights* weights) {
@@ -346,7 +347,7 @@ void block_products(const struct block_weights* weights, const struct block_row*
                     float* output) {
   const size_t size = weights->block_size, row_bits = rows->bits, blocks = weights->blocks;
   const size_t first_panel = group * group_panels, left = panels_of(weights) - first_panel;
-  const size_t panels = left < group_panels ? left : group_panels;
+  const size_t panels = smaller(left, group_panels);
 #define BY_SIZE(name) (size == 16 ? name##_16 : size == 32 ? name##_32 : size % 32 == 0 ? name##_32s : name##_16s)
   const bool both = count == 2 && row_bits == 8;
   const products_function function = both                 ? BY_SIZE(four_by_two_8)
@@ -356,7 +357,7 @@ void block_products(const struct block_weights* weights, const struct block_row*
 #undef BY_SIZE
   memset(output, 0, count * group_columns * sizeof(float));
   for (size_t first = 0; first < blocks; first += weights->stretch) {
-    const size_t end = blocks - first < weights->stretch ? blocks : first + weights->stretch;
+    const size_t end = smaller(first + weights->stretch, blocks);
     for (size_t panel = 0; panel < panels; panel++) {
       for (size_t row = 0; row < count; row += both ? 2 : 1) {
         float* to = output + row * group_columns + panel * panel_columns;

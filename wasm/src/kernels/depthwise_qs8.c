@@ -1,11 +1,12 @@
 #include "kernels/depthwise_qs8.h"
 
 #include "kernels/requantize.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
 size_t depthwise_qs8_pairs(size_t kernel_h, size_t kernel_w) {
-  return kernel_h / 2 * kernel_w + kernel_h % 2 * ((kernel_w + 1) / 2);
+  return kernel_h / 2 * kernel_w + kernel_h % 2 * (divide_up(kernel_w, 2));
 }
 
 void depthwise_qs8_pack(const int8_t* kernel, size_t channels, size_t kernel_h, size_t kernel_w,

@@ -2,6 +2,8 @@
 
 #include <wasm_simd128.h>
 
+#include "sizes.h"
+
 /* Bytes of a vector, and so many of them fit the sum of 16 bits: 255 * 128 < 2^15. */
 enum { vector = 16, most_rows = 255 };
 
@@ -22,7 +24,7 @@ void sum_columns_qs8(const int8_t* input, size_t rows, size_t stride, size_t col
     sums[column] = 0;
   }
   for (size_t begin = 0; begin < rows; begin += most_rows) {
-    const size_t end = rows - begin < most_rows ? rows : begin + most_rows;
+    const size_t end = smaller(begin + most_rows, rows);
     size_t column = 0;
     for (; column + vector <= columns; column += vector) {
       v128_t low = wasm_i16x8_const_splat(0), high = low;

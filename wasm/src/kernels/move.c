@@ -1,5 +1,7 @@
 #include "kernels/move.h"
 
+#include "sizes.h"
+
 /* Rows whose elements don't lie side by side, or come from one place. */
 #define DEFINE_STRIDED(name, type)                                                                          \
   static void name(const type* from, ptrdiff_t from_row, ptrdiff_t from_column, type* to, ptrdiff_t to_row, \
@@ -198,9 +200,9 @@ enum { row_bytes = 256, line_bytes = 64 };
     }                                                                                                          \
     const size_t band = row_bytes / sizeof(type), line = line_bytes / sizeof(type);                            \
     for (size_t top = 0; top < rows; top += band) {                                                            \
-      const size_t bottom = top + band < rows ? top + band : rows;                                             \
+      const size_t bottom = smaller(top + band, rows);                                                         \
       for (size_t begin = 0; begin < columns; begin += line) {                                                 \
-        const size_t end = begin + line < columns ? begin + line : columns;                                    \
+        const size_t end = smaller(begin + line, columns);                                                     \
         for (size_t r = top; r < bottom; r += (side)) {                                                        \
           const size_t at = r + (side) <= rows ? r : rows - (side);                                            \
           const type* source = from + (ptrdiff_t)begin * column + at;                                          \

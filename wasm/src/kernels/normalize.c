@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "kernels/simd.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -103,10 +104,10 @@ static struct moments moments_of_piece(const float* values, size_t count, enum s
 }
 
 struct moments moments_of(const float* values, size_t count, enum spread spread) {
-  struct moments moments = moments_of_piece(values, count < piece ? count : piece, spread);
+  struct moments moments = moments_of_piece(values, smaller(count, piece), spread);
   for (size_t i = piece; i < count; i += piece) {
     const size_t left = count - i;
-    moments = moments_merged(moments, moments_of_piece(values + i, left < piece ? left : piece, spread));
+    moments = moments_merged(moments, moments_of_piece(values + i, smaller(left, piece), spread));
   }
   return moments;
 }
@@ -295,8 +296,7 @@ void column_moments_add(struct column_moments* moments, const float* values, siz
   for (size_t row = 0; row < rows; row += rows_per_piece) {
     const size_t left = rows - row;
     struct column_moments own;
-    moments_of_columns(&own, values + row * stride, left < rows_per_piece ? left : rows_per_piece, stride, columns,
-                       spread);
+    moments_of_columns(&own, values + row * stride, smaller(left, rows_per_piece), stride, columns, spread);
     column_moments_merge(moments, &own, columns);
   }
 }
@@ -352,7 +352,7 @@ void normalize_columns(const float* input, float* output, size_t rows, size_t st
                        const float* center, const float* factor, const float* bias, const struct bounds* bounds) {
   const size_t together = piece / 2 / columns + 1;
   for (size_t row = 0; row < rows; row += together) {
-    const size_t place = row * stride, count = rows - row < together ? rows - row : together;
+    const size_t place = row * stride, count = smaller(rows - row, together);
     if (is_bounded(bounds)) {
       normalize_all_columns(input + place, output + place, count, stride, columns, center, factor, bias, bounds, true);
     } else {

@@ -2,6 +2,7 @@
 
 #include "kernels/bytes.h"
 #include "kernels/simd.h"
+#include "sizes.h"
 
 /* So many numbers have sums of 32 bits: 2^17 products of 2^14 in each of four lanes, less one. */
 enum { numbers_per_sum = 1 << 18 };
@@ -14,7 +15,7 @@ static int64_t sum_of_lanes(v128_t sums) {
 struct sums_qs8 sums_of_row_qs8(const int8_t* input, size_t length) {
   struct sums_qs8 all = {0};
   for (size_t begin = 0; begin < length; begin += numbers_per_sum) {
-    const size_t end = length - begin < numbers_per_sum ? length : begin + numbers_per_sum;
+    const size_t end = smaller(begin + numbers_per_sum, length);
     v128_t sums = wasm_i32x4_const_splat(0), squares = sums;
     for (size_t at = begin; at < end; at += bytes_per_turn) {
       const v128_t x = bytes_load(input + at, end - at);

@@ -1,6 +1,7 @@
 #include "kernels/resample.h"
 
 #include "kernels/simd.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -255,7 +256,7 @@ static size_t four_size(size_t taps) {
 }
 
 static size_t count_fours(size_t columns) {
-  return (columns + 3) / 4;
+  return divide_up(columns, 4);
 }
 
 /* The last four end with the row. */
@@ -280,7 +281,7 @@ bool resample_find_fours(const int32_t* firsts, const float* weights, size_t tap
     four->from = pixels - taps - 3; /* vectors must not reach beyond the row */
     for (size_t lane = 0; lane < 4; lane++) {
       const size_t first = (size_t)firsts[column + lane];
-      four->from = first < four->from ? first : four->from;
+      four->from = smaller(first, four->from);
     }
     uint8_t places[sizeof(v128_t)];
     for (size_t lane = 0; lane < 4; lane++) {
@@ -362,7 +363,7 @@ struct resample_phases resample_find_phases(const int32_t* firsts, const float* 
   while (end < pixels && are_alike(firsts, weights, taps, end, middle)) {
     end++;
   }
-  phases.begin = (begin + 1) / 2 * 2; /* stores as fours have them: sums of rows load what one store has left */
+  phases.begin = rounded_up(begin, 2); /* stores as fours have them: sums of rows load what one store has left */
   phases.pixels = phases.begin < end ? (end - phases.begin) / 4 * 4 : 0;
   phases.offsets[0] = firsts[middle * 2] - (int32_t)middle;
   phases.offsets[1] = firsts[middle * 2 + 1] - (int32_t)middle;

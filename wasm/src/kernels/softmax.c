@@ -5,6 +5,7 @@
 
 #include "kernels/elementary.h"
 #include "kernels/order.h"
+#include "sizes.h"
 
 /* exp(x - maximum); NaN stays NaN. */
 SIMD_INLINE void powers_each(v128_t* x, const v128_t* maxima, size_t count) {
@@ -145,7 +146,7 @@ static void hardmax_columns(const float* input, size_t length, size_t stride, si
   const struct order_kernel* order = order_choose(pyxnn_float32);
   int64_t places[order_columns];
   for (size_t i = 0; i < count; i += order_columns) {
-    const size_t columns = count - i < order_columns ? count - i : order_columns;
+    const size_t columns = smaller(count - i, order_columns);
     order->extreme[0][0](input + i, length, stride, columns, places);
     for (size_t j = 0; j < length; j++) {
       memset(output + j * stride + i, 0, columns * sizeof(float));

@@ -11,6 +11,8 @@
 
 #include <stddef.h>
 
+#include "sizes.h"
+
 enum { winograd_points = 16, winograd_tiles = 6, winograd_columns = 8 };
 
 /* Floats from point to point of transformed pixels: a constant, and no multiple of the first-level cache's ways. */
@@ -18,7 +20,7 @@ enum { winograd_strip_room = 9216, winograd_point_step = winograd_strip_room + 4
 
 /* Floats of a point of a strip of tiles: [input channels / 4, tiles, 4]. */
 static inline size_t winograd_strip_size(size_t in_channels) {
-  return (in_channels + 3) / 4 * winograd_tiles * 4;
+  return divide_up(in_channels, 4) * winograd_tiles * 4;
 }
 
 /* Floats of the sums of a strip: [points, tiles, columns]. */

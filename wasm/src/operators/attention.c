@@ -135,14 +135,14 @@ static void pack(void* context, size_t index, size_t first, size_t count) {
   for (size_t key = first; key < first + count; key += attention_columns) {
     const size_t left = first + count - key;
     attention_pack_rows(instance->key + place(&instance->key_strides, batch, head, key), instance->key_strides.row,
-                        left < attention_columns ? left : attention_columns, instance->head_size, panel);
+                        smaller(left, attention_columns), instance->head_size, panel);
     panel += attention_columns * instance->head_size;
   }
   const float* value = instance->value + place(&instance->value_strides, batch, head, first);
   float* column = instance->packed_values + index * packed_values_size(instance) + first * attention_columns;
   for (size_t i = 0; i < instance->value_size; i += attention_columns) {
     const size_t left = instance->value_size - i;
-    const size_t bytes = (left < attention_columns ? left : attention_columns) * sizeof(float);
+    const size_t bytes = (smaller(left, attention_columns)) * sizeof(float);
     for (size_t key = 0; key < count; key++) {
       memcpy(column + key * attention_columns, value + key * instance->value_strides.row + i, bytes);
     }
@@ -174,7 +174,7 @@ static struct range seen_by(const struct attention_instance* instance, size_t ba
       (instance->state->length_size == 0 ? (int64_t)instance->offset : (int64_t)length - (int64_t)instance->queries);
   int64_t begin = instance->left == UINT32_MAX ? 0 : own - (int64_t)instance->left;
   int64_t end = instance->right == UINT32_MAX ? (int64_t)length : own + (int64_t)instance->right + 1;
-  const size_t most = instance->mask_keys < length ? instance->mask_keys : length;
+  const size_t most = smaller(instance->mask_keys, length);
   end = end < 0 ? 0 : end < (int64_t)most ? end : (int64_t)most;
   begin = begin < 0 ? 0 : begin < end ? begin : end;
   return (struct range){(size_t)begin, (size_t)end};
@@ -196,11 +196,11 @@ static void fill_tile(const struct attention_instance* instance, size_t index, s
                       struct tile* tile) {
   const size_t group = instance->heads / instance->kv_heads;
   const size_t rows = group * instance->queries;
-  const size_t per_tile = (rows + instance->tiles - 1) / instance->tiles;
+  const size_t per_tile = divide_up(rows, instance->tiles);
   tile->batch = index / instance->kv_heads;
   tile->kv_head = index % instance->kv_heads;
   first *= per_tile;
-  tile->count = first >= rows ? 0 : rows - first < per_tile ? rows - first : per_tile;
+  tile->count = first >= rows ? 0 : smaller(rows - first, per_tile);
   tile->all = (struct range){0, 0};
   for (size_t r = 0; r < tile->count; r++) {
     const size_t head = tile->kv_head * group + (first + r) / instance->queries;
@@ -214,8 +214,8 @@ static void fill_tile(const struct attention_instance* instance, size_t index, s
     if (tile->all.begin == tile->all.end) {
       tile->all = seen;
     } else if (seen.begin < seen.end) {
-      tile->all.begin = seen.begin < tile->all.begin ? seen.begin : tile->all.begin;
-      tile->all.end = seen.end > tile->all.end ? seen.end : tile->all.end;
+      tile->all.begin = smaller(seen.begin, tile->all.begin);
+      tile->all.end = larger(seen.end, tile->all.end);
     }
   }
 }
@@ -226,7 +226,7 @@ static void score(const struct attention_instance* instance, size_t index, const
   if (!instance->packed) {
     for (size_t key = base; key < tile->all.end; key += keys_together) {
       const float* keys = instance->key + place(&instance->key_strides, tile->batch, tile->kv_head, key);
-      const size_t left = tile->all.end - key, count = left < keys_together ? left : keys_together;
+      const size_t left = tile->all.end - key, count = smaller(left, keys_together);
       attention_dots(tile->count, tile->queries, keys, instance->key_strides.row, count, instance->head_size, scale,
                      tile->scores, key - base);
     }
@@ -275,7 +275,7 @@ static void sum(const struct attention_instance* instance, size_t index, const s
   }
   size_t key = begin;
   do {
-    const size_t count = end - key < keys_together ? end - key : keys_together;
+    const size_t count = smaller(end - key, keys_together);
     const float* values = instance->value + place(&instance->value_strides, tile->batch, tile->kv_head, key);
     attention_products(tile->count, weights, values, attention_columns, instance->value_strides.row, count,
                        tile->factors, tile->outputs, instance->value_size, key != begin);

@@ -122,7 +122,7 @@ static void pack_block(void* context, size_t group, size_t number) {
   const size_t at = group * packed_columns(extents) + first;
   struct product_source from = packing->kernel;
   from.bytes += group_offset(packing->group, packing->inner_groups, group) + first * from.step;
-  product_pack(&from, left < product_columns ? left : product_columns, depth_of(extents),
+  product_pack(&from, smaller(left, product_columns), depth_of(extents),
                packing->columns.bytes + at * packed_depth(extents), packing->columns.offsets + at);
 }
 
@@ -325,7 +325,7 @@ static size_t shared_size(const struct product_instance* instance) {
 /* Columns that all rows of a task go through at once. */
 static size_t columns_at_once(const struct product_instance* instance) {
   const size_t most = rounded_up(bytes_of_columns / packed_depth(&instance->extents) + 1, product_columns);
-  return most < instance->columns_per_task ? most : instance->columns_per_task;
+  return smaller(most, instance->columns_per_task);
 }
 
 /* Whether rows are so many that columns are widened before these go through them, not by each tile. */
@@ -403,7 +403,7 @@ static enum xnn_status plan(struct product_instance* instance, size_t* workspace
   const bool few = depth * packed_columns(extents) <= bytes_of_columns;
   const size_t most = (few ? bytes_of_few_rows : bytes_of_rows) / (depth * sizeof(int16_t)) + least_rows;
   const size_t fair = divide_up(instance->pixels * extents->groups, wanted);
-  const size_t rows = fair < least_rows ? least_rows : fair < most ? fair : most;
+  const size_t rows = larger(least_rows, smaller(fair, most));
   instance->rows_per_task = divide_up(instance->pixels, divide_up(instance->pixels, rows));
   const size_t parts = divide_up(wanted, row_tasks(instance) * extents->groups);
   instance->columns_per_task = rounded_up(divide_up(extents->out_channels, parts), product_columns);
@@ -697,8 +697,8 @@ static void widen(const struct product_instance* instance, size_t group, size_t 
   struct window_place place = place_window(instance->slides, first);
   struct some_rows rows = {.runs = {1, depth, depth}};
   for (size_t i = 0; i < count; i += rows.count) {
-    const size_t in_tile = i % most, begin = i - in_tile, left = count - begin, tile = left < most ? left : most;
-    const size_t limit = at_once < tile - in_tile ? at_once : tile - in_tile;
+    const size_t in_tile = i % most, begin = i - in_tile, left = count - begin, tile = smaller(left, most);
+    const size_t limit = smaller(at_once, tile - in_tile);
     const uint8_t zero = zeros[i * instance->in_zero_step];
     if (instance->is_pointwise) {
       rows.source =
@@ -720,11 +720,11 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const struct columns columns = columns_of(instance);
   const struct scratch scratch = scratch_of(instance, thread);
   const size_t most = instance->rows_per_task, first = task / instance->column_tasks * most;
-  const size_t rest = instance->pixels - first, count = rest < most ? rest : most;
+  const size_t rest = instance->pixels - first, count = smaller(rest, most);
   widen(instance, group, first, count, &scratch);
   const size_t begin = task % instance->column_tasks * instance->columns_per_task;
   const size_t end = begin + instance->columns_per_task;
-  const size_t limit = end < extents->out_channels ? end : extents->out_channels, depth = packed_depth(extents);
+  const size_t limit = smaller(end, extents->out_channels), depth = packed_depth(extents);
   const size_t step = columns_at_once(instance), tile_rows = tile_of(count);
   const bool is_wide = are_many(count);
   const size_t element = result->type == product_int8 ? sizeof(int8_t) : sizeof(int32_t);
@@ -732,7 +732,7 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
       instance->output +
       (group_offset(instance->out_group, instance->inner_groups, group) + first * instance->out_pixel_step) * element;
   for (size_t column = begin; column < limit; column += step) {
-    const size_t at = group * packed_columns(extents) + column, left = limit - column, here = left < step ? left : step;
+    const size_t at = group * packed_columns(extents) + column, left = limit - column, here = smaller(left, step);
     const int8_t* bytes = columns.bytes + at * depth;
     if (is_wide) {
       product_widen_columns(bytes, rounded_up(here, product_columns) * depth, scratch.columns);
@@ -740,7 +740,7 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
     for (size_t i = 0; i < count; i += tile_rows) {
       const struct product_tile tile = {
           .numbers = scratch.numbers + i * depth,
-          .count = count - i < tile_rows ? count - i : tile_rows,
+          .count = smaller(count - i, tile_rows),
           .depth = depth,
           .row_offsets = scratch.offsets + i,
           .row_sums = scratch.sums == NULL ? NULL : scratch.sums + i,

@@ -2,6 +2,7 @@
 #include "kernels/cast.h"
 
 #include "operator.h"
+#include "sizes.h"
 
 /* Elements between two steps stay in the first-level cache. */
 enum { elements_per_task = 4096, elements_per_turn = 512 };
@@ -40,7 +41,7 @@ static void compute(void* context, size_t start, size_t count) {
   const struct cast* cast = instance->cast;
   int64_t between[2][elements_per_turn];
   for (size_t end = start + count; start < end; start += elements_per_turn) {
-    const size_t turn = end - start < elements_per_turn ? end - start : elements_per_turn;
+    const size_t turn = smaller(end - start, elements_per_turn);
     const void* from = instance->input + start * cast->sizes[0];
     for (size_t step = 0; step < cast->num_steps; step++) {
       const bool is_last = step + 1 == cast->num_steps;

@@ -13,6 +13,7 @@
 
 #include "kernels/taps.h"
 #include "memory.h"
+#include "sizes.h"
 #include "window.h"
 
 /* So many multiply-adds are worth a task. */
@@ -42,7 +43,7 @@ static bool is_by_channel(const struct convolution_nd_state* state) {
 }
 
 static size_t blocks_of(const struct convolution_nd_state* state) {
-  return (state->out_channels + state->config->nr - 1) / state->config->nr;
+  return divide_up(state->out_channels, state->config->nr);
 }
 
 /* Floats of the weights of a block of output channels. */
@@ -67,7 +68,7 @@ static void pack_block(void* context, size_t group, size_t block) {
   const struct convolution_nd_state* state = packing->state;
   const size_t nr = state->config->nr, first = block * nr, left = state->out_channels - first;
   const size_t row = group * state->out_channels + first;
-  xnn_pack_f32_conv_goki_w(1, left < nr ? left : nr, state->taps, state->in_channels, nr, 1, 1,
+  xnn_pack_f32_conv_goki_w(1, smaller(left, nr), state->taps, state->in_channels, nr, 1, 1,
                            packing->kernel + row * state->taps * state->in_channels,
                            packing->bias == NULL ? NULL : packing->bias + row, NULL,
                            packing->packed + (group * blocks_of(state) + block) * block_size(state), 0, NULL);
@@ -135,9 +136,9 @@ static struct parts parts_of(const struct convolution_nd_state* state) {
   const size_t pixel = is_by_channel(state) ? state->groups : state->in_channels;
   const size_t packed = state->packed == NULL ? packed_size(state) : 0;
   return (struct parts){
-      .packed = (packed * sizeof(float) + 15) / 16 * 16,
-      .zeros = (pixel * sizeof(float) + XNN_EXTRA_BYTES + 15) / 16 * 16,
-      .pointers = (state->taps * state->config->mr * sizeof(void*) + 15) / 16 * 16,
+      .packed = rounded_up(packed * sizeof(float), 16),
+      .zeros = rounded_up(pixel * sizeof(float) + XNN_EXTRA_BYTES, 16),
+      .pointers = rounded_up(state->taps * state->config->mr * sizeof(void*), 16),
   };
 }
 
@@ -171,7 +172,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   const size_t mr = is_by_channel(state) ? 1 : state->config->mr;
   const size_t work = taps * state->in_channels * state->out_channels * (is_by_channel(state) ? state->groups : 1);
   instance->pixels_per_task = (work_per_task / (work * mr + 1) + 1) * mr;
-  instance->tasks_per_run = (instance->run_pixels + instance->pixels_per_task - 1) / instance->pixels_per_task;
+  instance->tasks_per_run = divide_up(instance->run_pixels, instance->pixels_per_task);
   const struct parts parts = parts_of(state);
   *workspace = parts.packed + parts.zeros + parts.pointers * pthreadpool_get_threads_count(pool);
   return xnn_status_success;
@@ -266,11 +267,11 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const float* weights = packed_weights(instance) + group * blocks_of(state) * block_size(state);
   const size_t begin = task % instance->tasks_per_run * instance->pixels_per_task;
   const size_t rest = instance->run_pixels - begin;
-  const size_t pixels = rest < instance->pixels_per_task ? rest : instance->pixels_per_task;
+  const size_t pixels = smaller(rest, instance->pixels_per_task);
   const size_t first = run * instance->run_pixels + begin;
   float* output = output_of(instance, first) + group * state->out_channels;
   for (size_t done = 0; done < pixels; done += mr) {
-    const size_t count = pixels - done < mr ? pixels - done : mr;
+    const size_t count = smaller(pixels - done, mr);
     for (size_t i = 0; i < mr; i++) {
       const size_t number = first + done + (i < count ? i : count - 1);
       gather(instance, number, group * state->in_channels, zeros, pointers + i, mr);
@@ -292,7 +293,7 @@ static void compute_by_channel(void* context, size_t thread, size_t group, size_
   const float* weights = packed_weights(instance);
   const size_t begin = task % instance->tasks_per_run * instance->pixels_per_task;
   const size_t rest = instance->run_pixels - begin;
-  const size_t pixels = rest < instance->pixels_per_task ? rest : instance->pixels_per_task;
+  const size_t pixels = smaller(rest, instance->pixels_per_task);
   const size_t first = run * instance->run_pixels + begin;
   float* output = output_of(instance, first);
   for (size_t i = 0; i < pixels; i++) {

@@ -2,6 +2,7 @@
 #include "kernels/move.h"
 #include "nest.h"
 #include "operator.h"
+#include "sizes.h"
 
 /* So many bytes are one task. */
 enum { bytes_per_task = 16384 };
@@ -84,7 +85,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
     return xnn_status_success;
   }
   const size_t all_rows = nest->extents[nest->num_dims - 2], all_columns = nest->extents[nest->num_dims - 1];
-  const size_t columns = all_columns < transposed_columns ? all_columns : transposed_columns;
+  const size_t columns = smaller(all_columns, transposed_columns);
   size_t rows = transposed_bytes / (size * (columns + 1)) + 1;
   if (rows > all_rows && all_rows > 0) {
     rows -= rows % all_rows;

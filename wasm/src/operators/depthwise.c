@@ -10,6 +10,7 @@
 
 #include "memory.h"
 #include "operator.h"
+#include "sizes.h"
 
 /* A multiple of four, small enough that the rows of a tile stay in the first-level cache. */
 enum { channels_per_task = 64 };
@@ -33,7 +34,7 @@ struct depthwise_instance {
 };
 
 static size_t groups_of_four(const struct depthwise_state* state) {
-  return (state->channels + 3) / 4;
+  return divide_up(state->channels, 4);
 }
 
 static void pack(struct depthwise_state* state, const float* kernel, const float* bias) {
@@ -150,7 +151,7 @@ static void compute_row(void* context, size_t row, size_t channel, size_t count)
       columns[c] = inside ? column * (ptrdiff_t)tile.pixel_stride : depthwise_outside;
     }
     tile.input = input;
-    state->kernel->border(&tile, columns, pixels < depthwise_tile ? pixels : depthwise_tile);
+    state->kernel->border(&tile, columns, smaller(pixels, depthwise_tile));
   }
 }
 

@@ -159,7 +159,7 @@ static void compute(void* context, size_t thread, size_t row, size_t part) {
       .bias = state->bias,
       .multipliers = state->multipliers,
       .channel = channel,
-      .channels = end < state->channels ? end : state->channels,
+      .channels = smaller(end, state->channels),
       .output = instance->output + row * instance->out_width * instance->images.out_pixel_stride,
       .output_stride = instance->images.out_pixel_stride,
       .pixels = instance->out_width,

@@ -48,7 +48,7 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 }
 
 static struct quantization* quantization_of(const struct dynamic_quantize_instance* instance) {
-  return (struct quantization*)(instance->output + (instance->count + 3) / 4 * 4);
+  return (struct quantization*)(instance->output + rounded_up(instance->count, 4));
 }
 
 static void find_range(void* context, size_t start, size_t count) {

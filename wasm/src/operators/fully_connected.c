@@ -2,6 +2,7 @@
 #include <xnnpack/operator.h>
 
 #include "operator.h"
+#include "sizes.h"
 
 /* Bytes of weights that stay in the second-level cache while all rows go by. */
 enum { weights_together = 1 << 18 };
@@ -24,12 +25,12 @@ static void multiply(void* context, size_t column, size_t row, size_t columns, s
 static void take_columns_in_turns(struct xnn_operator* op) {
   struct compute_parameters* compute = &op->compute[0];
   const size_t panel = op->ukernel.gemm.nr, panel_size = panel * op->group_input_channels * sizeof(float);
-  const size_t columns = panel * (weights_together > panel_size ? weights_together / panel_size : 1);
+  const size_t columns = panel * larger(weights_together / panel_size, 1);
   const size_t rows = compute->range[0], rows_per_tile = compute->tile[0];
   compute->task_2d_tile_2d = multiply;
   compute->range[0] = compute->range[1];
   compute->range[1] = rows;
-  compute->tile[0] = compute->tile[1] < columns ? compute->tile[1] : columns;
+  compute->tile[0] = smaller(compute->tile[1], columns);
   compute->tile[1] = rows_per_tile;
 }
 

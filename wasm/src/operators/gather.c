@@ -3,6 +3,7 @@
 #include "kernels/indexed.h"
 #include "kernels/move.h"
 #include "nest.h"
+#include "sizes.h"
 
 enum { elements_per_task = 4096 };
 
@@ -58,13 +59,13 @@ static void copy(const void* opaque, const ptrdiff_t* offsets, size_t rows, size
       const size_t at = row % indices_block, left = rows - row;
       if (at == 0) {
         indices_places(&instance->axes, instance->indices, first, nest_row_stride(nest, 0),
-                       left < indices_block ? left : indices_block, places);
+                       smaller(left, indices_block), places);
       }
       move_block(data + places[at] * size, 0, nest_column_stride(nest, 1), output, 0, 1, 1, columns, (size_t)size);
     } else {
       const ptrdiff_t step = nest_column_stride(nest, 1);
       for (size_t column = 0; column < columns; column += indices_block) {
-        const size_t count = columns - column < indices_block ? columns - column : indices_block;
+        const size_t count = smaller(columns - column, indices_block);
         indices_places(&instance->axes, instance->indices, first + (ptrdiff_t)column * tuple_step, tuple_step, count,
                        places);
         indexed_load(data + (ptrdiff_t)column * step * size, places, step, output + (ptrdiff_t)column * size, count,

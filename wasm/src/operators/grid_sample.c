@@ -3,6 +3,7 @@
 
 #include "kernels/simd.h"
 #include "kernels/taps.h"
+#include "sizes.h"
 #include "window.h"
 
 /* About so many products are one task. */
@@ -305,7 +306,7 @@ static void compute(void* context, size_t number, size_t start, size_t count) {
   struct neighbours axes[window_axes] = {only, only, only};
   for (size_t done = 0; done < count; done += places_at_once) {
     const size_t first = number * instance->places + start + done;
-    const size_t here = count - done < places_at_once ? count - done : places_at_once;
+    const size_t here = smaller(count - done, places_at_once);
     for (size_t i = 0; i < instance->rank; i++) {
       const size_t axis = window_axes - 1 - i;
       find_neighbours(instance, instance->grid + first * instance->rank, here, axis, &axes[axis]);

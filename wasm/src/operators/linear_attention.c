@@ -69,7 +69,7 @@ static void attend(void* context, size_t index, size_t block) {
   const struct linear_attention_instance* instance = context;
   const struct linear_attention* shape = &instance->shape;
   const size_t rows = shape->key_size, width = shape->value_size, first = block * linear_attention_columns;
-  const size_t columns = width - first < linear_attention_columns ? width - first : linear_attention_columns;
+  const size_t columns = smaller(width - first, linear_attention_columns);
   const size_t head = index % instance->heads, start = index / instance->heads * shape->steps;
   static const float whole = 1.0f;
   float* state = instance->states + (index * instance->blocks + block) * rows * linear_attention_columns;

@@ -128,8 +128,7 @@ static struct block_row row_of(const struct matmul_nbits_instance* instance, siz
 
 /* Of `most` columns from one on, those that are there. */
 static size_t columns_from(const struct matmul_nbits_state* state, size_t column, size_t most) {
-  const size_t left = state->weights.columns - column;
-  return left < most ? left : most;
+  return smaller(state->weights.columns - column, most);
 }
 
 static void round_row(void* context, size_t row) {
@@ -145,7 +144,7 @@ static void multiply_integers(void* context, size_t first, size_t count) {
   const struct matmul_nbits_state* state = instance->state;
   const size_t all = state->weights.columns;
   for (size_t row = 0; row < instance->rows; row += block_rows) {
-    const size_t rows = instance->rows - row < block_rows ? instance->rows - row : block_rows;
+    const size_t rows = smaller(instance->rows - row, block_rows);
     struct block_row numbers[block_rows];
     for (size_t r = 0; r < rows; r++) {
       numbers[r] = row_of(instance, row + r);
@@ -170,9 +169,9 @@ static void multiply_floats(void* context, size_t thread, size_t task) {
   const struct matmul_nbits_instance* instance = context;
   const struct matmul_nbits_state* state = instance->state;
   const size_t first = task * instance->groups_per_task, rest = instance->groups - first;
-  const size_t end = first + (rest < instance->groups_per_task ? rest : instance->groups_per_task);
+  const size_t end = first + (smaller(rest, instance->groups_per_task));
   const size_t all = state->weights.columns, mr = state->config->mr, k = state->in_channels;
-  const size_t end_column = end * group_columns < all ? end * group_columns : all;
+  const size_t end_column = smaller(end * group_columns, all);
   float* floats = (float*)(instance->workspace + thread * unpacked_size(state));
   for (size_t column = first * group_columns; column < end_column; column += unpacked_columns) {
     const size_t columns = columns_from(state, column, unpacked_columns);
@@ -181,7 +180,7 @@ static void multiply_floats(void* context, size_t thread, size_t task) {
     }
     block_unpack(&state->weights, column, floats + unpacked_columns);
     for (size_t row = 0; row < instance->rows; row += mr) {
-      const size_t rows = instance->rows - row < mr ? instance->rows - row : mr;
+      const size_t rows = smaller(instance->rows - row, mr);
       state->config->minmax.gemm[mr - 1].function[XNN_UARCH_DEFAULT](
           rows, columns, k * sizeof(float), instance->input + row * k, k * sizeof(float), floats,
           instance->output + row * all + column, all * sizeof(float), unpacked_columns * sizeof(float), &state->bounds);
@@ -195,7 +194,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
     pthreadpool_parallelize_1d(pool, round_row, opaque, instance->rows, 0);
     pthreadpool_parallelize_1d_tile_1d(pool, multiply_integers, opaque, instance->groups, instance->groups_per_task, 0);
   } else {
-    const size_t tasks = (instance->groups + instance->groups_per_task - 1) / instance->groups_per_task;
+    const size_t tasks = divide_up(instance->groups, instance->groups_per_task);
     pthreadpool_parallelize_1d_with_thread(pool, multiply_floats, opaque, tasks, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   }
   return xnn_status_success;

@@ -72,13 +72,13 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   instance->by_columns = instance->positions > 1 && instance->depth < max_columns;
   instance->unit_groups = instance->by_columns ? groups_of_unit(instance) : 1;
-  instance->outer_units = (instance->groups + instance->unit_groups - 1) / instance->unit_groups;
+  instance->outer_units = divide_up(instance->groups, instance->unit_groups);
   instance->units = instance->outer * instance->outer_units;
   const size_t threads = pthreadpool_get_threads_count(pool);
   const size_t elements = instance->positions * instance->unit_groups * instance->depth;
   instance->parts = 1;
   if (threads > 1 && instance->units < 2 * threads) {
-    const size_t wanted = (4 * threads + instance->units - 1) / instance->units;
+    const size_t wanted = divide_up(4 * threads, instance->units);
     instance->parts = larger(smaller(smaller(wanted, elements / elements_per_part), extent_of(instance)), 1);
   }
   if (instance->parts > 1) {

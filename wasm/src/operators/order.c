@@ -2,6 +2,7 @@
 #include "kernels/order.h"
 
 #include "operator.h"
+#include "sizes.h"
 
 /* Rows or columns of about so many elements are one task. */
 enum { elements_per_task = 8192 };
@@ -42,8 +43,8 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
     return xnn_status_invalid_parameter;
   }
   const size_t shared = instance->inner / 8 / 16 * 16;
-  instance->columns = shared < 64 ? 64 : shared > order_columns ? order_columns : shared;
-  instance->tasks_across = (instance->inner + instance->columns - 1) / instance->columns;
+  instance->columns = larger(64, smaller(shared, order_columns));
+  instance->tasks_across = divide_up(instance->inner, instance->columns);
   instance->tasks = instance->outer * instance->tasks_across;
   return xnn_status_success;
 }
@@ -62,11 +63,11 @@ struct part {
 
 static struct part part_of(const struct order_instance* instance, size_t task) {
   const size_t column = task % instance->tasks_across * instance->columns, left = instance->inner - column;
-  return (struct part){task / instance->tasks_across, column, left < instance->columns ? left : instance->columns};
+  return (struct part){task / instance->tasks_across, column, smaller(left, instance->columns)};
 }
 
 static void each_task(const struct order_instance* instance, pthreadpool_t pool, pthreadpool_task_1d_tile_1d_t task) {
-  const size_t columns = instance->inner < instance->columns ? instance->inner : instance->columns;
+  const size_t columns = smaller(instance->inner, instance->columns);
   pthreadpool_parallelize_1d_tile_1d(pool, task, (void*)instance, instance->tasks,
                                      elements_per_task / (instance->length * columns) + 1,
                                      PTHREADPOOL_FLAG_DISABLE_DENORMALS);
@@ -123,7 +124,7 @@ static void find_top(void* context, size_t start, size_t count) {
   const struct order_instance* instance = context;
   const struct order_state* state = instance->state;
   const size_t size = state->kernel->element_size, k = instance->k;
-  int64_t* places = (int64_t*)(instance->output + (instance->outer * k * size + 7) / 8 * 8);
+  int64_t* places = (int64_t*)(instance->output + rounded_up(instance->outer * k * size, 8));
   for (size_t row = start; row < start + count; row++) {
     state->kernel->top[state->first_option](instance->input + row * instance->length * size, instance->length, k,
                                             instance->output + row * k * size, places + row * k);

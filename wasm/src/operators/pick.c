@@ -4,6 +4,7 @@
 #include "kernels/move.h"
 #include "kernels/simd.h"
 #include "operator.h"
+#include "sizes.h"
 
 enum { max_axes = 16 };
 
@@ -127,7 +128,7 @@ static bool find_vector(const struct pick_instance* instance, size_t to, struct 
   for (size_t i = 0; i < size; i++) {
     const int32_t column = columns[(to + i) / piece];
     sources[i] = column < 0 ? SIZE_MAX : (size_t)column * piece + (to + i) % piece;
-    first = sources[i] < first ? sources[i] : first;
+    first = smaller(sources[i], first);
   }
   uint8_t places[sizeof(v128_t)], filled[sizeof(v128_t)];
   for (size_t i = 0; i < size; i++) {
@@ -147,7 +148,7 @@ static bool find_vector(const struct pick_instance* instance, size_t to, struct 
 static bool find_vectors(struct pick_instance* instance, size_t begin, size_t end) {
   const size_t last = instance->out_row_bytes - sizeof(v128_t);
   for (size_t to = begin; to < end; to += sizeof(v128_t)) {
-    if (!find_vector(instance, to < last ? to : last, &instance->vectors[instance->num_vectors++])) {
+    if (!find_vector(instance, smaller(to, last), &instance->vectors[instance->num_vectors++])) {
       instance->num_vectors = 0;
       return false;
     }
@@ -352,7 +353,7 @@ static void compute(void* context, size_t start, size_t count) {
   const int32_t* indices = has_rows ? instance->indices[instance->num_axes - 2] : &only;
   for (size_t end = start + count, next; start < end; start = next) {
     const size_t number = start / rows, row = start % rows;
-    next = end - start < rows - row ? end : start + rows - row;
+    next = smaller(start + rows - row, end);
     const ptrdiff_t source = source_of(instance, number);
     compute_rows(instance, source < 0 ? NULL : instance->input + (size_t)source * instance->row_bytes, indices + row,
                  instance->output + start * instance->out_row_bytes, next - start);

@@ -147,7 +147,7 @@ static void compute_tile(const struct recurrent_instance* instance, const struct
   struct recurrent_tile tile = {
       .rows = rows,
       .panels = panels,
-      .units = hidden - first < panels * panel_width ? hidden - first : panels * panel_width,
+      .units = smaller(hidden - first, panels * panel_width),
       .first = first,
       .stride = instance->stride,
       .weights = instance->weights + (d * panels_of(instance) + panel) * panel_stride,
@@ -180,7 +180,7 @@ static void compute(const struct recurrent_instance* instance, const struct plac
   const size_t end = place->row + place->rows;
   const size_t end_panel = place->panel + place->panels;
   for (size_t panel = place->panel; panel < end_panel; panel += recurrent_panels) {
-    const size_t panels = end_panel - panel < recurrent_panels ? end_panel - panel : recurrent_panels;
+    const size_t panels = smaller(end_panel - panel, recurrent_panels);
     for (size_t row = place->row; row < end;) {
       size_t rows = 0;
       while (rows < recurrent_rows && row + rows < end && goes_on(instance, place, row + rows)) {
@@ -228,7 +228,7 @@ static void run_steps(struct recurrent_instance* instance, pthreadpool_t pool) {
   const size_t threads = pthreadpool_get_threads_count(pool), hidden = hidden_of(instance);
   const size_t groups = divide_up(instance->batch, recurrent_rows);
   const size_t work = state->directions * instance->batch * state->gates * hidden * hidden;
-  const size_t parts = (threads + state->directions - 1) / state->directions;
+  const size_t parts = divide_up(threads, state->directions);
   if (groups * state->directions >= threads || work < shared_step) {
     pthreadpool_parallelize_2d_tile_1d(pool, compute_sequences, instance, state->directions, instance->batch,
                                        divide_up(groups, parts) * recurrent_rows, PTHREADPOOL_FLAG_DISABLE_DENORMALS);

@@ -13,6 +13,7 @@
 #include "kernels/cast.h"
 #include "kernels/quantize.h"
 #include "operator.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -106,7 +107,7 @@ static bool is_valid(const struct axis* axis) {
 
 /* Floats that make whole cache lines. */
 static size_t in_lines(size_t floats) {
-  return (floats + 15) / 16 * 16;
+  return rounded_up(floats, 16);
 }
 
 /* Floats of what lies between input and columns. */
@@ -387,7 +388,7 @@ static void compute(void* context, size_t thread, size_t task) {
   const struct resample_instance* instance = context;
   const struct axis* rows = &instance->rows;
   const size_t begin = task * instance->rows_per_task, all = instance->outer * rows->out_extent;
-  const size_t end = begin + instance->rows_per_task < all ? begin + instance->rows_per_task : all;
+  const size_t end = smaller(begin + instance->rows_per_task, all);
   const struct scratch scratch = begin_scratch(instance, thread);
   const struct elements* out = &instance->state->out;
   const size_t row_size = instance->columns.out_extent * instance->out_stride * element_size(out->type.element);
@@ -436,7 +437,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
     turn_weights(instance);
   }
   const size_t rows = instance->outer * instance->rows.out_extent;
-  const size_t tasks = (rows + instance->rows_per_task - 1) / instance->rows_per_task;
+  const size_t tasks = divide_up(rows, instance->rows_per_task);
   pthreadpool_parallelize_1d_with_thread(pool, compute, opaque, tasks, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }

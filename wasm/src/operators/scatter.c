@@ -5,6 +5,7 @@
 #include "kernels/cast.h"
 #include "kernels/indexed.h"
 #include "nest.h"
+#include "sizes.h"
 
 enum { elements_per_task = 4096, bytes_per_copy = 65536 };
 
@@ -105,12 +106,12 @@ static void update(const void* opaque, const ptrdiff_t* offsets, size_t rows, si
       const size_t at = row % indices_block, left = rows - row;
       if (at == 0) {
         indices_places(&instance->axes, instance->indices, tuple, nest_row_stride(nest, 0),
-                       left < indices_block ? left : indices_block, places);
+                       smaller(left, indices_block), places);
       }
       kernels->row(output + places[at] * size, updates, columns);
     } else {
       for (size_t column = 0; column < columns; column += indices_block) {
-        const size_t count = columns - column < indices_block ? columns - column : indices_block;
+        const size_t count = smaller(columns - column, indices_block);
         indices_places(&instance->axes, instance->indices, tuple + (ptrdiff_t)column * tuple_step, tuple_step, count,
                        places);
         kernels->each(output + (ptrdiff_t)column * step * size, places, step,

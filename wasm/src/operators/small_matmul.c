@@ -80,12 +80,12 @@ static void compute(void* context, size_t start, size_t count) {
       b += rest % instance->extents[i] * instance->strides_b[i];
       rest /= instance->extents[i];
     }
-    const size_t next = (product + 1) * instance->tiles, stop = next < end ? next : end;
+    const size_t next = (product + 1) * instance->tiles, stop = smaller(next, end);
     for (; tile < stop; tile++) {
       const size_t row = (tile - product * instance->tiles) * small_product_rows, left = rows - row;
       small_product(instance->a + (a * rows + row) * depth, instance->b + b * depth * columns,
-                    instance->output + (product * rows + row) * columns,
-                    left < small_product_rows ? left : small_product_rows, depth, columns);
+                    instance->output + (product * rows + row) * columns, smaller(left, small_product_rows), depth,
+                    columns);
     }
   }
 }

@@ -58,7 +58,7 @@ static void compute(void* context, size_t start, size_t count) {
     if (inner == 1) {
       softmax_row(*instance->type, input, length, output);
     } else {
-      const size_t columns = left < columns_per_task ? left : columns_per_task;
+      const size_t columns = smaller(left, columns_per_task);
       softmax_columns(*instance->type, input, length, inner, columns, output);
     }
   }
@@ -66,7 +66,7 @@ static void compute(void* context, size_t start, size_t count) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct softmax_instance* instance = opaque;
-  const size_t columns = instance->inner < columns_per_task ? instance->inner : columns_per_task;
+  const size_t columns = smaller(instance->inner, columns_per_task);
   pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->outer * instance->tasks_across,
                                      elements_per_task / (instance->length * columns + 1) + 1,
                                      PTHREADPOOL_FLAG_DISABLE_DENORMALS);

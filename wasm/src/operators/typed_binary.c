@@ -6,6 +6,7 @@
 #include "kernels/cast.h"
 #include "nest.h"
 #include "operator.h"
+#include "sizes.h"
 
 /* Enough work to be worth handing to a thread, little enough for the threads to share evenly. */
 enum { elements_per_task = 4096 };
@@ -74,7 +75,7 @@ static void join_rows(struct typed_binary_instance* instance, uint32_t operand) 
   struct nest* nest = &instance->nest;
   const size_t rows = nest->extents[0], most = elements_per_task / 2 / nest->extents[1];
   instance->row = nest->extents[1];
-  instance->repeated = rows < most ? rows : most;
+  instance->repeated = smaller(rows, most);
   instance->repeating = operand;
   nest->extents[0] = 1;
   nest->extents[1] = rows * instance->row;
