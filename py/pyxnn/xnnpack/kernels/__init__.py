@@ -12,7 +12,6 @@ from pyxnn.xnnpack.kernels.convolution import (
     convolution,
     convolution_nd,
     deconvolution,
-    minimal_convolution,
 )
 from pyxnn.xnnpack.kernels.elementwise import binary, clamp, function, select, unary
 from pyxnn.xnnpack.kernels.indexing import (
@@ -117,7 +116,6 @@ __all__ = [
     "matmul_nbits",
     "mean_pool_qs8",
     "mean_qs8",
-    "minimal_convolution",
     "narrow",
     "nest_words",
     "normalize",

@@ -27,12 +27,12 @@ def convolution(
     ctx: Lowering,
     x: Value,
     window: Window,
-    groups: int,
     kernel: np.ndarray,
     bias: np.ndarray | None,
     key: Hashable,
-    shape: Shape,
     bounds: Bounds,
+    *,
+    minimal: bool = False,
 ) -> Value:
     """2-D convolution; of a rank-3 `x`, 1-D.
 
@@ -40,8 +40,11 @@ def convolution(
         x: (N, C, ...).
         kernel: [groups, output channels of a group, height, width, input channels of a group].
         bias: [output channels] or None.
-        shape: of the output.
+        minimal: by Winograd's minimal filtering, for a window that has one (`Window.has_minimal_filter`) and at most
+            MOST_MINIMAL_CHANNELS input channels of a group.
     """
+    groups, outputs = kernel.shape[:2]
+    shape = window.output_shape(x.shape, groups * outputs)
     if kernel.shape[1] == kernel.shape[4] == 1 and window.has_depthwise_kernel:
         x = ctx.arrange(x, layout.channels_last(x.rank))
         params = [*window.kernel, *window.strides, groups, *bounds]
@@ -50,32 +53,14 @@ def convolution(
         return ctx.step(
             Kind.DEPTHWISE, params, dims, [x], output, kernel=kernel, bias=bias, key=key
         )
-    return _convolution(ctx, Kind.CONVOLUTION, x, window, groups, kernel, bias, key, shape, bounds)
-
-
-def minimal_convolution(
-    ctx: Lowering,
-    x: Value,
-    window: Window,
-    groups: int,
-    kernel: np.ndarray,
-    bias: np.ndarray | None,
-    key: Hashable,
-    shape: Shape,
-    bounds: Bounds,
-) -> Value:
-    """2-D convolution by Winograd's minimal filtering, for windows that have one (`Window.has_minimal_filter`).
-
-    The arguments are those of `convolution`; a group has at most MOST_MINIMAL_CHANNELS input channels.
-    """
-    return _convolution(ctx, Kind.WINOGRAD, x, window, groups, kernel, bias, key, shape, bounds)
+    kind = Kind.WINOGRAD if minimal else Kind.CONVOLUTION
+    return _convolution(ctx, kind, x, window, kernel, bias, key, bounds, shape)
 
 
 def deconvolution(
     ctx: Lowering,
     x: Value,
     window: Window,
-    groups: int,
     kernel: np.ndarray,
     bias: np.ndarray | None,
     key: Hashable,
@@ -87,10 +72,8 @@ def deconvolution(
     the strides.
     """
     extents = window.transposed_extents(x.shape[2:])
-    shape = (x.shape[0], groups * kernel.shape[1], *extents[4 - x.rank :])
-    return _convolution(
-        ctx, Kind.DECONVOLUTION, x, window, groups, kernel, bias, key, shape, bounds
-    )
+    shape = (x.shape[0], kernel.shape[0] * kernel.shape[1], *extents[4 - x.rank :])
+    return _convolution(ctx, Kind.DECONVOLUTION, x, window, kernel, bias, key, bounds, shape)
 
 
 def _convolution(
@@ -98,18 +81,17 @@ def _convolution(
     kind: Kind,
     x: Value,
     window: Window,
-    groups: int,
     kernel: np.ndarray,
     bias: np.ndarray | None,
     key: Hashable,
-    shape: Shape,
     bounds: Bounds,
+    shape: Shape,
 ) -> Value:
+    """The step of a kind whose parameters are those of CONVOLUTION, for an output of a shape."""
     x = ctx.arrange(x, layout.channels_last(x.rank))
-    group_channels = kernel.shape[4], kernel.shape[1]
-    channels = groups * group_channels[0], groups * group_channels[1]
-    params = [*window.words, groups, *group_channels, int(window.may_pad), *bounds]
-    dims = [*image_words(x, window), *channels]
+    groups, outputs, inputs = kernel.shape[0], kernel.shape[1], kernel.shape[4]
+    params = [*window.words, groups, inputs, outputs, int(window.may_pad), *bounds]
+    dims = [*image_words(x, window), groups * inputs, groups * outputs]
     output = ctx.new(shape, x.order)
     return ctx.step(kind, params, dims, [x], output, kernel=kernel, bias=bias, key=key)
 
@@ -118,7 +100,6 @@ def convolution_nd(
     ctx: Lowering,
     x: Value,
     slides: Sequence[Slide],
-    groups: int,
     kernel: np.ndarray | Value,
     bias: np.ndarray | Value | None,
     key: Hashable,
@@ -140,7 +121,7 @@ def convolution_nd(
     axes = zip([STILL] * missing + list(slides), out_steps, strict=True)
     words = [word for slide, step in axes for word in (*slide, step)]
     shape = kernel.shape
-    params = [math.prod(shape[2:-1]), groups, shape[-1], shape[1], *bounds]
+    params = [math.prod(shape[2:-1]), shape[0], shape[-1], shape[1], *bounds]
     dims = [x.shape[0], steps[0], *words]
     if isinstance(kernel, Value):
         assert isinstance(bias, Value)

@@ -62,11 +62,9 @@ def convolution_qs8(
     ctx: Lowering,
     x: Value,
     window: Window,
-    groups: int,
     kernel: np.ndarray,
     channels: Channels,
     key: Hashable,
-    shape: Shape,
     requantization: Requantization,
 ) -> Value:
     """2-D convolution; of a rank-3 `x`, 1-D. Padding counts as the input's zero point.
@@ -76,30 +74,29 @@ def convolution_qs8(
         kernel: int8 [groups, output channels of a group, height, width, input channels of a group].
         channels: what belongs to the output's.
         key: tells kernel and channels apart from those of other steps.
-        shape: of the output.
     """
     x = ctx.arrange(x, layout.channels_last(x.rank))
-    if kernel.shape[1] == kernel.shape[4] == 1:
+    groups, outputs, inputs = kernel.shape[0], kernel.shape[1], kernel.shape[4]
+    output = ctx.new(window.output_shape(x.shape, groups * outputs), x.order, INT8)
+    if inputs == outputs == 1:
         return ctx.step(
             Kind.DEPTHWISE_QS8,
             [*window.words, groups, *requantization],
             [*image_words(x, window), groups, groups],
             [x],
-            ctx.new(shape, x.order, INT8),
+            output,
             kernel=kernel,
             bias=channels.packed,
             key=key,
         )
-    group_channels = kernel.shape[4], kernel.shape[1]
-    all_channels = groups * group_channels[0], groups * group_channels[1]
-    params = [*window.words, groups, *group_channels, int(window.may_pad), *requantization]
-    minimal = window.has_minimal_filter and _is_minimal_faster(*group_channels)
+    params = [*window.words, groups, inputs, outputs, int(window.may_pad), *requantization]
+    minimal = window.has_minimal_filter and _is_minimal_faster(inputs, outputs)
     return ctx.step(
         Kind.WINOGRAD_QS8 if minimal else Kind.CONVOLUTION_QS8,
         params,
-        [*image_words(x, window), *all_channels],
+        [*image_words(x, window), groups * inputs, groups * outputs],
         [x],
-        ctx.new(shape, x.order, INT8),
+        output,
         kernel=kernel,
         bias=channels.packed,
         key=key,

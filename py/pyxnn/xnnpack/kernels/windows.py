@@ -44,6 +44,10 @@ class Window:
         )
         return height, width
 
+    def output_shape(self, x: Shape, channels: int) -> Shape:
+        """(N, channels, ...) of the output for an input (N, C, ...)."""
+        return (x[0], channels, *self.extents(x[2:])[4 - len(x) :])
+
     def transposed_extents(self, image: Shape) -> tuple[int, int]:
         """(height, width) of what a transposed convolution makes of an image of extents (width) or (height, width)."""
         height, width = (

@@ -63,7 +63,6 @@ def over_axes(
         ctx,
         x,
         slides,
-        groups,
         kernel,
         bias_of(ctx, weights, bias, w.shape[0]),
         ctx.weights_key(weights, bias),
@@ -95,18 +94,15 @@ def _over_image(node: Node, ctx: Lowering, x: Value) -> Value:
     window = windows.place(node, x.shape[2:], weights.shape[2:])
     grouped = weights.reshape(groups, -1, weights.shape[1], *window.kernel)
     pixels = _pixels(node, ctx, window)
-    by_tiles = _is_minimal_faster(window, weights.shape[0] // groups, weights.shape[1], pixels)
-    convolve = kernels.minimal_convolution if by_tiles else kernels.convolution
-    return convolve(
+    return kernels.convolution(
         ctx,
         x,
         window,
-        groups,
         np.moveaxis(grouped, 2, 4),
         ctx.constant(node.input(2)),
         ctx.weights_key(*node.inputs[1:]),
-        windows.output_shape(x.shape, weights.shape[0], window),
         ctx.bounds,
+        minimal=_is_minimal_faster(window, weights.shape[0] // groups, weights.shape[1], pixels),
     )
 
 

@@ -84,11 +84,9 @@ def lower_deform_conv(node: Node, ctx: Lowering) -> None:
         ctx,
         columns,
         Window((1, taps), (1, taps), (1, 1), (0, 0), (0, 0)),
-        groups,
         np.moveaxis(kernel, 2, 4),
         ctx.constant(names[1]),
         ctx.weights_key(*names),
-        (batch, outputs, height, width),
         ctx.bounds,
     )
     ctx.define(node.output(0), output)

@@ -50,9 +50,7 @@ def lower_batch_normalization(node: Node, ctx: Lowering) -> None:
     if x.rank in (3, 4) and x.has_order(layout.channels_last(x.rank)):
         kernel = factor.reshape(-1, 1, 1, 1, 1)
         key = (ctx.weights_key(*node.inputs[1:5]), epsilon)
-        output = kernels.convolution(
-            ctx, x, kernels.PIXEL, len(factor), kernel, shift, key, x.shape, ctx.bounds
-        )
+        output = kernels.convolution(ctx, x, kernels.PIXEL, kernel, shift, key, ctx.bounds)
     else:
         factors, shifts = (
             Value.constant(array.reshape(-1, *[1] * (x.rank - 2))) for array in (factor, shift)

@@ -217,8 +217,3 @@ def _pair(values: Sequence[int], filler: int) -> tuple[int, int]:
     """(height, width); a signal is an image of height 1."""
     height, width = values if len(values) == 2 else (filler, *values)
     return height, width
-
-
-def output_shape(x: Shape, channels: int, window: Window) -> Shape:
-    """The shape (N, channels, ...) that a window makes of an input shape."""
-    return (x[0], channels, *window.extents(x[2:])[4 - len(x) :])

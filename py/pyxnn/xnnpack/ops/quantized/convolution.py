@@ -50,11 +50,9 @@ def lower_conv(node: Node, ctx: Lowering, target: Quantization) -> None:
         ctx,
         x,
         window,
-        groups,
         grouped.reshape(*grouped.shape[:2], *window.kernel, grouped.shape[-1]),
         channels,
         node.output(0),
-        windows.output_shape(x.shape, count, window),
         operands.requantization(source, target, ctx.bounds),
     )
     ctx.define(node.output(0), output)

@@ -41,7 +41,6 @@ class _Axis(NamedTuple):
         taps: of its window.
         stride: pixels of the output by window.
         before, after: pixels around the image.
-        places: of windows.
         first: the first pixel that is wanted.
     """
 
@@ -49,7 +48,6 @@ class _Axis(NamedTuple):
     stride: int
     before: int
     after: int
-    places: int
     first: int
 
     @staticmethod
@@ -65,8 +63,7 @@ class _Axis(NamedTuple):
         taps = math.ceil(kernel / stride)
         skipped = min(cropped // stride, taps - 1)
         after = max(math.ceil((cropped + extent) / stride) - image, 0)
-        places, first = image + after - skipped, cropped - skipped * stride
-        return _Axis(taps, stride, taps - 1 - skipped, after, places, first)
+        return _Axis(taps, stride, taps - 1 - skipped, after, cropped - skipped * stride)
 
 
 @quantized("ConvTranspose", supports=supports_conv_transpose)
@@ -96,16 +93,13 @@ def lower_conv_transpose(node: Node, ctx: Lowering, target: Quantization) -> Non
     channels = operands.channels(ctx, source, kernel, node.input(2), target, groups * of_group)
     zeros = np.tile(kernel.zero_point, of_group // kernel.zero_point.size)
     by_pixel = math.prod(axis.stride for axis in axes)
-    places = tuple(axis.places for axis in axes)[-rank:]
     output = kernels.convolution_qs8(
         ctx,
         x,
         window,
-        groups,
         _by_pixels(weights.reshape(*weights.shape[:2], *sizes), groups, axes, zeros),
         _repeated(channels, groups, by_pixel),
         node.output(0),
-        (x.shape[0], groups * by_pixel * of_group, *places),
         operands.requantization(source, target, ctx.bounds),
     )
     pixels = _side_by_side(ctx, output, groups, axes[-rank:])
