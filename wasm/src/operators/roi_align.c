@@ -8,9 +8,7 @@
 #include "kernels/taps.h"
 #include "memory.h"
 #include "operator.h"
-
-/* About so many products are one task. */
-enum { products_per_task = 16384 };
+#include "regions.h"
 
 /* Neighbours of a place, and how many places are taken in at once. */
 enum { num_neighbours = 4, places_at_once = 16 };
@@ -24,8 +22,7 @@ struct roi_align_state {
 
 struct roi_align_instance {
   const struct roi_align_state* state;
-  size_t batch, channels, height, width;
-  size_t regions, out_height, out_width;
+  struct regions regions;
   const float *input, *corners;
   const int32_t* images;
   float* output;
@@ -41,13 +38,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct roi_align_instance* instance = opaque;
-  instance->batch = take(dims);
-  instance->channels = take(dims);
-  instance->height = take(dims);
-  instance->width = take(dims);
-  instance->regions = take(dims);
-  instance->out_height = take(dims);
-  instance->out_width = take(dims);
+  instance->regions = take_regions(dims);
   return xnn_status_success;
 }
 
@@ -124,11 +115,11 @@ static void push(struct taps* taps, const float* pixel, float weight) {
 /* Takes the taps into a bin; there are none left. */
 static void take_in(const struct roi_align_instance* instance, struct taps* taps, float* output) {
   if (instance->state->is_maximum) {
-    taps_maximum(taps->pixels, taps->weights, taps->count, output, instance->channels);
+    taps_maximum(taps->pixels, taps->weights, taps->count, output, instance->regions.channels);
   } else if (taps->follow) {
-    taps_add(taps->pixels, taps->weights, taps->count, output, instance->channels);
+    taps_add(taps->pixels, taps->weights, taps->count, output, instance->regions.channels);
   } else {
-    taps_blend(taps->pixels, taps->weights, taps->count, output, instance->channels);
+    taps_blend(taps->pixels, taps->weights, taps->count, output, instance->regions.channels);
   }
   taps->follow = true;
   taps->count = 0;
@@ -137,13 +128,14 @@ static void take_in(const struct roi_align_instance* instance, struct taps* taps
 /* Takes in the places of a bin: those of its rows, each with those of its columns. */
 static void take_places(const struct roi_align_instance* instance, const float* image, const struct places* rows,
                         const struct places* columns, float share, struct taps* taps, float* output) {
-  const size_t channels = instance->channels, row = instance->width * channels;
+  const struct regions* regions = &instance->regions;
+  const size_t channels = regions->channels, row = regions->width * channels;
   for (size_t i = 0; i < rows->count; i++) {
-    const struct between v = between_pixels(rows, i, instance->height);
+    const struct between v = between_pixels(rows, i, regions->height);
     const float *low = image + v.low * row, *high = image + v.high * row;
     const float low_weight = (1.0f - v.weight) * share, high_weight = v.weight * share;
     for (size_t j = 0; j < columns->count; j++) {
-      const struct between h = between_pixels(columns, j, instance->width);
+      const struct between h = between_pixels(columns, j, regions->width);
       if (v.is_near && h.is_near) {
         push(taps, low + h.low * channels, low_weight * (1.0f - h.weight));
         push(taps, low + h.high * channels, low_weight * h.weight);
@@ -161,14 +153,13 @@ static void take_places(const struct roi_align_instance* instance, const float* 
 
 static void compute_bin(const struct roi_align_instance* instance, size_t index) {
   const struct roi_align_state* state = instance->state;
-  const size_t channels = instance->channels;
-  const size_t x = index % instance->out_width, y = index / instance->out_width % instance->out_height;
-  const size_t region = index / instance->out_width / instance->out_height;
-  const float* corners = instance->corners + region * 4;
-  const float* image =
-      instance->input + (size_t)instance->images[region] * instance->height * instance->width * channels;
-  const struct places columns = places_of(state, corners[0], corners[2], x, instance->out_width);
-  const struct places rows = places_of(state, corners[1], corners[3], y, instance->out_height);
+  const struct regions* regions = &instance->regions;
+  const size_t channels = regions->channels, image_size = regions->height * regions->width * channels;
+  const struct bin bin = place_bin(regions, index);
+  const float* corners = instance->corners + bin.region * 4;
+  const float* image = instance->input + (size_t)instance->images[bin.region] * image_size;
+  const struct places columns = places_of(state, corners[0], corners[2], bin.column, regions->out_width);
+  const struct places rows = places_of(state, corners[1], corners[3], bin.row, regions->out_height);
   const size_t all = rows.count * columns.count;
   float* output = instance->output + index * channels;
   if (state->is_maximum) {
@@ -194,18 +185,15 @@ static void compute(void* context, size_t start, size_t count) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct roi_align_instance* instance = opaque;
-  for (size_t region = 0; region < instance->regions; region++) {
+  for (size_t region = 0; region < instance->regions.count; region++) {
     const int32_t image = instance->images[region];
-    if (image < 0 || (size_t)image >= instance->batch) {
+    if (image < 0 || (size_t)image >= instance->regions.batch) {
       pyxnn_error(pyxnn_invalid_input, "batch_indices element out of bounds, idx=%ld must be within [0,%lu)",
-                  (long)image, (unsigned long)instance->batch);
+                  (long)image, (unsigned long)instance->regions.batch);
       return xnn_status_invalid_parameter;
     }
   }
-  const size_t bins = instance->regions * instance->out_height * instance->out_width;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, bins,
-                                     products_per_task / (instance->channels * 16 + 64) + 1,
-                                     PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  share_bins(&instance->regions, compute, opaque, pool);
   return xnn_status_success;
 }
 

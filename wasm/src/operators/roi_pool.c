@@ -6,17 +6,14 @@
 #include "kernels/pooling.h"
 #include "memory.h"
 #include "operator.h"
-
-/* About so many floats are one task. */
-enum { floats_per_task = 16384 };
+#include "regions.h"
 
 /* What a region is given by: its image, then left, top, right and bottom. */
 enum { region_size = 5 };
 
 struct roi_pool_instance {
   const float* scale; /* of corners */
-  size_t batch, channels, height, width;
-  size_t regions, out_height, out_width;
+  struct regions regions;
   const float *input, *given;
   float* output;
 };
@@ -28,13 +25,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
 
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct roi_pool_instance* instance = opaque;
-  instance->batch = take(dims);
-  instance->channels = take(dims);
-  instance->height = take(dims);
-  instance->width = take(dims);
-  instance->regions = take(dims);
-  instance->out_height = take(dims);
-  instance->out_width = take(dims);
+  instance->regions = take_regions(dims);
   return xnn_status_success;
 }
 
@@ -69,25 +60,26 @@ static struct range range_of(float low, float high, size_t bin, size_t bins, siz
 
 static void compute_bin(const struct roi_pool_instance* instance, size_t index) {
   static const struct pooling_constants constants = {.pooling = pooling_maximum};
-  const size_t x = index % instance->out_width, y = index / instance->out_width % instance->out_height;
-  const float* given = instance->given + index / instance->out_width / instance->out_height * region_size;
+  const struct regions* regions = &instance->regions;
+  const struct bin bin = place_bin(regions, index);
+  const float* given = instance->given + bin.region * region_size;
   float corners[region_size];
   for (size_t i = 1; i < region_size; i++) {
     corners[i] = roundf(given[i] * *instance->scale);
   }
-  const struct range columns = range_of(corners[1], corners[3], x, instance->out_width, instance->width);
-  const struct range rows = range_of(corners[2], corners[4], y, instance->out_height, instance->height);
-  const size_t pixel = instance->channels * sizeof(float);
-  float* output = instance->output + index * instance->channels;
+  const struct range columns = range_of(corners[1], corners[3], bin.column, regions->out_width, regions->width);
+  const struct range rows = range_of(corners[2], corners[4], bin.row, regions->out_height, regions->height);
+  const size_t pixel = regions->channels * sizeof(float);
+  float* output = instance->output + index * regions->channels;
   if (columns.end <= columns.begin || rows.end <= rows.begin) {
     memset(output, 0, pixel);
     return;
   }
-  const size_t row = (size_t)given[0] * instance->height + rows.begin;
+  const size_t row = (size_t)given[0] * regions->height + rows.begin;
   const struct pooling_rows pixels = {
-      .first = (const uint8_t*)instance->input + (row * instance->width + columns.begin) * pixel,
+      .first = (const uint8_t*)instance->input + (row * regions->width + columns.begin) * pixel,
       .counts = {rows.end - rows.begin, columns.end - columns.begin},
-      .strides = {(ptrdiff_t)(instance->width * pixel), (ptrdiff_t)pixel},
+      .strides = {(ptrdiff_t)(regions->width * pixel), (ptrdiff_t)pixel},
   };
   if (pixel >= pooling_slack) {
     pooling_add_rows(&constants, &pixels, (uint8_t*)output, pixel);
@@ -106,17 +98,15 @@ static void compute(void* context, size_t start, size_t count) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct roi_pool_instance* instance = opaque;
-  for (size_t region = 0; region < instance->regions; region++) {
+  for (size_t region = 0; region < instance->regions.count; region++) {
     const float image = instance->given[region * region_size];
-    if (!(image >= 0.0f && image < (float)instance->batch)) {
+    if (!(image >= 0.0f && image < (float)instance->regions.batch)) {
       pyxnn_error(pyxnn_invalid_input, "the image of a region is out of bounds, idx=%g must be within [0,%lu)",
-                  (double)image, (unsigned long)instance->batch);
+                  (double)image, (unsigned long)instance->regions.batch);
       return xnn_status_invalid_parameter;
     }
   }
-  const size_t bins = instance->regions * instance->out_height * instance->out_width;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, bins, floats_per_task / (instance->channels * 16 + 64) + 1,
-                                     PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  share_bins(&instance->regions, compute, opaque, pool);
   return xnn_status_success;
 }
 
