@@ -24,14 +24,21 @@ INLINE void turn_halves(const float* input, const float* cosines, const float* s
   simd_store(output + half, result.second, left);
 }
 
-void rotary_halves(const float* input, const float* cosines, const float* sines, size_t half, float* output) {
-  size_t i = 0;
-  for (; i + 8 <= half; i += 8) {
-    turn_halves(input + i, cosines + i, sines + i, half, output + i, 4);
-    turn_halves(input + i + 4, cosines + i + 4, sines + i + 4, half, output + i + 4, 4);
-  }
-  for (; i < half; i += 4) {
-    turn_halves(input + i, cosines + i, sines + i, half, output + i, half - i);
+void rotary_halves(const float* input, const float* cosines, const float* sines, size_t half, float* output,
+                   size_t rows, struct rotary_steps steps) {
+  for (; rows > 0; rows--) {
+    size_t i = 0;
+    for (; i + 8 <= half; i += 8) {
+      turn_halves(input + i, cosines + i, sines + i, half, output + i, 4);
+      turn_halves(input + i + 4, cosines + i + 4, sines + i + 4, half, output + i + 4, 4);
+    }
+    for (; i < half; i += 4) {
+      turn_halves(input + i, cosines + i, sines + i, half, output + i, half - i);
+    }
+    input += steps.input;
+    cosines += steps.table;
+    sines += steps.table;
+    output += steps.output;
   }
 }
 
@@ -47,12 +54,19 @@ INLINE void turn_pairs(const float* input, const float* cosines, const float* si
   }
 }
 
-void rotary_pairs(const float* input, const float* cosines, const float* sines, size_t half, float* output) {
-  size_t i = 0;
-  for (; i + 4 <= half; i += 4) {
-    turn_pairs(input + 2 * i, cosines + i, sines + i, output + 2 * i, 4);
-  }
-  if (i < half) {
-    turn_pairs(input + 2 * i, cosines + i, sines + i, output + 2 * i, half - i);
+void rotary_pairs(const float* input, const float* cosines, const float* sines, size_t half, float* output, size_t rows,
+                  struct rotary_steps steps) {
+  for (; rows > 0; rows--) {
+    size_t i = 0;
+    for (; i + 4 <= half; i += 4) {
+      turn_pairs(input + 2 * i, cosines + i, sines + i, output + 2 * i, 4);
+    }
+    if (i < half) {
+      turn_pairs(input + 2 * i, cosines + i, sines + i, output + 2 * i, half - i);
+    }
+    input += steps.input;
+    cosines += steps.table;
+    sines += steps.table;
+    output += steps.output;
   }
 }

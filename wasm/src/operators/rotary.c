@@ -8,11 +8,15 @@
 
 enum { elements_per_task = 4096 };
 
+struct rotary_axis {
+  size_t extent;
+  struct rotary_steps steps;
+};
+
 struct rotary_instance {
   const size_t* interleaved;
-  size_t heads, rows, size, half;
-  size_t total; /* rows of all heads and batches */
-  size_t input_strides[3], output_strides[3], table_strides[2];
+  struct rotary_axis axes[3]; /* outermost first: rows follow each other as they lie in memory */
+  size_t size, half;
   const float *input, *cosines, *sines;
   float* output;
 };
@@ -22,23 +26,27 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   return own_state(&interleaved, sizeof(interleaved), out);
 }
 
-static void take_strides(struct words* dims, size_t count, size_t* strides) {
-  for (size_t i = 0; i < count; i++) {
-    strides[i] = take(dims);
-  }
-}
-
 static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspace, pthreadpool_t pool) {
   struct rotary_instance* instance = opaque;
-  const size_t batch = take(dims);
-  instance->heads = take(dims);
-  instance->rows = take(dims);
+  struct rotary_axis batch, heads, rows;
+  batch.extent = take(dims);
+  heads.extent = take(dims);
+  rows.extent = take(dims);
   instance->size = take(dims);
   instance->half = take(dims);
-  take_strides(dims, 3, instance->input_strides);
-  take_strides(dims, 3, instance->output_strides);
-  take_strides(dims, 2, instance->table_strides);
-  instance->total = batch * instance->heads * instance->rows;
+  batch.steps.input = take(dims);
+  heads.steps.input = take(dims);
+  rows.steps.input = take(dims);
+  batch.steps.output = take(dims);
+  heads.steps.output = take(dims);
+  rows.steps.output = take(dims);
+  batch.steps.table = take(dims);
+  heads.steps.table = 0;
+  rows.steps.table = take(dims);
+  const bool heads_within = heads.steps.input < rows.steps.input;
+  instance->axes[0] = batch;
+  instance->axes[1] = heads_within ? rows : heads;
+  instance->axes[2] = heads_within ? heads : rows;
   return 2 * instance->half <= instance->size ? xnn_status_success : xnn_status_invalid_parameter;
 }
 
@@ -51,41 +59,39 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
   return xnn_status_success;
 }
 
-/* Some rows, counted heads within rows within batches. */
+/* Some rows, counted over all axes. */
 static void turn(void* context, size_t first, size_t count) {
   const struct rotary_instance* instance = context;
-  const size_t* from = instance->input_strides;
-  const size_t* to = instance->output_strides;
-  const size_t turned = 2 * instance->half;
-  size_t head = first % instance->heads, row = first / instance->heads % instance->rows;
-  size_t batch = first / instance->heads / instance->rows;
-  for (; count > 0; count--) {
-    const float* input = instance->input + batch * from[0] + head * from[1] + row * from[2];
-    float* output = instance->output + batch * to[0] + head * to[1] + row * to[2];
-    const size_t place = batch * instance->table_strides[0] + row * instance->table_strides[1];
-    const float *cosines = instance->cosines + place, *sines = instance->sines + place;
-    if (*instance->interleaved) {
-      rotary_pairs(input, cosines, sines, instance->half, output);
-    } else {
-      rotary_halves(input, cosines, sines, instance->half, output);
+  const struct rotary_axis *outer = &instance->axes[0], *middle = &instance->axes[1], *inner = &instance->axes[2];
+  const size_t half = instance->half, turned = 2 * half;
+  size_t k = first % inner->extent, j = first / inner->extent % middle->extent;
+  size_t i = first / inner->extent / middle->extent;
+  while (count > 0) {
+    const struct rotary_steps *a = &outer->steps, *b = &middle->steps, *c = &inner->steps;
+    const size_t left = inner->extent - k, rows = count < left ? count : left;
+    const float* input = instance->input + i * a->input + j * b->input + k * c->input;
+    float* output = instance->output + i * a->output + j * b->output + k * c->output;
+    const size_t place = i * a->table + j * b->table + k * c->table;
+    (*instance->interleaved ? rotary_pairs : rotary_halves)(input, instance->cosines + place, instance->sines + place,
+                                                            half, output, rows, *c);
+    for (size_t row = 0; row < rows && turned < instance->size; row++) {
+      memcpy(output + row * c->output + turned, input + row * c->input + turned,
+             (instance->size - turned) * sizeof(*output));
     }
-    if (turned < instance->size) { /* even nothing is copied by a call */
-      memcpy(output + turned, input + turned, (instance->size - turned) * sizeof(*output));
-    }
-    if (++head == instance->heads) {
-      head = 0;
-      if (++row == instance->rows) {
-        row = 0;
-        batch++;
-      }
+    count -= rows;
+    k = 0;
+    if (++j == middle->extent) {
+      j = 0;
+      i++;
     }
   }
 }
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct rotary_instance* instance = opaque;
-  pthreadpool_parallelize_1d_tile_1d(pool, turn, opaque, instance->total, elements_per_task / (instance->size + 1) + 1,
-                                     0);
+  const struct rotary_axis* axes = instance->axes;
+  pthreadpool_parallelize_1d_tile_1d(pool, turn, opaque, axes[0].extent * axes[1].extent * axes[2].extent,
+                                     elements_per_task / (instance->size + 1) + 1, 0);
   return xnn_status_success;
 }
 
