@@ -1,7 +1,7 @@
 """Turns nodes that give their first input as it is into Identity.
 
     * Concat, Max, Mean, Min, Sum of one input; Split into one output.
-    * Cast and CastLike to the type that the input has.
+    * Cast to the type that the input has.
     * Transpose that leaves the axes in their places.
     * Expand, Tile and Slice with steps of 1 to the extents that the input has; Flatten and Reshape likewise,
       where one extent may be unknown.
@@ -47,8 +47,7 @@ def _has_one_output(node: Node, graph: Graph) -> bool:
 
 
 def _keeps_type(node: Node, graph: Graph) -> bool:
-    to = node.attribute("to")
-    dtype = graph.dtype(node.input(1)) if to is None else dtype_of(to)
+    dtype = dtype_of(node.attributes["to"])
     return dtype is not None and dtype == graph.dtype(node.input(0))
 
 
@@ -116,7 +115,7 @@ def _is_constant(graph: Graph, name: str, number: int) -> bool:
 _NO_OPS: dict[str, Callable[[Node, Graph], bool]] = {
     **dict.fromkeys(("Concat", "Max", "Mean", "Min", "Sum"), _has_one_input),
     "Split": _has_one_output,
-    **dict.fromkeys(("Cast", "CastLike"), _keeps_type),
+    "Cast": _keeps_type,
     "Transpose": _keeps_axes,
     **dict.fromkeys(("Expand", "Tile"), _keeps_shape),
     **dict.fromkeys(("Flatten", "Reshape"), _keeps_axes_and_size),

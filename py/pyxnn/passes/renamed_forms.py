@@ -1,6 +1,7 @@
 """Small differences between opsets: other names, other defaults.
 
 * Scatter (opsets 9, 10) is ScatterElements.
+* CastLike is Cast to the type of its second input, where that is known.
 * GridSample below opset 20: mode "bilinear" is "linear", "bicubic" is "cubic".
 * RoiAlign below opset 16: `coordinate_transformation_mode` is "output_half_pixel".
 * DFT below opset 20: `axis`, 1 unless given, is an input.
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import onnx
 
 from pyxnn.graph import Graph, Node
 from pyxnn.passes.rewrite import each_node
@@ -27,6 +29,9 @@ def run(graph: Graph) -> bool:
 def _rename(node: Node, graph: Graph) -> Sequence[Node] | None:
     if node.is_op("Scatter"):
         return (replace(node, op_type="ScatterElements", since=11),)
+    if node.is_op("CastLike") and (dtype := graph.dtype(node.input(1))) is not None:
+        attributes = {**node.attributes, "to": onnx.helper.np_dtype_to_tensor_dtype(dtype)}
+        return (replace(node, op_type="Cast", inputs=[node.input(0)], attributes=attributes),)
     if node.is_op("GridSample") and node.since < 20:
         mode = node.attribute("mode", "bilinear")
         return (

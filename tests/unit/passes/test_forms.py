@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from pyxnn import passes
@@ -187,6 +188,13 @@ def test_scatter() -> None:
     constants = {"i": np.array([[1, 3]]), "u": normal(1, 2)}
     assert ops(forms(nodes, {"x": [1, 5]}, constants=constants, opset=9)) == ["ScatterElements"]
     assert_parity(build(nodes, {"x": [1, 5]}, constants=constants, opset=9), {"x": normal(1, 5)})
+
+
+def test_cast_like() -> None:
+    nodes = [node("CastLike", ["x", "like"], ["y"])]
+    integers = {"constants": {"like": np.array([1])}, "output_type": onnx.TensorProto.INT64}
+    assert ops(forms(nodes, {"x": [5]}, **integers)) == ["Cast"]
+    assert_parity(build(nodes, {"x": [5]}, **integers), {"x": normal(5)})
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])

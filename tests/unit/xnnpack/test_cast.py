@@ -115,3 +115,6 @@ def test_refusals():
     node = helper.make_node("Cast", ["x"], ["y"], to=onnx.TensorProto.STRING)
     data = native.build([node], {"x": x}, ["y"], dtype=np.str_)
     assert native.refusal(data) == "no kernel makes object"
+    node = helper.make_node("CastLike", ["x", "like"], ["y"])
+    data = native.build([node], {"x": x, "like": np.array(["a"])}, ["y"], dtype=np.str_)
+    assert native.refusal(data) == "no kernel makes object"
