@@ -398,9 +398,10 @@ OPERATORS: dict[str, Single] = dict(
         single("LRN", LARGE, size=5, work=30),
         # Images
         single("Resize", SMALL, None, _floats(1, 1, 2, 2), mode="nearest", note="nearest"),
-        single("Resize", SMALL, None, _floats(1, 1, 2, 2), mode="linear", note="linear", work=3),
-        single("Resize", LARGE, None, _floats(1, 1, 2, 2), mode="linear", note="linear", work=3),
-        single("Resize", SMALL, None, _floats(1, 1, 2, 2), mode="cubic", note="cubic", work=6),
+        # Neighbours on both axes, and a shuffle: what lies side by side comes from columns that are made apart.
+        single("Resize", SMALL, None, _floats(1, 1, 2, 2), mode="linear", note="linear", work=4),
+        single("Resize", LARGE, None, _floats(1, 1, 2, 2), mode="linear", note="linear", work=4),
+        single("Resize", SMALL, None, _floats(1, 1, 2, 2), mode="cubic", note="cubic", work=7),
         single("MaxPool", LARGE, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, work=9 / 4),
         single("MaxPool", (1, 128, 20, 20), kernel_shape=[5, 5], pads=[2] * 4, work=8),
         single("AveragePool", (1, 256, 56, 56), kernel_shape=[2, 2], strides=[2, 2], work=1),

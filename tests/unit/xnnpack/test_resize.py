@@ -70,9 +70,12 @@ def test_fractions_that_make_whole_pixels(scale, place):
 
 @pytest.mark.parametrize(("mode", "tolerance"), [("linear", 5e-5), ("cubic", 2e-4)])
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("shape", [(2, 3, 5, 8), (1, 2, 9, 13), (1, 1, 7, 30), (1, 5, 120, 230)])
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 3, 5, 8), (1, 2, 3, 12), (1, 2, 9, 13), (1, 1, 5, 16), (1, 1, 7, 30), (1, 5, 120, 230)],
+)
 def test_twice_as_large(shape, place, mode, tolerance):
-    """Most columns are made alike; small images two rows at a time."""
+    """All columns are made alike, or, of few or of aligned corners, by a table."""
     x = np.random.default_rng(0).standard_normal(shape, np.float32)
     pixels = [2 * extent for extent in shape[2:]]
     attributes = {"mode": mode, "coordinate_transformation_mode": place}

@@ -1,5 +1,7 @@
 #include "kernels/resample.h"
 
+#include <math.h>
+
 #include "kernels/simd.h"
 #include "sizes.h"
 
@@ -10,6 +12,9 @@ enum { num_sums = 4 };
 
 /* Rows whose weights stay in registers. */
 enum { few_taps = 4 };
+
+/* Pixels of a row that becomes twice as long: eight that end with it, and four before them. */
+enum { least_pixels = 12 };
 
 /* Rows that are added up, and the sums that are made of them. */
 struct sums {
@@ -313,94 +318,197 @@ INLINE v128_t make_four(const float* row, const uint8_t* record, size_t taps) {
   return sum;
 }
 
-/* Fours [begin, end) of a row. */
-INLINE void make_fours(const float* row, const uint8_t* table, size_t taps, float* output, size_t begin, size_t end,
-                       size_t columns) {
+INLINE void make_fours(const float* row, const uint8_t* table, size_t taps, float* output, size_t columns) {
   const size_t size = four_size(taps);
-  const uint8_t* record = table + begin * size;
-  size_t i = begin;
-  for (; i + 2 <= columns / 4 && i + 2 <= end; i += 2, record += 2 * size) {
-    wasm_v128_store(output + i * 4, make_four(row, record, taps));
-    wasm_v128_store(output + i * 4 + 4, make_four(row, record + size, taps));
+  size_t x = 0;
+  for (; x + 8 <= columns; x += 8, table += 2 * size) {
+    wasm_v128_store(output + x, make_four(row, table, taps));
+    wasm_v128_store(output + x + 4, make_four(row, table + size, taps));
   }
-  for (; i < end; i++, record += size) {
-    wasm_v128_store(output + four_column(i, columns), make_four(row, record, taps));
+  for (; x < columns; x += 4, table += size) {
+    wasm_v128_store(output + (x + 4 <= columns ? x : columns - 4), make_four(row, table, taps));
   }
 }
 
 void resample_fours(const float* row, const void* table, size_t taps, float* output, size_t columns) {
   if (taps == 2) {
-    make_fours(row, table, 2, output, 0, count_fours(columns), columns);
+    make_fours(row, table, 2, output, columns);
   } else if (taps == 4) {
-    make_fours(row, table, 4, output, 0, count_fours(columns), columns);
+    make_fours(row, table, 4, output, columns);
   } else {
-    make_fours(row, table, taps, output, 0, count_fours(columns), columns);
+    make_fours(row, table, taps, output, columns);
   }
 }
 
-/* Whether both columns of pixel `number` are made as those of pixel `other`. */
-static bool are_alike(const int32_t* firsts, const float* weights, size_t taps, size_t number, size_t other) {
-  const int32_t away = (int32_t)number - (int32_t)other;
-  for (size_t i = 0; i < 2 * taps; i++) {
-    if (weights[number * 2 * taps + i] != weights[other * 2 * taps + i]) {
+/* How far the weights of a table may be from those that they stand for. */
+static const float rounding = 1e-6f;
+
+/*
+ * Whether column `number` of a row is made by the weights `phase` of pixels from `first` on, those at the ends of the row
+ * being repeated beyond.
+ */
+static bool is_made_by(const float* phase, ptrdiff_t first, const int32_t* firsts, const float* weights, size_t taps,
+                       size_t number, size_t pixels) {
+  const ptrdiff_t last = (ptrdiff_t)pixels - 1;
+  for (size_t t = 0; t < taps; t++) {
+    const ptrdiff_t pixel = firsts[number] + (ptrdiff_t)t;
+    float difference = weights[number * taps + t];
+    for (size_t i = 0; i < taps; i++) {
+      const ptrdiff_t at = first + (ptrdiff_t)i;
+      difference -= (at < 0 ? 0 : at > last ? last : at) == pixel ? phase[i] : 0.0f;
+    }
+    if (fabsf(difference) > rounding) {
       return false;
     }
   }
-  return firsts[number * 2] - firsts[other * 2] == away && firsts[number * 2 + 1] - firsts[other * 2 + 1] == away;
+  return true;
 }
 
-struct resample_phases resample_find_phases(const int32_t* firsts, const float* weights, size_t taps, size_t pixels,
-                                            size_t columns) {
-  struct resample_phases phases = {.begin = 0};
-  if (columns != 2 * pixels || (taps != 2 && taps != 4)) {
-    return phases;
+bool resample_find_phases(const int32_t* firsts, const float* weights, size_t taps, size_t pixels, size_t columns,
+                          struct resample_phases* phases) {
+  if (columns != 2 * pixels || (taps != 2 && taps != 4) || pixels < least_pixels) {
+    return false;
   }
   const size_t middle = pixels / 2;
-  size_t begin = middle, end = middle + 1;
-  while (begin > 0 && are_alike(firsts, weights, taps, begin - 1, middle)) {
-    begin--;
+  const float* both = weights + 2 * middle * taps;
+  const ptrdiff_t first = firsts[2 * middle] - (ptrdiff_t)middle, half = (ptrdiff_t)taps / 2;
+  if (first != -half && first != 1 - half) {
+    return false;
   }
-  while (end < pixels && are_alike(firsts, weights, taps, end, middle)) {
-    end++;
-  }
-  phases.begin = rounded_up(begin, 2); /* stores as fours have them: sums of rows load what one store has left */
-  phases.pixels = phases.begin < end ? (end - phases.begin) / 4 * 4 : 0;
-  phases.offsets[0] = firsts[middle * 2] - (int32_t)middle;
-  phases.offsets[1] = firsts[middle * 2 + 1] - (int32_t)middle;
-  phases.weights = weights + middle * 2 * taps;
-  return phases;
-}
-
-INLINE void make_phases(const float* row, struct resample_phases phases, const void* table, size_t taps, float* output,
-                        size_t columns) {
-  v128_t even[few_taps], odd[few_taps];
-  for (size_t t = 0; t < taps; t++) {
-    even[t] = wasm_v128_load32_splat(phases.weights + t);
-    odd[t] = wasm_v128_load32_splat(phases.weights + taps + t);
-  }
-  const float *first = row + phases.offsets[0], *second = row + phases.offsets[1];
-  const size_t end = phases.begin + phases.pixels;
-  for (size_t at = phases.begin; at < end; at += 4) {
-    v128_t a = wasm_f32x4_mul(wasm_v128_load(first + at), even[0]);
-    v128_t b = wasm_f32x4_mul(wasm_v128_load(second + at), odd[0]);
-    for (size_t t = 1; t < taps; t++) {
-      a = simd_madd(wasm_v128_load(first + at + t), even[t], a);
-      b = simd_madd(wasm_v128_load(second + at + t), odd[t], b);
+  const size_t apart = first == -half ? 1 : 0;
+  *phases = (struct resample_phases){.taps = taps, .apart = apart, .weights = both};
+  for (size_t t = 0; apart == 1 && t < taps; t++) {
+    if (fabsf(both[t] - both[2 * taps - 1 - t]) > rounding) {
+      return false;
     }
-    wasm_v128_store(output + 2 * at, wasm_i32x4_shuffle(a, b, 0, 4, 1, 5));
-    wasm_v128_store(output + 2 * at + 4, wasm_i32x4_shuffle(a, b, 2, 6, 3, 7));
   }
-  make_fours(row, table, taps, output, 0, phases.begin / 2, columns);
-  make_fours(row, table, taps, output, end / 2, count_fours(columns), columns);
+  for (size_t i = 0; i < columns; i++) {
+    const size_t phase = i % 2;
+    const ptrdiff_t neighbour = (ptrdiff_t)(i / 2) + first + (ptrdiff_t)(phase * apart);
+    if (!is_made_by(both + phase * taps, neighbour, firsts, weights, taps, i, pixels)) {
+      return false;
+    }
+  }
+  return true;
 }
 
-void resample_phases(const float* row, const struct resample_phases* phases, const void* table, size_t taps,
-                     float* output, size_t columns) {
-  if (taps == 2) {
-    make_phases(row, *phases, table, 2, output, columns);
-  } else {
-    make_phases(row, *phases, table, 4, output, columns);
+/* Rows that become one, and their weights; how many is an argument beside it, as compilers must see early what they unroll by. */
+struct stack {
+  const float* first;
+  size_t stride;
+  v128_t weights[few_taps];
+};
+
+/* Four pixels of the sum of `count` rows. */
+INLINE v128_t load_sum(const struct stack* rows, size_t count, size_t at) {
+  const float* pixel = rows->first + at;
+  if (count == 1) {
+    return wasm_v128_load(pixel);
   }
+  v128_t sum = wasm_f32x4_mul(wasm_v128_load(pixel), rows->weights[0]);
+  for (size_t t = 1; t < count; t++) {
+    sum = simd_madd(wasm_v128_load(pixel + t * rows->stride), rows->weights[t], sum);
+  }
+  return sum;
+}
+
+/* Lanes `from` to `from` + 3 of three vectors. */
+INLINE v128_t lanes_from(v128_t a, v128_t b, v128_t c, size_t from) {
+  switch (from) {
+    case 2:
+      return wasm_i32x4_shuffle(a, b, 2, 3, 4, 5);
+    case 3:
+      return wasm_i32x4_shuffle(a, b, 3, 4, 5, 6);
+    case 5:
+      return wasm_i32x4_shuffle(b, c, 1, 2, 3, 4);
+    case 6:
+      return wasm_i32x4_shuffle(b, c, 2, 3, 4, 5);
+    default:
+      return b;
+  }
+}
+
+/* Both columns of the four pixels `now`; `weights` are those of resample_phases. */
+INLINE void put_columns(v128_t before, v128_t now, v128_t behind, const v128_t* weights, size_t taps, size_t apart,
+                        float* output) {
+  v128_t even = now, odd = now;
+  for (size_t t = 0; t < taps + apart; t++) {
+    const v128_t value = lanes_from(before, now, behind, 5 - taps / 2 - apart + t);
+    if (t < taps) {
+      even = t == 0 ? wasm_f32x4_mul(value, weights[0]) : simd_madd(value, weights[t], even);
+    }
+    if (t >= apart) {
+      const v128_t weight = weights[apart == 1 ? taps - t : taps + t];
+      odd = t == apart ? wasm_f32x4_mul(value, weight) : simd_madd(value, weight, odd);
+    }
+  }
+  wasm_v128_store(output, wasm_i32x4_shuffle(even, odd, 0, 4, 1, 5));
+  wasm_v128_store(output + 4, wasm_i32x4_shuffle(even, odd, 2, 6, 3, 7));
+}
+
+/* The columns of one row. */
+INLINE void double_row(const struct stack* rows, size_t count, const v128_t* weights, size_t taps, size_t apart,
+                       float* output, size_t pixels) {
+  size_t at = 0;
+  v128_t now = load_sum(rows, count, 0), before = wasm_i32x4_shuffle(now, now, 0, 0, 0, 0);
+  for (; at + 12 <= pixels; at += 8) {
+    const v128_t next = load_sum(rows, count, at + 4), last = load_sum(rows, count, at + 8);
+    put_columns(before, now, next, weights, taps, apart, output + 2 * at);
+    put_columns(now, next, last, weights, taps, apart, output + 2 * at + 8);
+    before = next;
+    now = last;
+  }
+  if (at + 4 < pixels) { /* the last eight, maybe some of them again */
+    at = pixels - 4;
+    before = load_sum(rows, count, at - 4);
+    now = load_sum(rows, count, at);
+    put_columns(load_sum(rows, count, at - 8), before, now, weights, taps, apart, output + 2 * at - 8);
+  }
+  put_columns(before, now, wasm_i32x4_shuffle(now, now, 3, 3, 3, 3), weights, taps, apart, output + 2 * at);
+}
+
+/* Rows of `count` rows each. */
+INLINE void double_rows(const struct resample_stack* from, size_t count, const float* phases, size_t taps, size_t apart,
+                        float* output, size_t number) {
+  v128_t columns[2 * few_taps];
+  for (size_t i = 0; i < (apart == 1 ? taps : 2 * taps); i++) {
+    columns[i] = wasm_v128_load32_splat(phases + i);
+  }
+  const size_t pixels = from->stride;
+  const float* weights = from->weights;
+  struct stack rows;
+  rows.stride = pixels;
+  for (size_t y = 0; y < number; y++, weights += count, output += 2 * pixels) {
+    rows.first = from->image + (size_t)from->firsts[y] * pixels;
+    for (size_t t = 0; count > 1 && t < count; t++) {
+      rows.weights[t] = wasm_v128_load32_splat(weights + t);
+    }
+    double_row(&rows, count, columns, taps, apart, output, pixels);
+  }
+}
+
+/* Functions of their own, as one that has them all in it spends as long on its own registers as on a short row. */
+#define DEFINE_DOUBLE(name, count, taps, apart)                                                            \
+  static void name(const struct resample_stack* rows, const float* phases, float* output, size_t number) { \
+    double_rows(rows, count, phases, taps, apart, output, number);                                         \
+  }
+
+DEFINE_DOUBLE(double_row_by_2, 1, 2, 0)
+DEFINE_DOUBLE(double_row_by_4, 1, 4, 0)
+DEFINE_DOUBLE(double_row_by_2_apart, 1, 2, 1)
+DEFINE_DOUBLE(double_row_by_4_apart, 1, 4, 1)
+DEFINE_DOUBLE(double_rows_by_2, 2, 2, 0)
+DEFINE_DOUBLE(double_rows_by_4, 4, 4, 0)
+DEFINE_DOUBLE(double_rows_by_2_apart, 2, 2, 1)
+DEFINE_DOUBLE(double_rows_by_4_apart, 4, 4, 1)
+
+void resample_phases(const struct resample_stack* rows, const struct resample_phases* phases, float* output,
+                     size_t number) {
+  static void (*const kernels[2][2][2])(const struct resample_stack*, const float*, float*, size_t) = {
+      {{double_row_by_2, double_row_by_4}, {double_row_by_2_apart, double_row_by_4_apart}},
+      {{double_rows_by_2, double_rows_by_4}, {double_rows_by_2_apart, double_rows_by_4_apart}},
+  };
+  kernels[rows->taps > 1][phases->apart][phases->taps > 2](rows, phases->weights, output, number);
 }
 
 INLINE v128_t make_quad_four(const float* top, const float* bottom, const float* across, const uint8_t* record) {

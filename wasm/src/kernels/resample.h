@@ -76,19 +76,35 @@ void resample_quad_fours(const float* top, const float* bottom, const float* acr
 /* Makes the columns of a row by the table. */
 void resample_fours(const float* row, const void* table, size_t taps, float* output, size_t columns);
 
-/* Pixels in the middle of a row each of which becomes two columns, as the others do: no table is read for them. */
+/* A row whose pixels all become two columns alike, those at its ends being repeated beyond: no table is read for it. */
 struct resample_phases {
-  size_t begin, pixels; /* where they begin, how many there are, maybe none */
-  ptrdiff_t offsets[2]; /* of each column, from its pixel to the first of its neighbours */
-  const float* weights; /* [2, taps], of the table that they were found in */
+  size_t taps;  /* 2 or 4 */
+  size_t apart; /* how far the first neighbour of the second column is from that of the first, 0 or 1 */
+  /* [2, taps], of the table that they were found in; where columns are 1 apart the second's are the first's turned around */
+  const float* weights;
 };
 
-/* Finds them; arguments as resample_find_fours has them. */
-struct resample_phases resample_find_phases(const int32_t* firsts, const float* weights, size_t taps, size_t pixels,
-                                            size_t columns);
+/*
+ * Finds out whether a row is such; arguments as resample_find_fours has them.
+ * @param phases  receives how; it refers to `weights`
+ */
+bool resample_find_phases(const int32_t* firsts, const float* weights, size_t taps, size_t pixels, size_t columns,
+                          struct resample_phases* phases);
 
-/* Makes the columns of a row, those around the phases by the table. There are phases, of 2 or 4 taps. */
-void resample_phases(const float* row, const struct resample_phases* phases, const void* table, size_t taps,
-                     float* output, size_t columns);
+/* Rows of an image, and how others are made of them: each is the sum of neighbours by their weights. */
+struct resample_stack {
+  const float* image;
+  size_t stride, taps; /* pixels of a row; neighbours, one of which needs no weight */
+  const int32_t* firsts;
+  const float* weights; /* [rows, taps] */
+};
+
+/*
+ * Makes rows of neighbours along both axes; sums of rows aren't laid down.
+ * @param rows    taps are 1 or those of columns
+ * @param output  `number` dense rows of twice the pixels
+ */
+void resample_phases(const struct resample_stack* rows, const struct resample_phases* phases, float* output,
+                     size_t number);
 
 #endif

@@ -4,7 +4,8 @@
  * Where rows become fewer, a row of the output is made of one in scratch memory, the sum of `taps` rows of the input. Else it
  * is made of `taps` rows whose columns have been resampled; each thread keeps as many of these in scratch memory, row r of an
  * image in place r % taps, so that the next row of the output finds most of them there. Rows of bytes become floats on the way in, which
- * are kept likewise, and bytes again on the way out.
+ * are kept likewise, and bytes again on the way out. Dense floats whose columns become twice as many are made at once, without scratch
+ * memory.
  */
 #include "kernels/resample.h"
 
@@ -54,7 +55,8 @@ struct resample_instance {
   const char* input;
   void* fours; /* the table of columns of one float */
   bool has_fours;
-  struct resample_phases phases;
+  struct resample_phases phases; /* of columns */
+  bool has_phases;
   float* turned;  /* the weights of rows, in the order of those that are kept */
   size_t* places; /* of the first row that each is made of, among those that are kept */
   float* scratch;
@@ -207,8 +209,9 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 INLINE void compute_columns(const struct resample_instance* instance, const float* first, size_t from, float* output,
                             size_t stride) {
   const struct axis* columns = &instance->columns;
-  if (instance->phases.pixels > 0 && from == 1 && stride == 1) {
-    resample_phases(first, &instance->phases, instance->fours, columns->taps, output, columns->out_extent);
+  if (instance->has_phases && from == 1 && stride == 1) {
+    const struct resample_stack row = {.image = first, .stride = columns->extent, .taps = 1, .firsts = &(int32_t){0}};
+    resample_phases(&row, &instance->phases, output, 1);
     return;
   }
   if (instance->has_fours && from == 1 && stride == 1) {
@@ -410,6 +413,30 @@ static void compute(void* context, size_t thread, size_t task) {
   }
 }
 
+/* Whether rows of the output are made of dense rows of floats at once, with nothing in scratch memory. */
+static bool is_doubled(const struct resample_instance* instance) {
+  const struct resample_state* state = instance->state;
+  return instance->has_phases && instance->has_columns_first && instance->rows.taps == instance->columns.taps &&
+         !are_bytes(&state->in) && !are_bytes(&state->out) && instance->in_stride == 1 && instance->out_stride == 1;
+}
+
+static void compute_doubled(void* context, size_t begin, size_t count) {
+  const struct resample_instance* instance = context;
+  const struct axis *rows = &instance->rows, *columns = &instance->columns;
+  size_t image = begin / rows->out_extent, y = begin % rows->out_extent;
+  float* output = (float*)instance->output + begin * columns->out_extent;
+  for (size_t made = 0; count > 0; count -= made, image++, y = 0, output += made * columns->out_extent) {
+    made = smaller(count, rows->out_extent - y);
+    const struct resample_stack stack = {
+        .image = (const float*)instance->input + image * rows->extent * columns->extent,
+        .stride = columns->extent,
+        .taps = rows->taps,
+        .firsts = rows->firsts + y,
+        .weights = rows->weights + y * rows->taps};
+    resample_phases(&stack, &instance->phases, output, made);
+  }
+}
+
 /* Turns the weights of each row: neighbour n of an image is kept in place n % taps. */
 static void turn_weights(const struct resample_instance* instance) {
   const struct axis* rows = &instance->rows;
@@ -428,15 +455,18 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   instance->has_fours = instance->inner == 1 && columns->taps > 0 &&
                         resample_find_fours(columns->firsts, columns->weights, columns->taps, columns->extent,
                                             columns->out_extent, instance->fours);
-  instance->phases = (struct resample_phases){.pixels = 0};
-  if (instance->has_fours) {
-    instance->phases =
-        resample_find_phases(columns->firsts, columns->weights, columns->taps, columns->extent, columns->out_extent);
+  instance->has_phases =
+      instance->has_fours && resample_find_phases(columns->firsts, columns->weights, columns->taps, columns->extent,
+                                                  columns->out_extent, &instance->phases);
+  const size_t rows = instance->outer * instance->rows.out_extent;
+  if (is_doubled(instance)) {
+    pthreadpool_parallelize_1d_tile_1d(pool, compute_doubled, opaque, rows, instance->rows_per_task,
+                                       PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+    return xnn_status_success;
   }
   if (instance->keeps_rows) {
     turn_weights(instance);
   }
-  const size_t rows = instance->outer * instance->rows.out_extent;
   const size_t tasks = divide_up(rows, instance->rows_per_task);
   pthreadpool_parallelize_1d_with_thread(pool, compute, opaque, tasks, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
