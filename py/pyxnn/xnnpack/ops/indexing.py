@@ -60,10 +60,9 @@ def lower_reverse_sequence(node: Node, ctx: Lowering) -> None:
     batch, steps = rows.shape[:2]
     if lengths.shape != (batch,):
         raise ValueError(f"there are lengths {lengths.shape} for a batch of {batch}")
-    step = Value.constant(np.arange(steps, dtype=np.int64))
+    step, behind = (Value.constant(np.arange(steps, dtype=np.int64) + n) for n in (0, 1))
     lengths = ctx.reshape(lengths, (batch, 1))
-    last = kernels.binary(ctx, BinaryType.SUBTRACT, lengths, Value.constant(np.array(1, np.int64)))
-    turned = kernels.binary(ctx, BinaryType.SUBTRACT, last, step)
+    turned = kernels.binary(ctx, BinaryType.SUBTRACT, lengths, behind)
     inside = kernels.binary(ctx, BinaryType.LESS, step, lengths)
     places = kernels.select(ctx, inside, turned, step)
     y = kernels.gather_slices(ctx, rows, ctx.reshape(places, (batch, steps, 1)), 1)
@@ -142,16 +141,13 @@ def lower_one_hot(node: Node, ctx: Lowering) -> None:
     depth = int(ctx.array(node.input(1)).reshape(()).item())
     axis = node.attribute("axis", -1) % (indices.rank + 1)
     indices = kernels.cast(ctx, indices, np.dtype(np.int64))
-    zero, extent = (Value.constant(np.array(number, np.int64)) for number in (0, depth))
-    from_end = kernels.binary(ctx, BinaryType.ADD, indices, extent)
-    is_negative = kernels.binary(ctx, BinaryType.LESS, indices, zero)
-    indices = kernels.select(ctx, is_negative, from_end, indices)
-    # Each row is a window of one: the second value in its middle, or just behind its end for those that point nowhere.
+    # Each row is a window of three rows' length, in which the second value stands behind one row and behind two: where an index and
+    # where a negative one points. Windows that begin before the first or behind the last such place have none of these.
+    zero, extent, end = (Value.constant(np.array(n, np.int64)) for n in (0, depth, 2 * depth + 1))
     place = kernels.binary(ctx, BinaryType.SUBTRACT, extent, indices)
     place = kernels.binary(ctx, BinaryType.MAXIMUM, place, zero)
-    is_before = kernels.binary(ctx, BinaryType.LESS, extent, place)
-    place = kernels.select(ctx, is_before, zero, place)
-    row = np.arange(2 * depth + 1) == depth
+    place = kernels.binary(ctx, BinaryType.MINIMUM, place, end)
+    row = np.isin(np.arange(3 * depth + 1), (depth, 2 * depth))
     if isinstance(values.source, np.ndarray):
         whole = Value.constant(values.source[row.astype(int)])
     else:
