@@ -43,7 +43,7 @@ enum xnn_status take_indices(struct words* words, size_t index_size, struct indi
   }                                                                                                              \
   INLINE void name##_add_by(const type* index, ptrdiff_t step, size_t count, int32_t extent, int32_t stride,     \
                             int32_t* places) {                                                                   \
-    for (size_t i = 0; i < count; i++) {                                                                         \
+    _Pragma("clang loop vectorize_width(4)") for (size_t i = 0; i < count; i++) {                                \
       const int32_t from_end = (int32_t)index[(ptrdiff_t)i * step];                                              \
       places[i] += (from_end + (from_end < 0 ? extent : 0)) * stride;                                            \
     }                                                                                                            \
@@ -113,9 +113,9 @@ enum xnn_status indices_check(const struct indices* indices, const void* tensor,
 }
 
 void indices_places(const struct indices* indices, const void* tensor, ptrdiff_t offset, ptrdiff_t step, size_t count,
-                    int32_t* places) {
+                    ptrdiff_t apart, int32_t* places) {
   for (size_t i = 0; i < count; i++) {
-    places[i] = 0;
+    places[i] = (int32_t)i * (int32_t)apart;
   }
   for (uint32_t axis = 0; axis < indices->num_axes; axis++) {
     const int32_t extent = (int32_t)indices->extents[axis], stride = (int32_t)indices->strides[axis];

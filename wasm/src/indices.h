@@ -33,9 +33,10 @@ enum xnn_status indices_check(const struct indices* indices, const void* tensor,
  * @param offset  of the first tuple, in indices
  * @param step    from one tuple to the next, in indices
  * @param count   at most indices_block
+ * @param apart   how much further on the places of each tuple are than those of the one before, by themselves
  * @param places  receives them
  */
 void indices_places(const struct indices* indices, const void* tensor, ptrdiff_t offset, ptrdiff_t step, size_t count,
-                    int32_t* places);
+                    ptrdiff_t apart, int32_t* places);
 
 #endif

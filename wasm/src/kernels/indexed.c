@@ -3,11 +3,11 @@
 #include "kernels/cast.h"
 #include "kernels/move.h"
 
-#define DEFINE_LOAD(name, type)                                                                       \
-  static void name(const type* from, const int32_t* places, ptrdiff_t step, type* to, size_t count) { \
-    for (size_t i = 0; i < count; i++) {                                                              \
-      to[i] = from[places[i] + (ptrdiff_t)i * step];                                                  \
-    }                                                                                                 \
+#define DEFINE_LOAD(name, type)                                                       \
+  static void name(const type* from, const int32_t* places, type* to, size_t count) { \
+    for (size_t i = 0; i < count; i++) {                                              \
+      to[i] = from[places[i]];                                                        \
+    }                                                                                 \
   }
 
 DEFINE_LOAD(load_8, uint8_t)
@@ -15,20 +15,19 @@ DEFINE_LOAD(load_16, uint16_t)
 DEFINE_LOAD(load_32, uint32_t)
 DEFINE_LOAD(load_64, uint64_t)
 
-void indexed_load(const void* from, const int32_t* places, ptrdiff_t step, void* to, size_t count,
-                  size_t element_size) {
+void indexed_load(const void* from, const int32_t* places, void* to, size_t count, size_t element_size) {
   switch (element_size) {
     case 1:
-      load_8(from, places, step, to, count);
+      load_8(from, places, to, count);
       break;
     case 2:
-      load_16(from, places, step, to, count);
+      load_16(from, places, to, count);
       break;
     case 4:
-      load_32(from, places, step, to, count);
+      load_32(from, places, to, count);
       break;
     default:
-      load_64(from, places, step, to, count);
+      load_64(from, places, to, count);
   }
 }
 
@@ -37,18 +36,17 @@ void indexed_load(const void* from, const int32_t* places, ptrdiff_t step, void*
   static inline type name##_of(type x, type y) {                                                                  \
     return value;                                                                                                 \
   }                                                                                                               \
-  static void name##_each(void* to, const int32_t* places, ptrdiff_t step, const void* from, ptrdiff_t from_step, \
-                          size_t count) {                                                                         \
+  static void name##_each(void* to, const int32_t* places, const void* from, ptrdiff_t from_step, size_t count) { \
     type* elements = to;                                                                                          \
     const type* updates = from;                                                                                   \
-    if (step == 0 && from_step == 1) { /* as most lie */                                                          \
+    if (from_step == 1) { /* as most lie */                                                                       \
       for (size_t i = 0; i < count; i++) {                                                                        \
         elements[places[i]] = name##_of(elements[places[i]], updates[i]);                                         \
       }                                                                                                           \
       return;                                                                                                     \
     }                                                                                                             \
     for (size_t i = 0; i < count; i++) {                                                                          \
-      type* element = elements + places[i] + (ptrdiff_t)i * step;                                                 \
+      type* element = elements + places[i];                                                                       \
       *element = name##_of(*element, updates[(ptrdiff_t)i * from_step]);                                          \
     }                                                                                                             \
   }                                                                                                               \

@@ -9,22 +9,22 @@
 /*
  * Copies elements that lie anywhere to a row.
  * @param from          element 0 of where they are
- * @param places        of each, relative to `from` and to `step` times its number
+ * @param places        of each, relative to `from`
  * @param to            the row, dense
  * @param element_size  in bytes: 1, 2, 4 or 8
  */
-void indexed_load(const void* from, const int32_t* places, ptrdiff_t step, void* to, size_t count, size_t element_size);
+void indexed_load(const void* from, const int32_t* places, void* to, size_t count, size_t element_size);
 
 /* How an update and the element at its place become one. */
 struct indexed_update {
   /*
    * Updates elements that lie anywhere, one after the other.
    * @param to         element 0 of where they are
-   * @param places     of each, relative to `to` and to `step` times its number
+   * @param places     of each, relative to `to`
    * @param from       the updates
    * @param from_step  from one update to the next, in elements
    */
-  void (*each)(void* to, const int32_t* places, ptrdiff_t step, const void* from, ptrdiff_t from_step, size_t count);
+  void (*each)(void* to, const int32_t* places, const void* from, ptrdiff_t from_step, size_t count);
   /* Updates a dense row by another. */
   void (*row)(void* to, const void* from, size_t count);
 };

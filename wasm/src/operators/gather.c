@@ -59,7 +59,7 @@ static void copy(const void* opaque, const ptrdiff_t* offsets, size_t rows, size
       const size_t at = row % indices_block, left = rows - row;
       if (at == 0) {
         indices_places(&instance->axes, instance->indices, first, nest_row_stride(nest, 0),
-                       smaller(left, indices_block), places);
+                       smaller(left, indices_block), 0, places);
       }
       move_block(data + places[at] * size, 0, nest_column_stride(nest, 1), output, 0, 1, 1, columns, (size_t)size);
     } else {
@@ -67,8 +67,8 @@ static void copy(const void* opaque, const ptrdiff_t* offsets, size_t rows, size
       for (size_t column = 0; column < columns; column += indices_block) {
         const size_t count = smaller(columns - column, indices_block);
         indices_places(&instance->axes, instance->indices, first + (ptrdiff_t)column * tuple_step, tuple_step, count,
-                       places);
-        indexed_load(data + (ptrdiff_t)column * step * size, places, step, output + (ptrdiff_t)column * size, count,
+                       step, places);
+        indexed_load(data + (ptrdiff_t)column * step * size, places, output + (ptrdiff_t)column * size, count,
                      (size_t)size);
       }
     }

@@ -106,16 +106,16 @@ static void update(const void* opaque, const ptrdiff_t* offsets, size_t rows, si
       const size_t at = row % indices_block, left = rows - row;
       if (at == 0) {
         indices_places(&instance->axes, instance->indices, tuple, nest_row_stride(nest, 0),
-                       smaller(left, indices_block), places);
+                       smaller(left, indices_block), 0, places);
       }
       kernels->row(output + places[at] * size, updates, columns);
     } else {
       for (size_t column = 0; column < columns; column += indices_block) {
         const size_t count = smaller(columns - column, indices_block);
         indices_places(&instance->axes, instance->indices, tuple + (ptrdiff_t)column * tuple_step, tuple_step, count,
-                       places);
-        kernels->each(output + (ptrdiff_t)column * step * size, places, step,
-                      updates + (ptrdiff_t)column * from_step * size, from_step, count);
+                       step, places);
+        kernels->each(output + (ptrdiff_t)column * step * size, places, updates + (ptrdiff_t)column * from_step * size,
+                      from_step, count);
       }
     }
     updates += nest_row_stride(nest, 1) * size;
