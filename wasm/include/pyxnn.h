@@ -543,6 +543,14 @@ enum pyxnn_kind {
    * refs: input, output
    */
   pyxnn_winograd_qs8 = 58,
+  /*
+   * Elements at their places in planes that are zeros elsewhere, by a kernel of ours; the last of some at one place stays.
+   * params: element_size in bytes (1, 2, 4 or 8)
+   * dims: planes count (elements that a plane has of the input) extent (of the output)
+   * refs: input [planes, count], places (int64 [planes, count], of the whole output; one outside of it is
+   *       pyxnn_invalid_input), output [planes, extent]
+   */
+  pyxnn_unpool = 59,
 };
 
 enum pyxnn_binary_type {

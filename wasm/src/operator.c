@@ -63,6 +63,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_narrow] = &narrow_type,
     [pyxnn_linear_attention] = &linear_attention_type,
     [pyxnn_winograd_qs8] = &winograd_qs8_type,
+    [pyxnn_unpool] = &unpool_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

@@ -78,6 +78,7 @@ class Kind(IntEnum):
     NARROW = 56
     LINEAR_ATTENTION = 57
     WINOGRAD_QS8 = 58
+    UNPOOL = 59
 
 
 class BinaryType(IntEnum):

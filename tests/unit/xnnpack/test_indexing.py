@@ -287,6 +287,36 @@ def test_max_unpool(output_shape):
     native.compare(model, {"x": x}, reference=bool(output_shape))
 
 
+def unpool(x, places):
+    """A model of MaxUnpool to twice the extents, and what it is fed."""
+    feeds = {"x": x, "i": np.array(places, np.int64).reshape(x.shape)}
+    node = helper.make_node("MaxUnpool", ["x", "i"], ["y"], kernel_shape=[2, 2], strides=[2, 2])
+    return native.build([node], feeds, ["y"], dtype=x.dtype), feeds
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_max_unpool_across_planes(dtype):
+    """Places count through the whole tensor; the last element at one place stays."""
+    random = np.random.default_rng(5)
+    x = random.standard_normal((2, 3, 4, 5)).astype(dtype)
+    model, feeds = unpool(x, random.integers(0, 4 * x.size, x.size))
+    expected = np.zeros(4 * x.size, dtype)
+    expected[feeds["i"].ravel()] = x.ravel()
+    part = native.subgraph(model)
+    y = part.run(feeds)["y"]
+    part.close()
+    np.testing.assert_array_equal(y.ravel(), expected)
+
+
+@pytest.mark.parametrize("place", [-1, 16])
+def test_max_unpool_outside(place):
+    model, feeds = unpool(np.ones((1, 1, 2, 2), np.float32), [0, 1, place, 3])
+    part = native.subgraph(model)
+    with pytest.raises(errors.InvalidArgument, match=rf"idx={place} must be within \[0,15\]"):
+        part.run(feeds)
+    part.close()
+
+
 def test_refusals():
     model, _ = lookup(np.zeros((2, 3), np.complex64), np.zeros(1, np.int64), 0, dtype=np.complex64)
     assert native.refusal(model) == "input 't' is complex64, not of a type that kernels move"

@@ -31,6 +31,38 @@ void indexed_load(const void* from, const int32_t* places, void* to, size_t coun
   }
 }
 
+#define DEFINE_PLACE(name, type)                                                                        \
+  static size_t name(type* to, int64_t first, uint64_t extent, const int64_t* places, const type* from, \
+                     size_t count) {                                                                    \
+    for (size_t i = 0; i < count; i++) {                                                                \
+      const uint64_t place = (uint64_t)(places[i] - first);                                             \
+      if (place >= extent) {                                                                            \
+        return i;                                                                                       \
+      }                                                                                                 \
+      to[(size_t)place] = from[i];                                                                      \
+    }                                                                                                   \
+    return count;                                                                                       \
+  }
+
+DEFINE_PLACE(place_8, uint8_t)
+DEFINE_PLACE(place_16, uint16_t)
+DEFINE_PLACE(place_32, uint32_t)
+DEFINE_PLACE(place_64, uint64_t)
+
+size_t indexed_place(void* to, int64_t first, size_t extent, const int64_t* places, const void* from, size_t count,
+                     size_t element_size) {
+  switch (element_size) {
+    case 1:
+      return place_8(to, first, extent, places, from, count);
+    case 2:
+      return place_16(to, first, extent, places, from, count);
+    case 4:
+      return place_32(to, first, extent, places, from, count);
+    default:
+      return place_64(to, first, extent, places, from, count);
+  }
+}
+
 /* Both forms of an update: `value` is what becomes of the element x and its update y. */
 #define DEFINE_UPDATE(name, type, value)                                                                          \
   static inline type name##_of(type x, type y) {                                                                  \

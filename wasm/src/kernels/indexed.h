@@ -15,6 +15,19 @@
  */
 void indexed_load(const void* from, const int32_t* places, void* to, size_t count, size_t element_size);
 
+/*
+ * Copies elements of a row to where they belong, one after the other.
+ * @param to            element 0 of a part of a tensor
+ * @param first         the place of that element
+ * @param extent        elements of the part
+ * @param places        of each element of the row
+ * @param from          the row, dense
+ * @param element_size  in bytes: 1, 2, 4 or 8
+ * @return              how many were copied: all of them, or those before one whose place is outside of the part
+ */
+size_t indexed_place(void* to, int64_t first, size_t extent, const int64_t* places, const void* from, size_t count,
+                     size_t element_size);
+
 /* How an update and the element at its place become one. */
 struct indexed_update {
   /*

@@ -23,6 +23,7 @@ from pyxnn.xnnpack.kernels.indexing import (
     scatter_elements,
     scatter_slices,
     tensor_scatter,
+    unpool,
 )
 from pyxnn.xnnpack.kernels.integers import (
     Scaling,
@@ -143,5 +144,6 @@ __all__ = [
     "top_k",
     "transpose",
     "unary",
+    "unpool",
     "widen",
 ]

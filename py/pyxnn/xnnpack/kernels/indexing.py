@@ -199,3 +199,16 @@ def tensor_scatter(
     params = [int(circular), cache.dtype.itemsize]
     output = ctx.new(cache.shape, cache.order, cache.dtype)
     return ctx.step(Kind.TENSOR_SCATTER, params, dims, [cache, rows, places], output)
+
+
+def unpool(ctx: Lowering, x: Value, places: Value, extents: Sequence[int]) -> Value:
+    """Images of these extents with the elements of `x` (batch, channels, ...) at their int64 places in the whole tensor, each
+    beside its element, and zeros elsewhere."""
+    if x.shape != places.shape:
+        raise ValueError(f"there are places {places.shape} of elements {x.shape}")
+    x, places = ctx.row_major(x), ctx.row_major(places)
+    shape = (*x.shape[:2], *extents)
+    planes = math.prod(shape[:2])
+    dims = [planes, math.prod(x.shape[2:]), math.prod(extents)]
+    output = ctx.new(shape, layout.row_major(len(shape)), x.dtype)
+    return ctx.step(Kind.UNPOOL, [x.dtype.itemsize], dims, [x, places], output)

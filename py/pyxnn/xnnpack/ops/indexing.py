@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from pyxnn.engine import BinaryType, ScatterType
 from pyxnn.graph import Graph, Node
-from pyxnn.xnnpack import kernels, layout
+from pyxnn.xnnpack import kernels
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
@@ -116,15 +114,12 @@ def lower_max_unpool(node: Node, ctx: Lowering) -> None:
     strides = node.attribute("strides") or [1] * len(kernel)
     pads = np.array(node.attribute("pads") or [0] * 2 * len(kernel)).reshape(2, -1).sum(0)
     pooled = zip(x.shape[2:], kernel, strides, pads.tolist(), strict=True)
-    shape = (*x.shape[:2], *((n - 1) * step + size - pad for n, size, step, pad in pooled))
-    zeros = kernels.expand(ctx, Value.constant(np.zeros(1, x.dtype)), (math.prod(shape),))
-    places, x = (ctx.reshape(value, (value.size,)) for value in (places, x))
-    output = kernels.scatter_elements(ctx, ScatterType.SCATTER_REPLACE, zeros, places, x, 0)
+    extents = [(n - 1) * step + size - pad for n, size, step, pad in pooled]
+    output = kernels.unpool(ctx, x, places, extents)
     wanted = ctx.constant(node.input(2))
-    output = output.viewed(shape, layout.row_major(len(shape)))
     if wanted is not None:
-        extents = zip(shape, wanted.tolist(), strict=True)
-        output = kernels.pad(ctx, output, [(0, want - have) for have, want in extents])
+        ends = zip(output.shape, wanted.tolist(), strict=True)
+        output = kernels.pad(ctx, output, [(0, want - have) for have, want in ends])
     ctx.define(node.output(0), output)
 
 
