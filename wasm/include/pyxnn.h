@@ -646,6 +646,8 @@ enum pyxnn_function_type {
   pyxnn_gelu = 26,    /* by the error function: within 1e-6 relatively where x > -1, within 1e-6 below */
   pyxnn_sigmoid = 27, /* within 1e-6 relatively where x > -87 */
   pyxnn_tanh = 28,
+  pyxnn_to_float16 = 29,  /* the nearest number of that type, ties to even */
+  pyxnn_to_bfloat16 = 30, /* likewise */
 };
 
 /* GRUs: the reset gate is applied to the state before or after its product with the recurrent weights. */

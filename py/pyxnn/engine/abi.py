@@ -180,6 +180,8 @@ class FunctionType(IntEnum):
     GELU = 26
     SIGMOID = 27
     TANH = 28
+    TO_FLOAT16 = 29
+    TO_BFLOAT16 = 30
 
 
 class CellType(IntEnum):

@@ -2,6 +2,7 @@
 
 import math
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -188,3 +189,22 @@ def test_rows_that_lie_apart(engine):
     for strides in ([12, 13], [13, 12]):
         with pytest.raises(errors.Fail):
             run_step(engine, Kind.FUNCTION, params, [2, 13, *strides], [x], (2, 13))
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype"),
+    [(FunctionType.TO_FLOAT16, np.float16), (FunctionType.TO_BFLOAT16, ml_dtypes.bfloat16)],
+)
+def test_rounding_to_halves(engine, function, dtype):
+    """All numbers of the type, those halfway between two, and what is next to these."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(dtype).astype(np.float32)
+    finite = np.sort(halves[np.isfinite(halves)])
+    between = ((finite[1:].astype(np.float64) + finite[:-1]) / 2).astype(np.float32)
+    around = [np.nextafter(between, np.float32(side)) for side in (-np.inf, np.inf)]
+    x = np.concatenate([halves, between, *around, EVERYTHING])
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = x.astype(dtype).astype(np.float32)
+    out = run(engine, function, x)
+    np.testing.assert_array_equal(out, expected)
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(out[numbers]), np.signbit(expected[numbers]))

@@ -37,8 +37,8 @@ extern const struct simd_constants {
   float half_turns, half_turns_most, minus_pi_high, minus_pi_middle, minus_pi_low, half_turn_terms[4];
   float sine_terms[3], cosine_terms[4], power_terms[7];
   float least_normal, int32_limit, minus_int32_limit, int32_most, half_limit, half_scale, half_unbiased;
-  uint32_t infinity, half_least, half_more, half_exponent, half_fraction, half_nan, brain_half, quiet, low_byte,
-      half_places, int32_max, power_most;
+  uint32_t infinity, half_least, half_more, half_exponent, half_fraction, half_nan, half_unit, brain_half, quiet,
+      brain_places, low_byte, half_places, int32_max, power_most;
   double wide_rounder, quarters_per_radian, quarter_high,
       quarter_low; /* a quarter of a turn, the high part of 25 bits */
   double wide_one, power_logarithms[5];

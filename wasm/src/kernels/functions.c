@@ -394,6 +394,29 @@ INLINE v128_t reciprocal(v128_t x, const float* p) {
   return wasm_f32x4_div(one(), x);
 }
 
+/*
+ * Rounds by adding, and taking off again, the power of two whose last place is that of the result: 2^13 times that of x, or of the
+ * least normal number. What becomes 2^16 is infinite; NaN goes through.
+ */
+INLINE v128_t to_float16(v128_t x, const float* p) {
+  const v128_t limit = SIMD_CONSTANT(half_limit), infinity = SIMD_CONSTANT(infinity);
+  const v128_t magnitude = wasm_v128_andnot(x, sign_bit());
+  const v128_t finite = wasm_f32x4_pmin(magnitude, limit);
+  const v128_t exponent = wasm_i32x4_max(wasm_v128_and(finite, infinity), SIMD_CONSTANT(half_least));
+  const v128_t unit = wasm_i32x4_add(exponent, SIMD_CONSTANT(half_unit));
+  const v128_t rounded = wasm_f32x4_sub(wasm_f32x4_add(finite, unit), unit);
+  const v128_t beyond = wasm_v128_and(wasm_f32x4_ge(rounded, limit), infinity);
+  return wasm_v128_or(wasm_v128_or(rounded, beyond), wasm_v128_xor(x, magnitude));
+}
+
+/* Half of the last place but one bit, which odd numbers have more, is added before bits go. */
+INLINE v128_t to_bfloat16(v128_t x, const float* p) {
+  const v128_t is_odd = wasm_u32x4_shr(wasm_i32x4_shl(x, 15), 31);
+  const v128_t raised = wasm_i32x4_add(wasm_i32x4_add(x, SIMD_CONSTANT(brain_half)), is_odd);
+  const v128_t rounded = wasm_v128_and(raised, SIMD_CONSTANT(brain_places));
+  return simd_select(x, rounded, wasm_f32x4_ne(x, x));
+}
+
 KERNEL(error_function)
 KERNEL(gelu)
 KERNEL(gelu_tanh)
@@ -415,6 +438,8 @@ SHORT_KERNEL(softsign)
 KERNEL(swish)
 SHORT_KERNEL(shrink)
 SHORT_KERNEL(reciprocal)
+SHORT_KERNEL(to_float16)
+SHORT_KERNEL(to_bfloat16)
 SCALAR_KERNEL(asinf)
 SCALAR_KERNEL(acosf)
 SCALAR_KERNEL(atanf)
@@ -447,6 +472,8 @@ function_kernel function_choose(enum pyxnn_function_type type) {
       [pyxnn_swish] = swish_kernel,
       [pyxnn_shrink] = shrink_each_kernel,
       [pyxnn_reciprocal] = reciprocal_each_kernel,
+      [pyxnn_to_float16] = to_float16_each_kernel,
+      [pyxnn_to_bfloat16] = to_bfloat16_each_kernel,
       [pyxnn_arc_sine] = asinf_kernel,
       [pyxnn_arc_cosine] = acosf_kernel,
       [pyxnn_arc_tangent] = atanf_kernel,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pyxnn.engine import FunctionType
 from pyxnn.graph import Graph, Node
 from pyxnn.tensor_types import dtype_of
 from pyxnn.xnnpack import kernels
@@ -68,7 +69,8 @@ def lower_bit_cast(node: Node, ctx: Lowering) -> None:
 
 def _rounded(ctx: Lowering, x: Value, half: np.dtype) -> Value:
     """The nearest numbers of 16 bits, as float32."""
-    return kernels.cast(ctx, kernels.cast(ctx, x, half), FLOAT32)
+    type = FunctionType.TO_FLOAT16 if half == np.float16 else FunctionType.TO_BFLOAT16
+    return kernels.function(ctx, type, x)
 
 
 def _is_known(dtype: np.dtype | None) -> str | None:
