@@ -21,9 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most rows of a tile, and of one by wide columns; the columns of a block; depths that are multiplied at once, and that are
+/* The most rows of a tile; the columns of a block; depths that are multiplied at once, and that are
  * widened at once. */
-enum { product_rows = 6, product_wide_rows = 5, product_columns = 8, product_depths = 4, product_run_depths = 8 };
+enum { product_rows = 4, product_columns = 8, product_depths = 4, product_run_depths = 8 };
 
 /* Rows or columns of bytes; `step` lies between them, `depth_step` between their depths. */
 struct product_source {

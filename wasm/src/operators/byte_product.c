@@ -330,7 +330,7 @@ static size_t columns_at_once(const struct product_instance* instance) {
 
 /* Whether rows are so many that columns are widened before these go through them, not by each tile. */
 static bool are_many(size_t rows) {
-  return rows >= many_tiles * product_wide_rows;
+  return rows >= many_tiles * product_rows;
 }
 
 /* Elements of wide columns in a scratch. */
@@ -371,7 +371,7 @@ static size_t row_tasks(const struct product_instance* instance) {
 
 /* Rows of each tile but the last, of `count` rows. */
 static size_t tile_of(size_t count) {
-  return divide_up(count, divide_up(count, are_many(count) ? product_wide_rows : product_rows));
+  return divide_up(count, divide_up(count, product_rows));
 }
 
 static const struct slide still = {1, 1, 1, 1, 1, 0};

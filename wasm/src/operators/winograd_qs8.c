@@ -18,7 +18,7 @@
 #include "window.h"
 
 /* Tiles of a strip; strips whose sums are kept before they are transformed, and for how many output channels. */
-enum { strip_tiles = product_wide_rows, strips_at_once = 2, columns_at_once = 64 };
+enum { strip_tiles = product_rows, strips_at_once = 2, columns_at_once = 64 };
 
 /* Transformed pixels of a thread take at most about so many bytes. */
 enum { bytes_of_pixels = 1 << 18 };
