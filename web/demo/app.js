@@ -33,6 +33,7 @@ async function start() {
 /** @param {{ binary: string, threads: number, cross_origin_isolated: boolean }} device */
 function showDevice({ binary, threads, cross_origin_isolated: isolated }) {
   const count = `${threads} ${threads === 1 ? "thread" : "threads"}`;
-  find("device", HTMLElement).textContent = `${binary} · ${count}`;
+  const simd = binary.startsWith("relaxed") ? "relaxed SIMD" : "SIMD";
+  find("device", HTMLElement).textContent = `${count}, ${simd}`;
   find("isolation", HTMLElement).hidden = isolated;
 }

@@ -85,13 +85,13 @@ function stepRow(step, total, longest) {
     "tr",
     { class: kind(step.provider) },
     html("th", { scope: "row", title: step.name }, step.kind),
-    html("td", { class: "words" }, step.kernel),
     html("td", { class: "words" }, shape(step.shape)),
     html("td", {}, milliseconds(step.milliseconds)),
-    html("td", {}, rate(step.gflops)),
-    html("td", {}, rate(step.gigabytes)),
     html("td", {}, percent(step.milliseconds / total)),
     html("td", { class: "bar-track", "aria-hidden": "true" }, fill),
+    html("td", { class: "words" }, step.kernel),
+    html("td", {}, rate(step.gflops)),
+    html("td", {}, rate(step.gigabytes)),
   );
 }
 
