@@ -12,8 +12,8 @@
 
 #include "kernels/requantize.h"
 #include "memory.h"
+#include "product_windows.h"
 #include "sizes.h"
-#include "window.h"
 
 /* Rows that a thread has widened take at most about so many bytes, so that they stay in the second-level cache; or, where the
  * weights are few, in the first-level one. */
@@ -58,14 +58,11 @@ struct group_steps {
 struct product_instance {
   const struct product_state* state;
   struct extents extents;
-  struct slide slides[window_axes];
-  bool is_pointwise; /* output pixels take one input pixel each, in sequence */
-  size_t runs;       /* of bytes in a row */
-  bool is_line;      /* a row of a window is a run of bytes in the image */
-  size_t pixels;     /* of the output */
+  struct product_windows windows;
+  size_t pixels; /* of the output */
   size_t inner_groups;
   struct group_steps in_group, kernel_group, out_group;
-  size_t in_pixel_step, column_step, depth_step, out_pixel_step;
+  size_t column_step, depth_step, out_pixel_step;
   size_t in_zero_step, kernel_zero_step, scale_step;
   size_t rows_per_task, columns_per_task, column_tasks;
   const uint8_t *input, *in_zeros, *kernel, *kernel_zeros;
@@ -379,24 +376,12 @@ static const struct slide still = {1, 1, 1, 1, 1, 0};
 /* Shares the work out, for extents, slides and pixels that are set. */
 static enum xnn_status plan(struct product_instance* instance, size_t* workspace, pthreadpool_t pool) {
   const struct extents* extents = &instance->extents;
-  size_t taps = 1;
-  instance->is_pointwise = true;
-  for (size_t axis = 0; axis < window_axes; axis++) {
-    const struct slide* slide = &instance->slides[axis];
-    taps *= slide->kernel;
-    instance->is_pointwise &=
-        slide->kernel == 1 && slide->stride == 1 && slide->offset == 0 && slide->extent == slide->out_extent;
-  }
-  if (taps != extents->taps) {
+  struct product_windows* windows = &instance->windows;
+  windows->channels = extents->in_channels;
+  windows->is_signed = instance->state->in_is_signed;
+  plan_windows(windows, instance->state->runs);
+  if (windows->depth != depth_of(extents)) {
     return xnn_status_invalid_parameter;
-  }
-  const struct slide* slides = instance->slides;
-  instance->is_line =
-      slides[2].kernel == 1 || (slides[2].dilation == 1 && instance->in_pixel_step == extents->in_channels);
-  instance->runs = instance->state->runs;
-  if (instance->runs == 0) {
-    const bool is_any = slides[2].kernel * extents->in_channels % product_run_depths == 0;
-    instance->runs = is_any && slides[0].kernel == 1 ? slides[1].kernel : 1;
   }
   const size_t threads = pthreadpool_get_threads_count(pool), wanted = threads == 1 ? 1 : threads * tasks_per_thread;
   const size_t depth = packed_depth(extents);
@@ -434,16 +419,16 @@ static enum xnn_status reshape_convolution(void* opaque, struct words* dims, siz
   if (height < reach_h || width < reach_w) {
     return xnn_status_invalid_parameter;
   }
-  instance->slides[0] = still;
-  instance->slides[1] = (struct slide){images.height,         (height - reach_h) / conv->window.stride_h + 1,
-                                       conv->window.kernel_h, conv->window.stride_h,
-                                       conv->dilation_h,      -(ptrdiff_t)images.pad_top};
-  instance->slides[2] = (struct slide){images.width,          (width - reach_w) / conv->window.stride_w + 1,
-                                       conv->window.kernel_w, conv->window.stride_w,
-                                       conv->dilation_w,      -(ptrdiff_t)images.pad_left};
+  instance->windows.slides[0] = still;
+  instance->windows.slides[1] = (struct slide){images.height,         (height - reach_h) / conv->window.stride_h + 1,
+                                               conv->window.kernel_h, conv->window.stride_h,
+                                               conv->dilation_h,      -(ptrdiff_t)images.pad_top};
+  instance->windows.slides[2] = (struct slide){images.width,          (width - reach_w) / conv->window.stride_w + 1,
+                                               conv->window.kernel_w, conv->window.stride_w,
+                                               conv->dilation_w,      -(ptrdiff_t)images.pad_left};
   instance->extents = state->extents;
-  instance->pixels = images.batch * instance->slides[1].out_extent * instance->slides[2].out_extent;
-  instance->in_pixel_step = images.in_pixel_stride;
+  instance->pixels = images.batch * instance->windows.slides[1].out_extent * instance->windows.slides[2].out_extent;
+  instance->windows.pixel_step = images.in_pixel_stride;
   instance->out_pixel_step = images.out_pixel_stride;
   set_groups(instance, state->extents.in_channels, state->extents.out_channels);
   return plan(instance, workspace, pool);
@@ -451,8 +436,8 @@ static enum xnn_status reshape_convolution(void* opaque, struct words* dims, siz
 
 /* Rows of matrices. */
 static void set_rows(struct product_instance* instance, size_t rows) {
-  instance->slides[0] = instance->slides[1] = still;
-  instance->slides[2] = (struct slide){rows, rows, 1, 1, 1, 0};
+  instance->windows.slides[0] = instance->windows.slides[1] = still;
+  instance->windows.slides[2] = (struct slide){rows, rows, 1, 1, 1, 0};
   instance->pixels = rows;
 }
 
@@ -461,7 +446,7 @@ static enum xnn_status reshape_fully_connected(void* opaque, struct words* dims,
   struct product_instance* instance = opaque;
   instance->extents = instance->state->extents;
   set_rows(instance, take(dims));
-  instance->in_pixel_step = take(dims);
+  instance->windows.pixel_step = take(dims);
   instance->out_pixel_step = take(dims);
   set_groups(instance, 0, 0);
   return plan(instance, workspace, pool);
@@ -484,7 +469,7 @@ static enum xnn_status reshape_batch_matmul(void* opaque, struct words* dims, si
   extents->in_channels = take(dims);
   extents->out_channels = take(dims);
   instance->in_group = take_group_steps(dims);
-  instance->in_pixel_step = take(dims);
+  instance->windows.pixel_step = take(dims);
   instance->kernel_group = take_group_steps(dims);
   instance->depth_step = take(dims);
   instance->column_step = take(dims);
@@ -501,7 +486,7 @@ static enum xnn_status reshape_integer(void* opaque, struct words* dims, size_t*
   instance->extents = instance->state->extents;
   instance->pixels = take(dims);
   const size_t in_group_step = take(dims);
-  instance->in_pixel_step = take(dims);
+  instance->windows.pixel_step = take(dims);
   const size_t out_group_step = take(dims);
   instance->out_pixel_step = take(dims);
   set_groups(instance, in_group_step, out_group_step);
@@ -509,8 +494,8 @@ static enum xnn_status reshape_integer(void* opaque, struct words* dims, size_t*
   instance->kernel_zero_step = take(dims);
   instance->scale_step = take(dims);
   for (size_t axis = 0; axis < window_axes; axis++) {
-    instance->slides[axis] = take_slide(dims);
-    instance->pixels *= instance->slides[axis].out_extent;
+    instance->windows.slides[axis] = take_slide(dims);
+    instance->pixels *= instance->windows.slides[axis].out_extent;
   }
   return plan(instance, workspace, pool);
 }
@@ -571,143 +556,28 @@ static struct columns columns_of(const struct product_instance* instance) {
   return columns;
 }
 
-/* Copies bytes; a call for each few of them would cost more than the copy. */
-static inline uint8_t* copy_bytes(const uint8_t* from, size_t count, uint8_t* to) {
-  if (count < 8) {
-#pragma clang loop vectorize(disable) unroll(disable)
-    for (size_t i = 0; i < count; i++) {
-      to[i] = from[i];
-    }
-    return to + count;
-  }
-  for (size_t i = 0; i + 8 < count; i += 8) {
-    __builtin_memcpy(to + i, from + i, 8);
-  }
-  __builtin_memcpy(to + count - 8, from + count - 8, 8);
-  return to + count;
-}
-
-/* Copies one row of the pixels under a window; `from` is the row of the image, or NULL for one outside. */
-static uint8_t* copy_line(const struct product_instance* instance, const uint8_t* from, ptrdiff_t column, uint8_t zero,
-                          uint8_t* to) {
-  const struct slide* slide = &instance->slides[window_axes - 1];
-  const size_t channels = instance->extents.in_channels;
-  if (from != NULL && instance->is_line && column >= 0 &&
-      column + (ptrdiff_t)slide->kernel <= (ptrdiff_t)slide->extent) {
-    return copy_bytes(from + (size_t)column * instance->in_pixel_step, slide->kernel * channels, to);
-  }
-  for (size_t tap = 0; tap < slide->kernel; tap++) {
-    if (from != NULL && column >= 0 && column < (ptrdiff_t)slide->extent) {
-      to = copy_bytes(from + (size_t)column * instance->in_pixel_step, channels, to);
-    } else {
-      memset(to, zero, channels);
-      to += channels;
-    }
-    column += slide->dilation;
-  }
-  return to;
-}
-
-/* Copies what lies under a window; zero points stand for what is outside of the image. */
-static void copy_window(const struct product_instance* instance, const uint8_t* input, const struct window_place* place,
-                        uint8_t zero, uint8_t* to) {
-  const struct slide* slides = instance->slides;
-  const size_t line_size = slides[2].extent * instance->in_pixel_step;
-  for (size_t first = 0; first < slides[0].kernel; first++) {
-    const size_t plane = (size_t)(place->starts[0] + slides[0].dilation * (ptrdiff_t)first);
-    for (size_t second = 0; second < slides[1].kernel; second++) {
-      const size_t line = (size_t)(place->starts[1] + slides[1].dilation * (ptrdiff_t)second);
-      const uint8_t* from = NULL;
-      if (plane < slides[0].extent && line < slides[1].extent) {
-        const size_t lines = (place->image * slides[0].extent + plane) * slides[1].extent + line;
-        from = input + lines * line_size;
-      }
-      to = copy_line(instance, from, place->starts[2], zero, to);
-    }
-  }
-}
-
-/* Whether a window, the rows of which are runs in the image, lies in it. */
-static bool is_inside(const struct product_instance* instance, const struct window_place* place) {
-  bool inside = instance->is_line && instance->runs == instance->slides[0].kernel * instance->slides[1].kernel;
-  for (size_t axis = 0; axis < window_axes; axis++) {
-    const struct slide* slide = &instance->slides[axis];
-    const ptrdiff_t start = place->starts[axis];
-    inside &= start >= 0 && start + slide->dilation * ((ptrdiff_t)slide->kernel - 1) < (ptrdiff_t)slide->extent;
-  }
-  return inside;
-}
-
-/* Goes on by windows of one line that lie in the image, the first of which does; returns how many, at most `most`. */
-static size_t skip_inside(const struct product_instance* instance, struct window_place* place, size_t most) {
-  const struct slide* slide = &instance->slides[window_axes - 1];
-  ptrdiff_t next = place->starts[window_axes - 1];
-  size_t count = 0;
-  do {
-    advance_window(instance->slides, place);
-    next += slide->stride;
-    count++;
-  } while (count < most && place->starts[window_axes - 1] == next &&
-           next + slide->dilation * ((ptrdiff_t)slide->kernel - 1) < (ptrdiff_t)slide->extent);
-  return count;
-}
-
-/* Rows that are widened at once. */
-struct some_rows {
-  struct product_source source;
-  struct product_runs runs;
-  size_t count;
-};
-
-/* The next rows of what lies under windows, at most `most`: where they lie, or copied to `bytes` where they are padded. */
-static struct some_rows take_windows(const struct product_instance* instance, const uint8_t* input,
-                                     struct window_place* place, size_t most, uint8_t zero, uint8_t* bytes) {
-  const struct slide* slides = instance->slides;
-  const size_t depth = depth_of(&instance->extents), num_runs = instance->runs;
-  const size_t pixel = instance->in_pixel_step, line = slides[2].extent * pixel;
-  struct some_rows rows = {.source.is_signed = instance->state->in_is_signed,
-                           .runs = {num_runs, depth / num_runs, depth / num_runs}};
-  if (is_inside(instance, place)) {
-    const size_t plane = place->image * slides[0].extent + (size_t)place->starts[0];
-    const size_t start =
-        (plane * slides[1].extent + (size_t)place->starts[1]) * line + (size_t)place->starts[2] * pixel;
-    rows.source.bytes = input + start;
-    rows.source.step = (size_t)slides[2].stride * pixel;
-    rows.runs.step = (size_t)slides[1].dilation * line;
-    rows.count = skip_inside(instance, place, most);
-    return rows;
-  }
-  rows.source.bytes = bytes;
-  rows.source.step = depth;
-  do {
-    copy_window(instance, input, place, zero, bytes + rows.count++ * depth);
-    advance_window(slides, place);
-  } while (rows.count < most && !is_inside(instance, place));
-  return rows;
-}
-
 /* Widens `count` rows from `first` on, tile by tile. */
 static void widen(const struct product_instance* instance, size_t group, size_t first, size_t count,
                   const struct scratch* scratch) {
-  const bool is_signed = instance->state->in_is_signed;
-  const size_t depth = depth_of(&instance->extents), packed = packed_depth(&instance->extents), most = tile_of(count);
+  const struct product_windows* windows = &instance->windows;
+  const size_t depth = windows->depth, packed = packed_depth(&instance->extents), most = tile_of(count);
   const uint8_t* input = instance->input + group_offset(instance->in_group, instance->inner_groups, group);
   const uint8_t* zeros = instance->in_zeros + (group * instance->pixels + first) * instance->in_zero_step;
   const size_t at_once = instance->in_zero_step == 0 ? most : 1;
-  struct window_place place = place_window(instance->slides, first);
-  struct some_rows rows = {.runs = {1, depth, depth}};
+  struct window_place place = place_window(windows->slides, first);
+  struct window_rows rows = {.runs = {1, depth, depth}};
   for (size_t i = 0; i < count; i += rows.count) {
     const size_t in_tile = i % most, begin = i - in_tile, left = count - begin, tile = smaller(left, most);
     const size_t limit = smaller(at_once, tile - in_tile);
     const uint8_t zero = zeros[i * instance->in_zero_step];
-    if (instance->is_pointwise) {
-      rows.source =
-          (struct product_source){input + (first + i) * instance->in_pixel_step, instance->in_pixel_step, 1, is_signed};
+    if (windows->is_pointwise) {
+      rows.source = (struct product_source){input + (first + i) * windows->pixel_step, windows->pixel_step, 1,
+                                            windows->is_signed};
       rows.count = limit;
     } else {
-      rows = take_windows(instance, input, &place, limit, zero, scratch->bytes);
+      rows = take_windows(windows, input, &place, limit, zero, scratch->bytes);
     }
-    product_widen(&rows.source, &rows.runs, rows.count, is_signed ? (int8_t)zero : zero, tile,
+    product_widen(&rows.source, &rows.runs, rows.count, windows->is_signed ? (int8_t)zero : zero, tile,
                   scratch->numbers + begin * packed + in_tile * product_depths, scratch->offsets + i,
                   scratch->sums == NULL ? NULL : scratch->sums + i);
   }
