@@ -101,13 +101,13 @@ static size_t skip_inside(const struct product_windows* windows, struct window_p
   return count;
 }
 
-struct window_rows take_windows(const struct product_windows* windows, const uint8_t* input,
-                                     struct window_place* place, size_t most, uint8_t zero, uint8_t* bytes) {
+struct window_rows take_windows(const struct product_windows* windows, const uint8_t* input, struct window_place* place,
+                                size_t most, uint8_t zero, uint8_t* bytes) {
   const struct slide* slides = windows->slides;
   const size_t depth = windows->depth, num_runs = windows->runs;
   const size_t pixel = windows->pixel_step, line = slides[2].extent * pixel;
   struct window_rows rows = {.source.is_signed = windows->is_signed,
-                           .runs = {num_runs, depth / num_runs, depth / num_runs}};
+                             .runs = {num_runs, depth / num_runs, depth / num_runs}};
   if (is_inside(windows, place)) {
     const size_t plane = place->image * slides[0].extent + (size_t)place->starts[0];
     const size_t start =

@@ -12,6 +12,7 @@
 
 #include "kernels/requantize.h"
 #include "memory.h"
+#include "product_packing.h"
 #include "product_windows.h"
 #include "sizes.h"
 
@@ -28,17 +29,6 @@ enum { many_tiles = 8 };
 /* With fewer tasks for each thread, where there are several, rows and then columns are shared out finer. */
 enum { tasks_per_thread = 4, least_rows = 2 * product_rows };
 
-/* What columns go through a product as; arrays by column are filled up to a block in each group. */
-struct columns {
-  int8_t* bytes;
-  int32_t *offsets, *zeros; /* the latter NULL where all are 0 */
-  float *multipliers, *bias;
-};
-
-struct extents {
-  size_t taps, groups, in_channels, out_channels; /* channels of a group */
-};
-
 struct product_state {
   struct convolution convolution; /* of the kinds that have one */
   struct extents extents;         /* but for products of matrices */
@@ -48,11 +38,6 @@ struct product_state {
   float multiplier; /* one for all */
   struct product_result result;
   struct columns columns; /* constant ones; in one block of memory */
-};
-
-/* Distances between groups: those of the inner of two batch axes, and of the outer. */
-struct group_steps {
-  size_t outer, inner;
 };
 
 struct product_instance {
@@ -70,68 +55,6 @@ struct product_instance {
   char* output;
   char* workspace;
 };
-
-static size_t depth_of(const struct extents* extents) {
-  return extents->taps * extents->in_channels;
-}
-
-/* Depths and columns of a group, filled up. */
-static size_t packed_depth(const struct extents* extents) {
-  return rounded_up(depth_of(extents), product_depths);
-}
-
-static size_t packed_columns(const struct extents* extents) {
-  return rounded_up(extents->out_channels, product_columns);
-}
-
-/* Where all arrays of columns lie in a block of memory. */
-static struct columns lay_columns(const struct extents* extents, char* memory) {
-  const size_t count = extents->groups * packed_columns(extents);
-  struct columns columns = {.bytes = (int8_t*)memory};
-  columns.offsets = (int32_t*)(memory + count * packed_depth(extents));
-  columns.zeros = columns.offsets + count;
-  columns.multipliers = (float*)(columns.zeros + count);
-  columns.bias = columns.multipliers + count;
-  return columns;
-}
-
-static size_t columns_size(const struct extents* extents) {
-  return rounded_up(extents->groups * packed_columns(extents) * (packed_depth(extents) + 4 * sizeof(int32_t)), 64);
-}
-
-/* What packing needs; several threads share it out. */
-struct packing {
-  const struct extents* extents;
-  struct columns columns;
-  struct product_source kernel;
-  struct group_steps group;
-  size_t inner_groups;
-};
-
-static size_t group_offset(struct group_steps steps, size_t inner_groups, size_t group) {
-  return group / inner_groups * steps.outer + group % inner_groups * steps.inner;
-}
-
-static void pack_block(void* context, size_t group, size_t number) {
-  const struct packing* packing = context;
-  const struct extents* extents = packing->extents;
-  const size_t first = number * product_columns, left = extents->out_channels - first;
-  const size_t at = group * packed_columns(extents) + first;
-  struct product_source from = packing->kernel;
-  from.bytes += group_offset(packing->group, packing->inner_groups, group) + first * from.step;
-  product_pack(&from, smaller(left, product_columns), depth_of(extents),
-               packing->columns.bytes + at * packed_depth(extents), packing->columns.offsets + at);
-}
-
-static void pack(const struct packing* packing, pthreadpool_t pool) {
-  const size_t blocks = divide_up(packing->extents->out_channels, product_columns);
-  pthreadpool_parallelize_2d(pool, pack_block, (void*)packing, packing->extents->groups, blocks, 0);
-}
-
-/* Where a channel's numbers are in arrays by column. */
-static size_t column_of(const struct extents* extents, size_t channel) {
-  return channel / extents->out_channels * packed_columns(extents) + channel % extents->out_channels;
-}
 
 /* Weights that come with an operator, by channel. */
 struct weights {
@@ -154,12 +77,12 @@ static enum xnn_status create_state(struct product_state* state, const struct we
   }
   struct columns* columns = &state->columns;
   *columns = lay_columns(extents, memory);
-  pack(&(struct packing){extents,
-                         *columns,
-                         weights->kernel,
-                         {weights->group_step * extents->groups, weights->group_step},
-                         extents->groups},
-       NULL);
+  pack_columns(&(struct packing){extents,
+                                 *columns,
+                                 weights->kernel,
+                                 {weights->group_step * extents->groups, weights->group_step},
+                                 extents->groups},
+               NULL);
   for (size_t i = 0; i < channels; i++) {
     const size_t at = column_of(extents, i);
     columns->zeros[at] = weights->zeros[i] - (weights->kernel.is_signed ? 0 : 128);
@@ -633,12 +556,13 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
 static void pack_computed(const struct product_instance* instance, const struct columns* columns, pthreadpool_t pool) {
   const struct product_state* state = instance->state;
   const struct extents* extents = &instance->extents;
-  pack(&(struct packing){extents,
-                         *columns,
-                         {instance->kernel, instance->column_step, instance->depth_step, state->kernel_is_signed},
-                         instance->kernel_group,
-                         instance->inner_groups},
-       pool);
+  pack_columns(
+      &(struct packing){extents,
+                        *columns,
+                        {instance->kernel, instance->column_step, instance->depth_step, state->kernel_is_signed},
+                        instance->kernel_group,
+                        instance->inner_groups},
+      pool);
   for (size_t i = 0; i < extents->groups * extents->out_channels; i++) {
     const uint8_t zero = instance->kernel_zeros[i * instance->kernel_zero_step];
     columns->zeros[column_of(extents, i)] = state->kernel_is_signed ? (int8_t)zero : zero - 128;
