@@ -551,6 +551,13 @@ enum pyxnn_kind {
    *       pyxnn_invalid_input), output [planes, extent]
    */
   pyxnn_unpool = 59,
+  /*
+   * A tensor times factors plus addends, clamped, by a kernel of ours: normalization by channel with known statistics.
+   * params: min(f) max(f)
+   * dims: num_dims, extents, strides of the input, of the factors, of the addends, of the output; signed, 0 repeats
+   * refs: input, factors, addends, output
+   */
+  pyxnn_multiply_add = 60,
 };
 
 enum pyxnn_binary_type {

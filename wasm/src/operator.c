@@ -64,6 +64,7 @@ static const struct operator_type* const types[] = {
     [pyxnn_linear_attention] = &linear_attention_type,
     [pyxnn_winograd_qs8] = &winograd_qs8_type,
     [pyxnn_unpool] = &unpool_type,
+    [pyxnn_multiply_add] = &multiply_add_type,
 };
 
 static const uint32_t num_types = sizeof(types) / sizeof(types[0]);

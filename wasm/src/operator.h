@@ -178,6 +178,7 @@ extern const struct operator_type rotary_type;
 extern const struct operator_type winograd_type;
 extern const struct operator_type winograd_qs8_type;
 extern const struct operator_type unpool_type;
+extern const struct operator_type multiply_add_type;
 extern const struct operator_type batch_matmul_qs8_type;
 extern const struct operator_type softmax_qs8_type;
 extern const struct operator_type normalize_qs8_type;

@@ -79,6 +79,7 @@ class Kind(IntEnum):
     LINEAR_ATTENTION = 57
     WINOGRAD_QS8 = 58
     UNPOOL = 59
+    MULTIPLY_ADD = 60
 
 
 class BinaryType(IntEnum):

@@ -36,6 +36,7 @@ IN_PLACE = frozenset(
         Kind.CAST,
         Kind.LOOKUP,
         Kind.BINARY_QS8,
+        Kind.MULTIPLY_ADD,
     }
 )
 """Kinds whose output may be an operand of as many elements of the same size."""

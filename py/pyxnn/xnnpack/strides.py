@@ -78,7 +78,7 @@ _NESTS = (Kind.COPY, Kind.TYPED_BINARY, Kind.SELECT)
 _ROWS = (Kind.UNARY, Kind.FUNCTION, Kind.LOOKUP)
 """Kinds that take rows of one tensor."""
 
-_ELEMENTWISE = (*_NESTS, *_ROWS, Kind.BINARY, Kind.BINARY_QS8)
+_ELEMENTWISE = (*_NESTS, *_ROWS, Kind.BINARY, Kind.BINARY_QS8, Kind.MULTIPLY_ADD)
 
 
 def nest(step: Step) -> list[Axis]:
@@ -102,7 +102,7 @@ def _words(kind: Kind, axes: list[Axis]) -> list[int] | None:
         return kernels.nest_words(axes) if is_dense or kind is Kind.COPY else None
     if kind is Kind.BINARY_QS8:
         return kernels.nest_words(axes) if all(stride <= 1 for stride in axes[-1][1:]) else None
-    if kind is Kind.BINARY:
+    if kind in (Kind.BINARY, Kind.MULTIPLY_ADD):
         return kernels.nest_words(axes)
     if any(stride > 1 for stride in axes[-1][1:]):
         axes = [*axes, (1,) * len(axes[-1])]

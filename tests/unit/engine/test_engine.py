@@ -132,6 +132,24 @@ def test_binary_of_columns_that_lie_apart(engine, strides):
     np.testing.assert_array_equal(out[output], a[first] + b[second])
 
 
+@pytest.mark.parametrize("factors", [(3, 4, 21), (3, 1, 21), (21,), (4, 1), (1,)])
+@pytest.mark.parametrize("addends", [(3, 4, 21), (21,), (4, 1)])
+@pytest.mark.parametrize("input_step", [1, 2])
+def test_multiply_add(engine, factors, addends, input_step):
+    """Rows that lie apart, factors and addends that broadcast, all of it clamped but for NaN."""
+    extents, low, high = (3, 4, 21), -0.5, 1.5
+    x, output = normal(3, 4, 21 * input_step), (3, 4, 25)
+    x[1, 2, 3 * input_step] = np.nan
+    arrays = [normal(*factors), normal(*addends)]
+    broadcast = [np.broadcast_to(array, extents) for array in arrays]
+    strides = [[s // 4 for s in array.strides] for array in (x[..., ::input_step], *broadcast)]
+    dims = [3, *extents, *(s for each in strides for s in each), 100, 25, 1]
+    out = run_step(engine, Kind.MULTIPLY_ADD, [low, high], dims, [x, *arrays], output)
+    expected = np.clip(x[..., ::input_step] * broadcast[0] + broadcast[1], low, high)
+    np.testing.assert_allclose(out[..., :21], expected, rtol=1e-6, atol=1e-6)  # one rounding or two
+    assert np.isnan(out[:-1, ..., 21:]).all()
+
+
 @pytest.mark.parametrize("dims", [[], [1, 4, 1, 1]])
 def test_binary_refuses(engine, dims):
     x = normal(16)

@@ -13,7 +13,14 @@ from pyxnn.xnnpack.kernels.convolution import (
     convolution_nd,
     deconvolution,
 )
-from pyxnn.xnnpack.kernels.elementwise import binary, clamp, function, select, unary
+from pyxnn.xnnpack.kernels.elementwise import (
+    binary,
+    clamp,
+    function,
+    multiply_add,
+    select,
+    unary,
+)
 from pyxnn.xnnpack.kernels.indexing import (
     gather,
     gather_elements,
@@ -67,13 +74,12 @@ from pyxnn.xnnpack.kernels.recurrent import RECURRENT_UNITS, recurrent
 from pyxnn.xnnpack.kernels.reduction import reduce
 from pyxnn.xnnpack.kernels.resampling import Taps, grid_sample, resample, resample_qs8
 from pyxnn.xnnpack.kernels.softmax import softmax, softmax_qs8
-from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, PIXEL, Slide, Window
+from pyxnn.xnnpack.kernels.windows import MAX_SLIDES, Slide, Window
 
 __all__ = [
     "EVERYTHING",
     "MAX_SLIDES",
     "MOST_MINIMAL_CHANNELS",
-    "PIXEL",
     "RECURRENT_UNITS",
     "Channels",
     "Requantization",
@@ -117,6 +123,7 @@ __all__ = [
     "matmul_nbits",
     "mean_pool_qs8",
     "mean_qs8",
+    "multiply_add",
     "narrow",
     "nest_words",
     "normalize",

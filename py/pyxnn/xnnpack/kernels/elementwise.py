@@ -72,6 +72,16 @@ def _typed_binary(ctx: Lowering, type: BinaryType, a: Value, b: Value) -> Value:
     return output if compares else cast(ctx, output, dtype)
 
 
+def multiply_add(
+    ctx: Lowering, x: Value, factors: Value, addends: Value, bounds: Bounds = NO_BOUNDS
+) -> Value:
+    """`x` times factors plus addends, which broadcast to its shape as in NumPy, within bounds."""
+    x, factors, addends = aligned(ctx, x, factors, addends)
+    output = ctx.new(x.shape, x.order)
+    dims = nest_words(nest(x, factors, addends, output))
+    return ctx.step(Kind.MULTIPLY_ADD, [*bounds], dims, [x, factors, addends], output)
+
+
 def select(ctx: Lowering, condition: Value, a: Value, b: Value) -> Value:
     """The elements of `a` where the condition is true, else those of `b`; broadcast as in NumPy."""
     condition, a, b = aligned(ctx, condition, a, b)

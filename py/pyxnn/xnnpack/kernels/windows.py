@@ -75,10 +75,6 @@ class Window:
         return self.kernel == (3, 3) and self.strides == self.dilations == (1, 1)
 
 
-PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0))
-"""The window of one pixel at each place."""
-
-
 class Slide(NamedTuple):
     """How a window slides along one axis: the words of it that kinds take.
 

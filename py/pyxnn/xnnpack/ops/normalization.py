@@ -35,7 +35,7 @@ def supports_ranked(node: Node, graph: Graph) -> str | None:
 def lower_batch_normalization(node: Node, ctx: Lowering) -> None:
     """BatchNormalization (opset 15): X (N, C, ...), scale, B, mean and var (C) to (X - mean) / sqrt(var + epsilon) * scale + B.
 
-    It is one multiplication and one addition by channel: a convolution with one pixel where channels are the innermost.
+    It is one multiplication and one addition by channel.
     """
     x = ctx.value(node.input(0))
     epsilon = node.attribute("epsilon", 1e-5)
@@ -47,18 +47,10 @@ def lower_batch_normalization(node: Node, ctx: Lowering) -> None:
     shift = shift - mean * factor
     if factor.shape != (x.shape[1],):
         raise ValueError(f"its statistics {factor.shape} don't fit an input {x.shape}")
-    if x.rank in (3, 4) and x.has_order(layout.channels_last(x.rank)):
-        kernel = factor.reshape(-1, 1, 1, 1, 1)
-        key = (ctx.weights_key(*node.inputs[1:5]), epsilon)
-        output = kernels.convolution(ctx, x, kernels.PIXEL, kernel, shift, key, ctx.bounds)
-    else:
-        factors, shifts = (
-            Value.constant(array.reshape(-1, *[1] * (x.rank - 2))) for array in (factor, shift)
-        )
-        scaled = kernels.binary(ctx, BinaryType.MULTIPLY, x, factors)
-        output = kernels.binary(ctx, BinaryType.ADD, scaled, shifts)
-        output = kernels.clamp(ctx, output, ctx.bounds)
-    ctx.define(node.output(0), output)
+    factors, shifts = (
+        Value.constant(array.reshape(-1, *[1] * (x.rank - 2))) for array in (factor, shift)
+    )
+    ctx.define(node.output(0), kernels.multiply_add(ctx, x, factors, shifts, ctx.bounds))
 
 
 def _batch_normalized(ctx: Lowering, node: Node, x: Value, epsilon: float) -> Value:
