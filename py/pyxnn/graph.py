@@ -73,6 +73,7 @@ class Node:
         return self.outputs[index] if index < len(self.outputs) else ""
 
     def attribute(self, name: str, default: Any = None) -> Any:
+        """The value of an attribute, or what stands for one that is left off."""
         return self.attributes.get(name, default)
 
     def uses(self) -> Iterator[str]:
@@ -143,6 +144,7 @@ class Graph:
         return list(self._consumers.get(name, ()))
 
     def is_output(self, name: str) -> bool:
+        """Whether a value is an output of the graph."""
         return name in self.outputs
 
     def sole_consumer(self, name: str) -> Node | None:
@@ -155,18 +157,22 @@ class Graph:
         return self.initializers.get(name)
 
     def type(self, name: str) -> TensorType:
+        """What is known of a value's type."""
         array = self.initializers.get(name)
         if array is not None:
             return TensorType(array.dtype, array.shape)
         return self.types.get(name, _UNKNOWN)
 
     def dtype(self, name: str) -> np.dtype | None:
+        """The type of a value's elements, None where it isn't known."""
         return self.type(name).dtype
 
     def shape(self, name: str) -> Shape | None:
+        """A value's extents, numbers and symbols, None where not even the rank is known."""
         return self.type(name).shape
 
     def rank(self, name: str) -> int | None:
+        """How many axes a value has, None where that isn't known."""
         shape = self.type(name).shape
         return None if shape is None else len(shape)
 

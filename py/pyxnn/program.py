@@ -33,6 +33,8 @@ class Runner(Protocol):
 
 
 class Step(NamedTuple):
+    """A segment, when its turn comes."""
+
     runner: Runner
     inputs: list[str]
     dead: list[str]

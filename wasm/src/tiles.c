@@ -38,10 +38,6 @@ void share_tiles(struct tiles* tiles, const struct task_limits* limits, size_t g
   tiles->channels_per_task = larger(divide_up(blocks, parts) * limits->block, limits->least_columns);
 }
 
-size_t tasks_of_tiles(const struct tiles* tiles) {
-  return divide_up(tiles->count, tiles->tiles_per_task) * divide_up(tiles->out_channels, tiles->channels_per_task);
-}
-
 struct tiles_task take_task(const struct tiles* tiles, size_t task) {
   const size_t parts = divide_up(tiles->out_channels, tiles->channels_per_task);
   const size_t first = task / parts * tiles->tiles_per_task, channel = task % parts * tiles->channels_per_task;
@@ -51,6 +47,16 @@ struct tiles_task take_task(const struct tiles* tiles, size_t task) {
       .channel = channel,
       .end = smaller(channel + tiles->channels_per_task, tiles->out_channels),
   };
+}
+
+void run_tiles(const struct tiles* tiles, size_t groups, pthreadpool_task_2d_with_thread_t compute, void* context,
+               pthreadpool_t pool) {
+  if (tiles->count != 0) {
+    const size_t parts = divide_up(tiles->out_channels, tiles->channels_per_task);
+    pthreadpool_parallelize_2d_with_thread(pool, compute, context, groups,
+                                           divide_up(tiles->count, tiles->tiles_per_task) * parts,
+                                           PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  }
 }
 
 struct tile_place place_tile(const struct tiles* tiles, size_t tile) {

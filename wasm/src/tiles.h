@@ -42,14 +42,18 @@ enum xnn_status take_tiles(struct words* dims, size_t groups, size_t in_channels
 /* Shares tiles and output channels out; there are tiles. */
 void share_tiles(struct tiles* tiles, const struct task_limits* limits, size_t groups, size_t threads);
 
-/* How many tasks a group is. */
-size_t tasks_of_tiles(const struct tiles* tiles);
-
 /* What a task has: tiles from `first` on, output channels from `channel` to before `end`. */
 struct tiles_task {
   size_t first, count, channel, end;
 };
 struct tiles_task take_task(const struct tiles* tiles, size_t task);
+
+/*
+ * Runs all tasks of all groups; none where there are no tiles, which needn't have been shared out then.
+ * @param compute  takes `context`, the thread's number, the group and the task
+ */
+void run_tiles(const struct tiles* tiles, size_t groups, pthreadpool_task_2d_with_thread_t compute, void* context,
+               pthreadpool_t pool);
 
 /* Where a tile lies. */
 struct tile_place {

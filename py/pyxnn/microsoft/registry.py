@@ -84,6 +84,7 @@ def operator(
 
 
 def is_known(node: Node) -> bool:
+    """Whether a node's operator has a body here."""
     operator = _operators.get((node.domain, node.op_type))
     return operator is not None and (operator.before is None or node.since < operator.before)
 

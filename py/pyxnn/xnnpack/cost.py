@@ -29,6 +29,7 @@ class Task(NamedTuple):
 
     @staticmethod
     def of(step: Step) -> Task:
+        """What a step computes and moves; multiply-adds are counted of the kinds that have them."""
         multiply_adds = _MULTIPLY_ADDS.get(step.kind)
         arrays = (*set(step.inputs), step.output, step.kernel, step.bias)
         return Task(

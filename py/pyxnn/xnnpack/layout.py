@@ -22,6 +22,7 @@ Axis = tuple[int, ...]
 
 
 def row_major(rank: int) -> Order:
+    """The order of axes as ONNX has it: the last one is the innermost."""
     return tuple(range(rank))
 
 

@@ -197,6 +197,7 @@ class Lowering:
         return self.weights(self._dequantized[name].input(0))
 
     def is_initializer(self, name: str) -> bool:
+        """Whether a value is constant for all plans, as the model has it."""
         return self._graph.constant(name) is not None
 
     def kept(

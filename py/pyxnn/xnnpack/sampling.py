@@ -83,6 +83,7 @@ PLACES: dict[str, Callable[[np.ndarray, Axis], np.ndarray]] = {
 
 
 def places(mode: str, axis: Axis) -> np.ndarray:
+    """Where each element of the output lies in the input."""
     return PLACES[mode](np.arange(axis.out_extent, dtype=np.float32), axis)
 
 

@@ -42,6 +42,7 @@ class Scratch:
         return self._address
 
     def close(self) -> None:
+        """Gives the memory back; `at_least` begins anew."""
         self._engine.release(self._address)
         self._size = self._address = 0
 

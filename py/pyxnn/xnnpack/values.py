@@ -96,6 +96,7 @@ class Value:
 
     @property
     def rank(self) -> int:
+        """How many axes it has."""
         return len(self.shape)
 
     @property
@@ -105,14 +106,17 @@ class Value:
 
     @property
     def size(self) -> int:
+        """How many elements it has."""
         return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
+        """How many bytes these take."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def is_constant(self) -> bool:
+        """Whether its elements are known while planning."""
         return isinstance(self.source, np.ndarray)
 
     def has_order(self, order: Order) -> bool:

@@ -20,7 +20,7 @@ enum { winograd_strip_room = 9216, winograd_point_step = winograd_strip_room + 4
 
 /* Floats of a point of a strip of tiles: [input channels / 4, tiles, 4]. */
 static inline size_t winograd_strip_size(size_t in_channels) {
-  return divide_up(in_channels, 4) * winograd_tiles * 4;
+  return rounded_up(in_channels, 4) * winograd_tiles;
 }
 
 /* Floats of the sums of a strip: [points, tiles, columns]. */

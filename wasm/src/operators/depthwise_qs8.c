@@ -49,7 +49,7 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
       bias == NULL) {
     return xnn_status_invalid_parameter;
   }
-  const size_t channels = divide_up(state.channels, depthwise_qs8_channels) * depthwise_qs8_channels;
+  const size_t channels = rounded_up(state.channels, depthwise_qs8_channels);
   const size_t weights = channels * depthwise_qs8_pairs(window.kernel_h, window.kernel_w) * 2;
   state.weights =
       pyxnn_allocate_zero(weights * sizeof(int16_t) + channels * (sizeof(int32_t) + sizeof(float) + sizeof(int8_t)));
@@ -101,8 +101,7 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->columns = (instance->out_width - 1) * window->stride_w + reach_w;
   const size_t threads = pthreadpool_get_threads_count(pool), rows = images.batch * instance->out_height;
   const size_t parts = threads == 1 ? 1 : divide_up(threads * tasks_per_thread, rows);
-  instance->channels_per_task =
-      divide_up(divide_up(state->channels, parts), depthwise_qs8_channels) * depthwise_qs8_channels;
+  instance->channels_per_task = rounded_up(divide_up(state->channels, parts), depthwise_qs8_channels);
   instance->channel_tasks = divide_up(state->channels, instance->channels_per_task);
   *workspace = threads * window->kernel_h * instance->columns * sizeof(const int8_t*);
   return xnn_status_success;

@@ -81,7 +81,7 @@ static void make_tiles(struct pooling_instance* instance) {
   const struct slide* slide = &instance->slides[window_axes - 1];
   const size_t most_channels = pixel_bytes_per_tile / element_size, channels_per_vector = 16 / element_size;
   const size_t even_channels = divide_up(instance->channels, divide_up(instance->channels, most_channels));
-  instance->tile_channels = divide_up(even_channels, channels_per_vector) * channels_per_vector;
+  instance->tile_channels = rounded_up(even_channels, channels_per_vector);
   if (instance->tile_channels > instance->channels) {
     instance->tile_channels = instance->channels;
   }
@@ -93,7 +93,7 @@ static void make_tiles(struct pooling_instance* instance) {
   instance->tiles_of_windows = divide_up(slide->out_extent, windows);
   instance->tile_windows = divide_up(slide->out_extent, instance->tiles_of_windows);
   const size_t row = pixels_under(slide, instance->tile_windows) * instance->tile_channels * element_size;
-  instance->scratch_row = divide_up(row + pooling_slack, sizeof(float)) * sizeof(float);
+  instance->scratch_row = rounded_up(row + pooling_slack, sizeof(float));
   instance->scratch_size = instance->scratch_row + instance->tile_windows * sizeof(float);
   const size_t taps = instance->slides[0].kernel * instance->slides[1].kernel;
   instance->tiles_per_task = bytes_per_task / (row * taps) + 1;

@@ -71,8 +71,8 @@ static void compute(void* context, size_t start, size_t count) {
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct unpool_instance* instance = opaque;
   struct unpool_run run = {.instance = instance};
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, &run, instance->planes, elements_per_task / (instance->extent + 1) + 1,
-                                     0);
+  pthreadpool_parallelize_1d_tile_1d(pool, compute, &run, instance->planes,
+                                     elements_per_task / (instance->extent + 1) + 1, 0);
   if (!run.has_strays) {
     return xnn_status_success;
   }

@@ -37,12 +37,12 @@ struct winograd_instance {
 
 /* Output channels of a group as they are packed. */
 static size_t packed_columns(const struct winograd_state* state) {
-  return divide_up(state->out_channels, winograd_columns) * winograd_columns;
+  return rounded_up(state->out_channels, winograd_columns);
 }
 
 /* Floats of a point of eight output channels. */
 static size_t point_size(const struct winograd_state* state) {
-  return divide_up(state->in_channels, 4) * 4 * winograd_columns;
+  return rounded_up(state->in_channels, 4) * winograd_columns;
 }
 
 /* The weights of a group from an output channel on, a multiple of eight. */
@@ -209,10 +209,7 @@ static void compute(void* context, size_t thread, size_t group, size_t number) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct winograd_instance* instance = opaque;
-  if (instance->tiles.count != 0) {
-    pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, instance->state->groups,
-                                           tasks_of_tiles(&instance->tiles), PTHREADPOOL_FLAG_DISABLE_DENORMALS);
-  }
+  run_tiles(&instance->tiles, instance->state->groups, compute, opaque, pool);
   return xnn_status_success;
 }
 

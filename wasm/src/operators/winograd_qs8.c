@@ -50,7 +50,7 @@ struct winograd_qs8_instance {
 
 /* Output channels of a group as they are packed. */
 static size_t packed_columns(const struct winograd_qs8_state* state) {
-  return divide_up(state->out_channels, product_columns) * product_columns;
+  return rounded_up(state->out_channels, product_columns);
 }
 
 /* Where a point of a group begins, counted in columns of one point. */
@@ -225,7 +225,7 @@ static void compute_columns(const struct winograd_qs8_instance* instance, size_t
               .columns = state->weights + at * depth,
               .is_wide = true,
               .offsets = state->offsets + at,
-              .num_columns = divide_up(columns, product_columns) * product_columns,
+              .num_columns = rounded_up(columns, product_columns),
               .output = sums + strip * sums_size + point * strip_tiles * columns_at_once,
               .output_stride = columns_at_once,
           },
@@ -283,10 +283,7 @@ static void compute(void* context, size_t thread, size_t group, size_t number) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct winograd_qs8_instance* instance = opaque;
-  if (instance->tiles.count != 0) {
-    pthreadpool_parallelize_2d_with_thread(pool, compute, opaque, instance->state->groups,
-                                           tasks_of_tiles(&instance->tiles), PTHREADPOOL_FLAG_DISABLE_DENORMALS);
-  }
+  run_tiles(&instance->tiles, instance->state->groups, compute, opaque, pool);
   return xnn_status_success;
 }
 
