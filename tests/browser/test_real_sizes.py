@@ -1,4 +1,5 @@
-"""The benchmark's operators, at sizes that they have in published networks: tiles, tasks and remainders that small tensors never reach, on threads.
+"""The benchmark's operators, at sizes that they have in published networks: tiles, tasks and remainders that small tensors
+never reach, on threads.
 
 Tolerance: 1e-5 of the largest output, as in the operators' own tests; weights of few bits take rows rounded to 16 bits.
 """

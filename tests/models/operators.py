@@ -24,7 +24,8 @@ Shape = tuple[int, ...]
 
 
 class Single(NamedTuple):
-    """A model of one operator, its last node; the nodes before make inputs, so that these lie as a kernel left them, and wake the pool's workers.
+    """A model of one operator, its last node; the nodes before make inputs, so that these lie as a kernel left them, and
+    wake the pool's workers.
 
     Attributes:
         work: vector operations that a good implementation needs for four elements, of the first input or of the output,

@@ -100,8 +100,8 @@ def measure(
 ) -> list[Measured]:
     """Times each case on its peers: a burst of every peer in turn, case by case, and all of that `rounds` times.
 
-    So the bursts of a row are spread over the whole benchmark, as the machine's speed drifts. Rows that are not steady by then get some more.
-    A peer that can't run a case is left out, with a line saying so. At last a row for each is printed.
+    So the bursts of a row are spread over the whole benchmark, as the machine's speed drifts. Rows that are not steady by
+    then get some more. A peer that can't run a case is left out, with a line saying so. At last a row for each is printed.
     """
     found = []
     turns: list[tuple[Peer, Timed]] = []

@@ -17,8 +17,8 @@ Times = list[StepTime] | None
 
 Kernel = Callable[[Sequence[Any], Mapping[str, Any], Times], Sequence[Any]]
 """Takes the node's inputs (None where absent), the values that its bodies capture, by name, and a list that receives the
-times of its bodies' steps, if they are wanted; gives its outputs in order. A value is an array, or what onnx.reference has for sequences (list) and
-optionals (None).
+times of its bodies' steps, if they are wanted; gives its outputs in order. A value is an array, or what onnx.reference has
+for sequences (list) and optionals (None).
 """
 
 

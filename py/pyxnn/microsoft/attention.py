@@ -213,7 +213,8 @@ def attention(body: Body) -> None:
 def attend(
     body: Body, parts: list[str], sizes: list[int], padding: str, past: str, scores_bias: str
 ) -> None:
-    """Gives what the attention of queries, keys and values (batch, rows, sizes of each) makes; the others are as `attention` has them."""
+    """Gives what the attention of queries, keys and values (batch, rows, sizes of each) makes; the others are as `attention`
+    has them."""
     node, heads = body.node, body.node.attributes["num_heads"]
     pasts = [body.add("Gather", past, body.constant(i), axis=0) if past else "" for i in (0, 1)]
     if node.attribute("do_rotary", 0):

@@ -223,7 +223,8 @@ def simplified_layer_normalization(body: Body) -> None:
     stash_type=int,
 )
 def layer_normalization(body: Body) -> None:
-    """LayerNormalization, as onnxruntime had it in ONNX's domain before ONNX, and its optimizer puts it into models of older opsets."""
+    """LayerNormalization, as onnxruntime had it in ONNX's domain before ONNX, and its optimizer puts it into models of older
+    opsets."""
     node = body.node
     results = body.add_with_outputs(
         len(node.outputs), "LayerNormalization", *node.inputs, **node.attributes

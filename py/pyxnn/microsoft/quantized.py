@@ -164,7 +164,8 @@ def qlinear_conv_transpose(body: Body) -> None:
 
 @operator("QGemm", (6, 9), alpha=float, transA=int, transB=int)
 def qgemm(body: Body) -> None:
-    """Gemm of A, B with scales by column or one, and an int32 C of scale alpha * a_scale * b_scale; without a scale of the result float."""
+    """Gemm of A, B with scales by column or one, and an int32 C of scale alpha * a_scale * b_scale; without a scale of the
+    result float."""
     columns = 0 if body.node.attribute("transB", 0) else 1
     operands = [dequantized(body, 0), dequantized(body, 3, axis=columns)]
     if body.node.input(6):

@@ -1,4 +1,5 @@
-"""Casts on the real binary, exact: floats of 16 bits against NumPy, every one there is and floats between them; numbers that don't fit."""
+"""Casts on the real binary, exact: floats of 16 bits against NumPy, every one there is and floats between them; numbers that
+don't fit."""
 
 import ml_dtypes
 import numpy as np

@@ -1,4 +1,5 @@
-"""Gelu, LayerNormalization and RMSNormalization out of the nodes that exporters write: where they fuse, where they must not, and results."""
+"""Gelu, LayerNormalization and RMSNormalization out of the nodes that exporters write: where they fuse, where they must not,
+and results."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 Tolerances: clamping is exact. HardSigmoid and HardSwish round three times, so to within 2**-22 relative of terms up to 10.
 Sigmoid, tanh and exponential are approximations good to a few units in the last place, and so are
 onnxruntime's: 1e-6 on results below 1. LeakyRelu rounds once, as onnxruntime. Elu and its kin are so too below 0, times alpha or
-gamma, and Mish and Swish times X up to 12. Softplus adds two terms of up to 12. Softmax adds up to 1296 terms one after the other: 2e-5 relative.
+gamma, and Mish and Swish times X up to 12. Softplus adds two terms of up to 12. Softmax adds up to 1296 terms one after the
+other: 2e-5 relative.
 """
 
 import numpy as np

@@ -2,9 +2,9 @@
 
 Tolerance: nothing where either rounds the same exact result once: Add, Sub, Mul, Div, PRelu, Max, Min, Abs, Neg, Floor, Ceil,
 Round, Sign, Sqrt, Reciprocal. Exp, Log, Pow, the circular and the hyperbolic functions are good to a few units in the last place
-on both sides, which add up: 1e-6, relative; onnxruntime's Log is within 2e-7 around 1. Sum and Mean add up to four terms below 5 in another sequence: 4e-6.
-BatchNormalization folds its five tensors
-into two first, which onnxruntime does in another sequence: a few roundings of terms below 10, 1e-5.
+on both sides, which add up: 1e-6, relative; onnxruntime's Log is within 2e-7 around 1. Sum and Mean add up to four terms
+below 5 in another sequence: 4e-6. BatchNormalization folds its five tensors into two first, which
+onnxruntime does in another sequence: a few roundings of terms below 10, 1e-5.
 """
 
 import numpy as np

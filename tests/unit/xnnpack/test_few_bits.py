@@ -1,9 +1,10 @@
 """MatMulNBits against native onnxruntime.
 
-Sums of up to 150 products of floats in another order: 1e-4 of numbers up to 100. Rows that are rounded to 16 bits of the greatest number
-of each piece may be off by half of that a product, so a sum of 150 by 1e-3. At accuracy level 4 native rounds to 8 bits, by 0.3 of sums
-of 300 products, and so do we, to the same integers but for ties, if weights have 4 bits in blocks of 32 at most; of longer blocks ours are
-rounded by pieces of 32; if weights have 8 bits, ours are exact and differ by what native rounds.
+Sums of up to 150 products of floats in another order: 1e-4 of numbers up to 100. Rows that are rounded to 16 bits of the
+greatest number of each piece may be off by half of that a product, so a sum of 150 by 1e-3. At accuracy level 4 native
+rounds to 8 bits, by 0.3 of sums of 300 products, and so do we, to the same integers but for ties, if weights have 4 bits in
+blocks of 32 at most; of longer blocks ours are rounded by pieces of 32; if weights have 8 bits, ours are exact and differ by
+what native rounds.
 """
 
 import numpy as np
@@ -167,7 +168,8 @@ def test_without_xnnpack():
 
 
 def dequantized(random, op_type, dtype, zeros, size=32, users=1, **attributes):
-    """A product of five rows with weights that a DequantizeLinear makes, of three blocks a column; of one scale a column for a size of 0."""
+    """A product of five rows with weights that a DequantizeLinear makes, of three blocks a column; of one scale a column for
+    a size of 0."""
     k, n = 96, 20
     low, high = {"INT4": (-8, 7), "UINT4": (0, 15), "INT8": (-128, 127), "UINT8": (0, 255)}[dtype]
     transposed = attributes.get("transB", 0)

@@ -1,4 +1,5 @@
-"""Conv, ConvTranspose, Gemm and MatMul between DequantizeLinear and QuantizeLinear, as native onnxruntime runs them: on one integer kernel."""
+"""Conv, ConvTranspose, Gemm and MatMul between DequantizeLinear and QuantizeLinear, as native onnxruntime runs them: on one
+integer kernel."""
 
 from __future__ import annotations
 

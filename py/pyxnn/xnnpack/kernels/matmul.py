@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 MOST_SMALL_ROWS, MOST_SMALL_ELEMENTS = 32, 4096
-"""Of matrices that are multiplied as they lie: rows of the left one, and elements of the right one, which the first-level cache holds."""
+"""Of matrices that are multiplied as they lie: rows of the left one, and elements of the right one, which the first-level
+cache holds."""
 
 
 def fully_connected(

@@ -24,7 +24,8 @@ def supports_deform_conv(node: Node, graph: Graph) -> str | None:
 
 @register("DeformConv", supports=supports_deform_conv, clamps=True)
 def lower_deform_conv(node: Node, ctx: Lowering) -> None:
-    """DeformConv (opsets 19, 22): X (N, C, H, W), W (M, C/group, kH, kW), offset (N, offset_group * kH * kW * 2, oH, oW), B (M), mask (N, offset_group * kH * kW, oH, oW) to Y (N, M, oH, oW).
+    """DeformConv (opsets 19, 22): X (N, C, H, W), W (M, C/group, kH, kW), offset (N, offset_group * kH * kW * 2, oH, oW), B
+    (M), mask (N, offset_group * kH * kW, oH, oW) to Y (N, M, oH, oW).
 
     Each tap of each window is sampled where its offset says. The taps of a window lie side by side then: a convolution by as
     many columns is left.

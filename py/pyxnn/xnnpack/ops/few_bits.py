@@ -50,9 +50,9 @@ def supports_matmul_nbits(node: Node, graph: Graph) -> str | None:
 def lower_matmul_nbits(node: Node, ctx: Lowering) -> None:
     """com.microsoft.MatMulNBits: A (..., K) and N columns of packed weights, their scales, zero points and bias, to (..., N).
 
-    At accuracy level 1 (float32) rows are multiplied as floats, with the weights unpacked a panel at a time. At level 4 (int8) they are
-    rounded to 8 bits of the greatest number of each 16 to 64 in a block, unless weights have 8 bits; at the others (0: unset,
-    2: float16, 3: bfloat16) and with weights of 8 bits, to 16 bits if rows are few, and are floats otherwise.
+    At accuracy level 1 (float32) rows are multiplied as floats, with the weights unpacked a panel at a time. At level 4
+    (int8) they are rounded to 8 bits of the greatest number of each 16 to 64 in a block, unless weights have 8 bits; at the
+    others (0: unset, 2: float16, 3: bfloat16) and with weights of 8 bits, to 16 bits if rows are few, and are floats otherwise.
     """
     a = ctx.value(node.input(0))
     rows, columns = node.attributes["K"], node.attributes["N"]

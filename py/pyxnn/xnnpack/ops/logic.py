@@ -130,4 +130,5 @@ def lower_trilu(node: Node, ctx: Lowering) -> None:
 @register("ConstantOfShape", supports=conditions.movable, planned=(0,))
 @register("Range", supports=conditions.movable, planned=(0, 1, 2))
 def lower_known(node: Node, ctx: Lowering) -> None:
-    """ConstantOfShape (opsets 9 to 25), Range (11), BlackmanWindow, HammingWindow, HannWindow, MelWeightMatrix (17): evaluated with the plan, for which all their inputs are known."""
+    """ConstantOfShape (opsets 9 to 25), Range (11), BlackmanWindow, HammingWindow, HannWindow, MelWeightMatrix (17):
+    evaluated with the plan, for which all their inputs are known."""
