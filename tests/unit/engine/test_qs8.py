@@ -1,5 +1,7 @@
 """Products of int8 numbers against NumPy's int64: sums are exact, and so is the way back to int8."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,6 +47,34 @@ def points_of(random: np.random.Generator, bounds: tuple[int, int], channels: in
     return random.integers(bounds[0], bounds[1] + 1, channels)
 
 
+def reaches(kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
+    """How many pixels a window spans."""
+    return [dilation * (extent - 1) + 1 for dilation, extent in zip(dilations, kernel, strict=True)]
+
+
+def extents(
+    size: Sequence[int], kernel: Sequence[int], dilations: Sequence[int], pads: Sequence[int]
+) -> tuple[int, int]:
+    """Height and width of an image, at least so large that a window fits."""
+    top, right, bottom, left = pads
+    reach = reaches(kernel, dilations)
+    return max(size[0], reach[0] - top - bottom), max(size[1], reach[1] - left - right)
+
+
+def windows_of(
+    image: np.ndarray,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    pads: Sequence[int],
+) -> np.ndarray:
+    """[batch, rows, columns, channels, *kernel]: what lies under the windows on an image padded with zeros."""
+    top, right, bottom, left = pads
+    padded = np.pad(image, [(0, 0), (top, bottom), (left, right), (0, 0)])
+    windows = sliding_window_view(padded, reaches(kernel, dilations), (1, 2))
+    return windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
+
+
 def requantized(sums: np.ndarray, multipliers: np.ndarray, zero: int, low: int, high: int):
     scaled = sums.astype(np.int32).astype(np.float32) * multipliers
     return np.clip(np.rint(scaled) + zero, low, high).astype(np.int8)
@@ -77,12 +107,7 @@ def test_convolution(
     kernel_zeros,
     bounds,
 ):
-    top, right, bottom, left = pads
-    reach = [
-        dilation * (extent - 1) + 1 for dilation, extent in zip(dilations, kernel, strict=True)
-    ]
-    height = max(size[0], reach[0] - top - bottom)
-    width = max(size[1], reach[1] - left - right)
+    height, width = extents(size, kernel, dilations, pads)
     ins, outs = channels
     random = np.random.default_rng(ins * outs)
     image = int8(random, batch, height, width, groups * ins)
@@ -91,10 +116,8 @@ def test_convolution(
     points = points_of(random, kernel_zeros, groups * outs)
     centered = weights.astype(np.int64) - points.reshape(groups, outs, 1, 1, 1)
 
-    padded = np.pad(image, [(0, 0), (top, bottom), (left, right), (0, 0)], constant_values=zeros[0])
-    windows = sliding_window_view(padded, reach, (1, 2))
-    windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
-    windows = windows.reshape(*windows.shape[:3], groups, ins, *kernel).astype(np.int64) - zeros[0]
+    windows = windows_of(image.astype(np.int64) - zeros[0], kernel, strides, dilations, pads)
+    windows = windows.reshape(*windows.shape[:3], groups, ins, *kernel)
     sums = np.einsum("nyxgihw,gohwi->nyxgo", windows, centered)
     sums = sums.reshape(*sums.shape[:3], -1) + bias
     expected = requantized(sums, multipliers, zeros[1], *bounds)
@@ -248,12 +271,7 @@ def test_depthwise(
     kernel_zeros,
     bounds,
 ):
-    top, right, bottom, left = pads
-    reach = [
-        dilation * (extent - 1) + 1 for dilation, extent in zip(dilations, kernel, strict=True)
-    ]
-    height = max(size[0], reach[0] - top - bottom)
-    width = max(size[1], reach[1] - left - right)
+    height, width = extents(size, kernel, dilations, pads)
     random = np.random.default_rng(channels)
     image = int8(random, batch, height, width, channels + 3 * apart)
     weights = int8(random, channels, *kernel)
@@ -261,10 +279,8 @@ def test_depthwise(
     points = points_of(random, kernel_zeros, channels)
     centered = weights.astype(np.int64) - points[:, None, None]
 
-    x = image[..., :channels].astype(np.int64) - zeros[0]
-    x = np.pad(x, [(0, 0), (top, bottom), (left, right), (0, 0)])
-    windows = sliding_window_view(x, reach, (1, 2))
-    windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
+    centered_image = image[..., :channels].astype(np.int64) - zeros[0]
+    windows = windows_of(centered_image, kernel, strides, dilations, pads)
     sums = np.einsum("nyxchw,chw->nyxc", windows, centered) + bias
     expected = requantized(sums, multipliers, zeros[1], *bounds)
 
