@@ -96,19 +96,19 @@ INLINE void multiply_point(size_t tiles, const float* pixels, const float* end, 
   }
 #pragma clang loop unroll(disable)
   do {
-#pragma unroll
-    for (size_t c = 0; c < 4; c++) {
-      const v128_t low = wasm_v128_load(weights + c * winograd_columns);
-      const v128_t high = wasm_v128_load(weights + c * winograd_columns + 4);
+    /* Not unrolled: compilers then finish each sum in its turn, for which weights of all four channels take their registers. */
+#pragma clang loop unroll(disable)
+    for (const float* next = pixels + 4; pixels != next; pixels++) {
+      const v128_t low = wasm_v128_load(weights), high = wasm_v128_load(weights + 4);
 #pragma unroll
       for (size_t t = 0; t < tiles; t++) {
-        const v128_t pixel = wasm_v128_load32_splat(pixels + t * 4 + c);
+        const v128_t pixel = wasm_v128_load32_splat(pixels + t * 4);
         sums[t][0] = simd_madd(pixel, low, sums[t][0]);
         sums[t][1] = simd_madd(pixel, high, sums[t][1]);
       }
+      weights += winograd_columns;
     }
-    pixels += winograd_tiles * 4;
-    weights += winograd_columns * 4;
+    pixels += winograd_tiles * 4 - 4;
   } while (pixels != end);
 #pragma unroll
   for (size_t t = 0; t < tiles; t++) {
