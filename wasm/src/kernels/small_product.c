@@ -17,21 +17,9 @@ INLINE void tile(const float* a, const float* b, float* output, size_t rows, siz
   for (size_t r = 0; r < rows; r++) {
     sums[r][0] = sums[r][1] = wasm_f32x4_const_splat(0.0f);
   }
-  size_t k = 0;
-  for (; k + 4 <= depth; k += 4) {
-#pragma unroll
-    for (size_t i = 0; i < 4; i++) {
-      const v128_t left = load(b, 0, columns), right = load(b, 4, columns);
-      b += stride;
-#pragma unroll
-      for (size_t r = 0; r < rows; r++) {
-        const v128_t value = wasm_v128_load32_splat(a + r * depth + k + i);
-        sums[r][0] = simd_madd(value, left, sums[r][0]);
-        sums[r][1] = simd_madd(value, right, sums[r][1]);
-      }
-    }
-  }
-  for (; k < depth; k++) {
+  /* Not unrolled: compilers then finish each sum in its turn, for which columns of all these depths take their registers. */
+#pragma clang loop unroll(disable)
+  for (size_t k = 0; k < depth; k++) {
     const v128_t left = load(b, 0, columns), right = load(b, 4, columns);
     b += stride;
 #pragma unroll
