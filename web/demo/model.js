@@ -155,7 +155,7 @@ export class Model {
   #showReasons(nodes) {
     const refused = nodes.filter(({ reason }) => reason);
     const rows = refused.map(({ op, name, reason }) => {
-      return html("li", {}, html("b", {}, op), ` ${name}: ${reason}`);
+      return html("li", {}, html("b", {}, op), `${name && ` ${name}`}: ${reason}`);
     });
     const list = find("model-reasons", HTMLElement);
     list.replaceChildren(...rows);

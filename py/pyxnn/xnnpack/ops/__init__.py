@@ -77,7 +77,7 @@ def supports(node: Node, graph: Graph) -> str | None:
         return "it runs from Python; its bodies are split by themselves"
     if operator is None:
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        return f"XNNPACK has no {name} here"
+        return f"XNNPACK has no {name}"
     reason = operator.supports(node, graph)
     if reason is None and _decides_shapes(node, graph):
         reason = "plans are made by its result, so it is computed before them"
