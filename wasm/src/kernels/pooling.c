@@ -2,6 +2,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/simd.h"
@@ -43,6 +44,11 @@ INLINE v128_t join(enum pooling pooling, v128_t total, v128_t part) {
   }
 }
 
+/* Whether the first elements of a part stay as they are: compilers keep 0 + x, for which -0 is another number. */
+INLINE bool is_taken_over(enum pooling pooling) {
+  return pooling == pooling_mean;
+}
+
 /* Adds elements of the image to a part. */
 INLINE v128_t add(enum pooling pooling, v128_t total, v128_t value, float power) {
   switch (pooling) {
@@ -59,8 +65,16 @@ INLINE v128_t add(enum pooling pooling, v128_t total, v128_t value, float power)
 
 struct finish {
   v128_t factor, min, max;
+  bool is_bounded;
   float root;
 };
+
+static struct finish finish_of(const struct pooling_constants* constants) {
+  return (struct finish){.min = wasm_f32x4_splat(constants->min),
+                         .max = wasm_f32x4_splat(constants->max),
+                         .is_bounded = constants->min != -INFINITY || constants->max != INFINITY,
+                         .root = 1.0f / constants->power};
+}
 
 INLINE v128_t finish(enum pooling pooling, v128_t total, const struct finish* with) {
   switch (pooling) {
@@ -70,6 +84,9 @@ INLINE v128_t finish(enum pooling pooling, v128_t total, const struct finish* wi
       return wasm_i8x16_min(wasm_i8x16_max(total, with->min), with->max);
     case pooling_mean:
       total = wasm_f32x4_mul(total, with->factor);
+      if (!with->is_bounded) { /* as few are */
+        return total;
+      }
       break;
     case pooling_squares:
       total = wasm_f32x4_sqrt(total);
@@ -110,7 +127,7 @@ INLINE void add_vectors(enum pooling pooling, const struct pooling_rows* rows, s
         } else {
           memcpy(&value, row, bytes);
         }
-        totals[v] = add(pooling, totals[v], value, power);
+        totals[v] = is_taken_over(pooling) && z + y == 0 ? value : add(pooling, totals[v], value, power);
       }
     }
   }
@@ -231,9 +248,7 @@ void pooling_add_rows(const struct pooling_constants* constants, const struct po
 
 void pooling_add_columns(const struct pooling_constants* constants, const struct pooling_windows* windows, size_t bytes,
                          uint8_t* to, size_t step) {
-  struct finish with = {.min = wasm_f32x4_splat(constants->min),
-                        .max = wasm_f32x4_splat(constants->max),
-                        .root = 1.0f / constants->power};
+  struct finish with = finish_of(constants);
   if (constants->pooling == pooling_maximum_u8 || constants->pooling == pooling_maximum_s8) {
     with.min = wasm_i8x16_splat((int8_t)(int32_t)constants->min);
     with.max = wasm_i8x16_splat((int8_t)(int32_t)constants->max);
@@ -265,7 +280,8 @@ INLINE void make_apart(enum pooling pooling, const struct pooling_apart* windows
       const uint8_t* pixel = row;
       for (size_t t = 0; t < taps; t++, pixel += windows->pixel_stride) {
         for (size_t v = 0; v < vectors; v++) {
-          totals[v] = join(pooling, totals[v], wasm_v128_load(pixel + v * 16));
+          const v128_t value = wasm_v128_load(pixel + v * 16);
+          totals[v] = is_taken_over(pooling) && z + y + t == 0 ? value : join(pooling, totals[v], value);
         }
       }
     }
@@ -309,7 +325,7 @@ INLINE void make_windows_apart(enum pooling pooling, const struct pooling_apart*
 
 void pooling_windows_apart(const struct pooling_constants* constants, const struct pooling_apart* windows, size_t bytes,
                            uint8_t* to, size_t step) {
-  const struct finish with = {.min = wasm_f32x4_splat(constants->min), .max = wasm_f32x4_splat(constants->max)};
+  const struct finish with = finish_of(constants);
   if (constants->pooling == pooling_maximum) {
     make_windows_apart(pooling_maximum, windows, with, bytes, to, step);
   } else {

@@ -13,6 +13,9 @@
 /* Bytes of a pixel that one tile takes, and of its row in scratch memory, about: it stays in the first-level cache. */
 enum { pixel_bytes_per_tile = 1024, row_bytes_per_tile = 16384 };
 
+/* Each thread's scratch memory begins with one, so that no vector lies on two. */
+enum { cache_line = 64 };
+
 /* Tiles that take in about so many bytes are one task. */
 enum { bytes_per_task = 32768 };
 
@@ -94,7 +97,7 @@ static void make_tiles(struct pooling_instance* instance) {
   instance->tile_windows = divide_up(slide->out_extent, instance->tiles_of_windows);
   const size_t row = pixels_under(slide, instance->tile_windows) * instance->tile_channels * element_size;
   instance->scratch_row = rounded_up(row + pooling_slack, sizeof(float));
-  instance->scratch_size = instance->scratch_row + instance->tile_windows * sizeof(float);
+  instance->scratch_size = rounded_up(instance->scratch_row + instance->tile_windows * sizeof(float), cache_line);
   const size_t taps = instance->slides[0].kernel * instance->slides[1].kernel;
   instance->tiles_per_task = bytes_per_task / (row * taps) + 1;
 }
