@@ -16,6 +16,7 @@ from tests.browser.backend import Verdict, verdicts
 from tests.browser.python import MOUNTS, launched
 from tests.support.onnx_backend import BROWSER_FAILURES, KINDS
 from tools import serve, site
+from tools.markdown import table
 from tools.run import ROOT, attempt, say
 
 TARGET = ROOT / "docs/backend-tests.md"
@@ -53,15 +54,17 @@ def wrong(found: Iterable[Verdict]) -> list[Verdict]:
 
 def page(found: Sequence[Verdict]) -> str:
     """The text of the document."""
-    return "\n".join([INTRODUCTION, summary(found), "", operators(found), "", failures(found), ""])
+    return "\n".join([INTRODUCTION, summary(found), operators(found), failures(found), ""])
 
 
 def summary(found: Sequence[Verdict]) -> str:
+    """How many tests of each kind pass."""
     rows = []
     for kind in KINDS:
         group = [verdict for verdict in found if verdict.case.kind == kind]
         rows.append((kind, *counts(group)))
-    return table(("kind", "tests", "pass on both providers", "pass on XNNPACK alone"), rows)
+    header = ("kind", "tests", "pass on both providers", "pass on XNNPACK alone")
+    return table(header, rows, words=len(header))
 
 
 def operators(found: Iterable[Verdict]) -> str:
@@ -76,7 +79,7 @@ def operators(found: Iterable[Verdict]) -> str:
         text = "; ".join(f"{count}: {reason}" for reason, count in sorted(reasons.items()))
         rows.append((operator, *counts(group), text))
     header = ("operator", "tests", "both providers", "XNNPACK alone", "refused alone, and why")
-    return "## Node tests by operator\n\n" + table(header, rows)
+    return "## Node tests by operator\n\n" + table(header, rows, words=len(header))
 
 
 def failures(found: Iterable[Verdict]) -> str:
@@ -98,11 +101,6 @@ def told(refusal: str) -> str:
     """A node's reason, without the names of the node and of its values."""
     reason = refusal.removeprefix("refused: ").partition(": ")[2]
     return re.sub(r" '[^']*'", "", reason).replace("|", "\\|")
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

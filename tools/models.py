@@ -21,6 +21,7 @@ from tests.browser.zoo import Trial
 from tests.models.flops import costs, with_shapes
 from tests.models.zoo import ZOO, Entry
 from tools import chromium, serve, site
+from tools.markdown import table
 from tools.run import ROOT, attempt, say
 
 TARGET = ROOT / "docs/models.md"
@@ -86,7 +87,8 @@ def main() -> None:
                 say(f"    {count} {op_type}: {reason}")
     introduction = INTRODUCTION.format(browser=chromium.version(), threads=threads)
     if not names:
-        TARGET.write_text(f"{introduction}\n{table(rows.values())}\n\n{list_of_others(rows)}")
+        cells = (row.cells for row in rows.values())
+        TARGET.write_text(f"{introduction}\n{table(HEADER, cells)}\n{list_of_others(rows)}")
         say(f"{TARGET.relative_to(ROOT)} written")
 
 
@@ -163,11 +165,6 @@ def told(reason: str) -> str:
 def percent(share: float) -> str:
     """Never rounded up to all."""
     return f"{math.floor(share * 1000) / 10:g} %"
-
-
-def table(rows: Iterable[Row]) -> str:
-    lines = [HEADER, ["---"] + ["--:"] * (len(HEADER) - 1), *(row.cells for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def list_of_others(rows: Mapping[str, Row]) -> str:

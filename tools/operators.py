@@ -17,7 +17,7 @@ from pyxnn.graph import Graph, Node, TensorType
 from pyxnn.xnnpack import registry
 from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import Operator
-from tools.bench.report import table
+from tools.markdown import table
 from tools.run import ROOT, attempt, say
 
 PAGE = ROOT / "docs/operators.md"

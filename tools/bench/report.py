@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
+from tools import markdown
 from tools.bench.figures import Alone, Row, Step
 from tools.bench.loading import Loading
 from tools.bench.results import Model, Results, ours, worst
 
 STEPS = 15
+_table = partial(markdown.table, aligned=True)  # they are shown on the screen, too
+
 COLUMNS = (
     *("library", "threads", "best", "median", "minimum", "GFLOP/s", "of peak"),
     *("x fastest", "x ort-web", "session", "first run", "error"),
@@ -81,7 +85,7 @@ def quantized(results: Results, origins: Mapping[str, str]) -> str:
     own = {
         (model["name"], row["threads"]): row for model in results["models"] for row in ours(model)
     }
-    return table(
+    return _table(
         (
             "model",
             "threads",
@@ -193,7 +197,7 @@ def _notes(model: Model) -> list[str]:
 
 def models(rows: Sequence[Row]) -> str:
     """The table of one model."""
-    return table(
+    return _table(
         COLUMNS,
         [
             (
@@ -223,7 +227,7 @@ def profile(steps: Sequence[Step]) -> str:
     """The slowest steps of a run."""
     slowest = sorted(steps, key=lambda step: -step["milliseconds"])[:STEPS]
     total = sum(step["milliseconds"] for step in steps)
-    shown = table(
+    shown = _table(
         ("provider", "operator", "kernel", "node", "shape", "ms", "share", "GFLOP/s", "GB/s"),
         [
             (
@@ -246,7 +250,7 @@ def profile(steps: Sequence[Step]) -> str:
 
 def alone(rows: Sequence[Alone]) -> str:
     """Kernels against what arithmetic and memory allow."""
-    return table(
+    return _table(
         ("kernel", "threads", "ms", "arithmetic", "memory", "x bound", "GB/s", "loop, GB/s"),
         [
             (
@@ -273,7 +277,7 @@ def _rates(row: Alone) -> tuple[str, str]:
 
 def loading(found: Loading) -> str:
     """Sizes, stages and memory."""
-    files = table(
+    files = _table(
         ("file", "MB", "MB gzip"),
         [
             (size["name"], f"{size['raw'] / 1e6:.2f}", f"{size['gzip'] / 1e6:.2f}")
@@ -281,7 +285,7 @@ def loading(found: Loading) -> str:
         ],
     )
     rows = [(name, f"{milliseconds:.0f}") for name, milliseconds in found["stages"]]
-    stages = table(
+    stages = _table(
         (f"stage, cold, to {found['model']}'s first result", "ms"),
         [*rows, ("total", f"{found['total']:.0f}")],
     )
@@ -291,19 +295,3 @@ def loading(found: Loading) -> str:
         f"A call that has next to nothing to compute takes {found['call']:.0f} us."
     )
     return "\n".join([files, stages, memory])
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table, as readable on the screen; the first `words` columns are aligned left, the others right."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(header))]
-
-    def row(cells: Sequence[str]) -> str:
-        padded = (
-            cell.ljust(width) if i < words else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        return f"| {' | '.join(padded)} |"
-
-    rule = ["-" * width if i < words else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-    return "\n".join([row(lines[0]), row(rule), *map(row, lines[1:]), ""])
