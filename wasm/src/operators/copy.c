@@ -8,7 +8,7 @@
 enum { bytes_per_task = 16384 };
 
 /* A transposition's tiles: columns are read in long pieces, as caches fetch ahead, and few enough to be written in one. */
-enum { transposed_columns = 64, transposed_bytes = 65536 };
+enum { transposed_columns = 64, transposed_rows = 64, transposed_bytes = 65536 };
 
 struct copy_instance {
   const size_t* element_size;
@@ -86,7 +86,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   }
   const size_t all_rows = nest->extents[nest->num_dims - 2], all_columns = nest->extents[nest->num_dims - 1];
   const size_t columns = smaller(all_columns, transposed_columns);
-  size_t rows = transposed_bytes / (size * (columns + 1)) + 1;
+  size_t rows = rounded_up(transposed_bytes / (size * (columns + 1)) + 1, transposed_rows);
   if (rows > all_rows && all_rows > 0) {
     rows -= rows % all_rows;
   }
