@@ -89,12 +89,7 @@ def _axis_behind(node: Node, graph: Graph, axis: int) -> int | None:
 def _on_integers(
     node: Node, graph: Graph, sources: list[str], common: Quantization, dequantize: Node
 ) -> Sequence[Node] | None:
-    outputs = [
-        graph.add_value(f"{name}_integers", replace(graph.type(name), dtype=common.dtype))
-        if name
-        else ""
-        for name in node.outputs
-    ]
+    outputs = [name and _integers(graph, name, common) for name in node.outputs]
     moved = _with_fill(
         replace(node, inputs=[*sources, *node.inputs[len(sources) :]], outputs=outputs),
         graph,
@@ -122,10 +117,7 @@ def _quantize_earlier(node: Node, graph: Graph) -> Sequence[Node] | None:
     if target is None or not target.is_per_tensor or target.scale <= 0:
         return None
     names = _data(node)
-    sources = [
-        graph.add_value(f"{name}_integers", replace(graph.type(name), dtype=target.dtype))
-        for name in names
-    ]
+    sources = [_integers(graph, name, target) for name in names]
     inputs = dict(zip(names, sources, strict=True))
     moved = _with_fill(
         replace(
@@ -145,6 +137,11 @@ def _quantize_earlier(node: Node, graph: Graph) -> Sequence[Node] | None:
     ]
     graph.replace(quantize)
     return *conversions, moved
+
+
+def _integers(graph: Graph, name: str, by: Quantization) -> str:
+    """A new value for the integers that stand for another."""
+    return graph.add_value(f"{name}_integers", replace(graph.type(name), dtype=by.dtype))
 
 
 def _chooses_integers(node: Node, graph: Graph) -> bool:
