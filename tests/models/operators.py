@@ -344,10 +344,11 @@ OPERATORS: dict[str, Single] = dict(
         # Copies
         single("Gather", _weights(30522, 384), Made((1, 128), INT64, 6000), note="embedding"),
         single("Transpose", (1, 128, 12, 32), perm=[0, 2, 1, 3], note="heads"),
-        single("Transpose", (512, 512), perm=[1, 0]),
-        single("Transpose", LARGE, perm=[0, 2, 3, 1], note="to_last"),
-        single("Transpose", (1, 56, 56, 256), perm=[0, 3, 1, 2], note="to_first"),
-        single("Transpose", Made(SMALL, UINT8, 9), perm=[0, 2, 3, 1], note="uint8"),
+        # Squares of n x n are interleaved log2(n) times: a vector of four words twice, one of sixteen bytes four times.
+        single("Transpose", (512, 512), perm=[1, 0], work=2),
+        single("Transpose", LARGE, perm=[0, 2, 3, 1], note="to_last", work=2),
+        single("Transpose", (1, 56, 56, 256), perm=[0, 3, 1, 2], note="to_first", work=2),
+        single("Transpose", Made(SMALL, UINT8, 9), perm=[0, 2, 3, 1], note="uint8", work=1),
         single("Concat", _weights(1, 8, 1023, 64), (1, 8, 1, 64), axis=2, note="cache"),
         single(
             "Slice",
