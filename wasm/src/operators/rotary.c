@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "operator.h"
+#include "sizes.h"
 
 enum { elements_per_task = 4096 };
 
@@ -68,7 +69,7 @@ static void turn(void* context, size_t first, size_t count) {
   size_t i = first / inner->extent / middle->extent;
   while (count > 0) {
     const struct rotary_steps *a = &outer->steps, *b = &middle->steps, *c = &inner->steps;
-    const size_t left = inner->extent - k, rows = count < left ? count : left;
+    const size_t left = inner->extent - k, rows = smaller(count, left);
     const float* input = instance->input + i * a->input + j * b->input + k * c->input;
     float* output = instance->output + i * a->output + j * b->output + k * c->output;
     const size_t place = i * a->table + j * b->table + k * c->table;
