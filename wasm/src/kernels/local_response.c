@@ -45,19 +45,31 @@ void local_response_row(const struct local_response* norm, const float* input, f
   }
 }
 
+/* One channel of `left` positions, at most four; `first` and `last` are the channels around. */
+static inline __attribute__((always_inline)) void make_positions(const struct local_response* norm, const float* input,
+                                                                 float* output, size_t stride, size_t channel,
+                                                                 size_t first, size_t last, size_t left) {
+  v128_t squares = wasm_f32x4_const_splat(0.0f);
+  const float* other = input + first * stride;
+  for (size_t i = first; i <= last; i++, other += stride) {
+    const v128_t value = simd_load(other, left);
+    squares = simd_madd(value, value, squares);
+  }
+  const size_t place = channel * stride;
+  simd_store(output + place, result4(norm, simd_load(input + place, left), squares), left);
+}
+
 void local_response_columns(const struct local_response* norm, const float* input, float* output, size_t channels,
                             size_t stride, size_t count) {
   for (size_t channel = 0; channel < channels; channel++) {
     const size_t first = channel < norm->before ? 0 : channel - norm->before;
     const size_t last = channel + norm->after < channels ? channel + norm->after : channels - 1;
-    for (size_t i = 0; i < count; i += 4) {
-      v128_t squares = wasm_f32x4_splat(0.0f);
-      for (size_t other = first; other <= last; other++) {
-        const v128_t value = simd_load(input + other * stride + i, count - i);
-        squares = simd_madd(value, value, squares);
-      }
-      const size_t place = channel * stride + i;
-      simd_store(output + place, result4(norm, simd_load(input + place, count - i), squares), count - i);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+      make_positions(norm, input + i, output + i, stride, channel, first, last, 4);
+    }
+    if (i < count) {
+      make_positions(norm, input + i, output + i, stride, channel, first, last, count - i);
     }
   }
 }
