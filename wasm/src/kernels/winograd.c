@@ -145,7 +145,7 @@ MULTIPLY(4)
 MULTIPLY(5)
 MULTIPLY(6)
 
-/* Behind pointers they stay functions of their own, whose registers V8 allocates well: inlined, sums would be spilled. */
+/* By the number of tiles, less one. */
 const winograd_multiply winograd_multiply_tiles[winograd_tiles] = {multiply_1, multiply_2, multiply_3,
                                                                    multiply_4, multiply_5, multiply_6};
 
