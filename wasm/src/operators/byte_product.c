@@ -21,7 +21,7 @@
 enum { bytes_of_rows = 1 << 17, bytes_of_few_rows = 1 << 14 };
 
 /* Columns that all rows go through at once take about so many, so that they stay in the first-level cache. */
-enum { bytes_of_columns = 1 << 14 };
+enum { bytes_of_columns = 1 << 13 };
 
 /* Columns that so many tiles go through are widened before. */
 enum { many_tiles = 8 };

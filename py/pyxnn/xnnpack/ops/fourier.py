@@ -14,8 +14,9 @@ from pyxnn.xnnpack.ops import conditions
 from pyxnn.xnnpack.registry import register
 from pyxnn.xnnpack.values import Value
 
-_DIRECT, _PRIME = 128, 512
-"""The most numbers that one matrix transforms, and the most if they have no factors, as measured in Chromium."""
+_DIRECT, _PRIME, _MATRICES = 128, 512, 1 << 16
+"""The most numbers that one matrix transforms, the most if they have no factors, and the most that all matrices of a second turn
+have, as measured in Chromium."""
 
 
 def supports(node: Node, graph: Graph) -> str | None:
@@ -73,13 +74,14 @@ def _transformed(ctx: Lowering, x: Value, length: int, *, inverse: bool, oneside
         return _by_matrix(ctx, x, length, inverse=inverse, onesided=onesided)
     if inverse and onesided:
         x = _completed(ctx, x, length)
+    bins = length // 2 + 1 if onesided and not inverse else length
     if factor is None:
         y = _by_convolution(ctx, x, inverse=inverse)
     else:
-        y = _by_factors(ctx, x, factor, inverse=inverse)
+        y = _by_factors(ctx, x, factor, bins, inverse=inverse)
     if not onesided:
         return y
-    kept = [slice(None), slice(1)] if inverse else [slice(length // 2 + 1), slice(None)]
+    kept = [slice(bins), slice(1) if inverse else slice(None)]
     return kernels.cut(ctx, y, [*[slice(None)] * (x.rank - 2), *kept])
 
 
@@ -99,17 +101,35 @@ def _by_matrix(ctx: Lowering, x: Value, length: int, *, inverse: bool, onesided:
     return ctx.reshape(product, (*batch, *y.shape[1:]))
 
 
-def _by_factors(ctx: Lowering, x: Value, columns: int, *, inverse: bool) -> Value:
-    """The transform as two of the factors of its length, one after the other (Cooley and Tukey 1965)."""
+def _by_factors(ctx: Lowering, x: Value, columns: int, bins: int, *, inverse: bool) -> Value:
+    """The transform as two of the factors of its length, one after the other (Cooley and Tukey 1965); `bins` of it, or more."""
     *batch, length, parts = x.shape
     rows, rank = length // columns, len(batch)
     turned = [*range(rank), rank + 1, rank, rank + 2]
     x = ctx.reshape(x, (*batch, rows, columns, parts)).permuted(turned)
     x = _transformed(ctx, x, rows, inverse=inverse, onesided=False)
-    angles = 2 * np.pi / length * np.outer(np.arange(columns), np.arange(rows))
-    x = _multiplied(ctx, x, np.exp((1j if inverse else -1j) * angles)).permuted(turned)
+    angles = (2 if inverse else -2) * np.pi / length * np.outer(np.arange(columns), np.arange(rows))
+    if length * columns <= _MATRICES:
+        return _by_matrices(ctx, x, np.exp(1j * angles), bins, inverse=inverse)
+    x = _multiplied(ctx, x, np.exp(1j * angles)).permuted(turned)
     x = _transformed(ctx, x, columns, inverse=inverse, onesided=False).permuted(turned)
     return ctx.reshape(x, (*batch, length, 2))
+
+
+def _by_matrices(
+    ctx: Lowering, x: Value, factors: np.ndarray, bins: int, *, inverse: bool
+) -> Value:
+    """The second turn: `x` (..., columns, rows, 2) times the factors, transformed along columns, by a matrix for each row."""
+    *batch, columns, rows, _ = x.shape
+    frames, taken = math.prod(batch), -(-bins // rows)
+    transform = (np.fft.ifft if inverse else np.fft.fft)(np.eye(columns))[:, :taken]
+    numbers = factors.T[:, :, np.newaxis] * transform
+    matrices = np.stack([_pairs(numbers), _pairs(1j * numbers)], axis=2)
+    x = ctx.reshape(x, (frames, columns, rows, 2)).permuted([2, 0, 1, 3])
+    x = ctx.reshape(x, (rows, frames, columns * 2))
+    y = kernels.batch_matmul(ctx, x, _constant(matrices.reshape(rows, columns * 2, taken * 2)))
+    y = ctx.reshape(y, (rows, frames, taken, 2)).permuted([1, 2, 0, 3])
+    return ctx.reshape(y, (*batch, taken * rows, 2))
 
 
 def _by_convolution(ctx: Lowering, x: Value, *, inverse: bool) -> Value:
