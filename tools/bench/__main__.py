@@ -37,6 +37,7 @@ QUICK_MODELS = ("mobilenet_v2", "matmul_512")
 ROUNDS, QUICK_ROUNDS = 6, 4
 PATIENCE, QUICK_PATIENCE = 120.0, 20.0  # seconds to wait for a quiet machine
 PROFILES = 5
+SWEEPS = 6
 
 
 def main() -> None:
@@ -245,9 +246,12 @@ def read_weights(lab: Lab, models: Sequence[Model], cases: Sequence[Case], quiet
     weights = {case.name: case.weights for case in cases}
     for model in models:
         for row in ours(model) if model["name"] in weights else ():
+            traffic = alone.Traffic(weights[model["name"]], 0)
             with lab.page() as page:
-                sweep = alone.sweeping(page, row["threads"], quiet)
-                row["loop"] = weights[model["name"]] / sweep(weights[model["name"]], 0) / 1e6
+                time = min(
+                    alone.loop_time(page, traffic, row["threads"], quiet) for _ in range(SWEEPS)
+                )
+            row["loop"] = traffic.read / time / 1e6
 
 
 def _model(measured: timing.Measured, running: Sequence[Peer], peak: figures.Peak) -> Model:

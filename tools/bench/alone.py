@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import NamedTuple
 
 from playwright.sync_api import Page
 
@@ -14,14 +18,18 @@ from tools.bench.case import Case
 from tools.bench.machine import Quiet
 from tools.bench.peers import PYXNN, Lab, PagePeer
 from tools.bench.timing import warm_up
+from tools.run import say
 
-RUNS, ROUNDS = 30, 3
+RUNS, ROUNDS = 30, 5
 FLOPS = 8  # of a vector operation, as the peak counts them
 SWEEP = "async (how) => (await import('/bench/peak.js')).sweep(...how)"
-SWEEPS = 6
 
-Sweep = Callable[[int, int], float]
-"""Milliseconds that a plain loop takes to read and to write so many bytes."""
+
+class Traffic(NamedTuple):
+    """Bytes that a plain loop goes through."""
+
+    read: int
+    written: int
 
 
 def measure(
@@ -31,33 +39,49 @@ def measure(
     peak: figures.Peak,
     quiet: Quiet,
 ) -> list[figures.Alone]:
-    """Times the last node of each model on so many threads, a few times in turns."""
+    """Times the last node of each model on so many threads, and plain loops over its bytes.
+
+    What is kept is the least of some rounds through all of it: so the bursts of a row, and of its bound, are spread over the
+    whole benchmark, as the machine's speed drifts.
+    """
     cases = [Case.random(name, single.make()) for name, single in singles.items()]
-    rows = []
-    for threads in counts:
-        with lab.peer(PYXNN, threads) as peer:
-            for case in cases:
-                peer.load(case)
-                warm_up(peer, case, seconds=0.2)
-            tries = [
-                [quiet.run(lambda case=case: kernel_time(peer, case), threads) for case in cases]  # type: ignore[misc]
-                for _ in range(ROUNDS)
-            ]
-        with lab.page() as page:
-            sweep = sweeping(page, threads, quiet)
-            for case, times in zip(cases, zip(*tries, strict=True), strict=True):
-                single, cost = singles[case.name], costs(case.model)[case.model.graph.node[-1].name]
-                rows.append(
-                    figures.alone(
-                        case.name,
-                        threads,
-                        min(times),
-                        cost.read + cost.written,
-                        arithmetic(single, cost) / (peak["gflops"] * threads) / 1e6,
-                        memory(sweep, single, cost),
-                    )
-                )
-    return rows
+    rows = [(case, threads) for threads in counts for case in cases]
+    work = {case.name: costs(case.model)[case.model.graph.node[-1].name] for case in cases}
+    kernels: defaultdict[tuple[str, int], float] = defaultdict(lambda: math.inf)
+    loops: defaultdict[tuple[Traffic, int], float] = defaultdict(lambda: math.inf)
+    with ExitStack() as pages:
+        page = pages.enter_context(lab.page())
+        peers = {threads: pages.enter_context(lab.peer(PYXNN, threads)) for threads in counts}
+        for case, threads in rows:
+            peers[threads].load(case)
+            warm_up(peers[threads], case, seconds=0.2)
+        traffics = {
+            (traffic, threads)
+            for case, threads in rows
+            for traffic in (once(work[case.name]), again(singles[case.name]))
+        }
+        for number in range(ROUNDS):
+            for case, threads in rows:
+                time = quiet.run(partial(kernel_time, peers[threads], case), threads)
+                kernels[case.name, threads] = min(kernels[case.name, threads], time)
+            for traffic, threads in traffics:
+                time = loop_time(page, traffic, threads, quiet)
+                loops[traffic, threads] = min(loops[traffic, threads], time)
+            say(f"round {number + 1} of {ROUNDS}")
+    found = []
+    for case, threads in rows:
+        single, cost = singles[case.name], work[case.name]
+        found.append(
+            figures.alone(
+                case.name,
+                threads,
+                kernels[case.name, threads],
+                sum(once(cost)),
+                arithmetic(single, cost) / (peak["gflops"] * threads) / 1e6,
+                loops[once(cost), threads] + single.again[0] * loops[again(single), threads],
+            )
+        )
+    return found
 
 
 def kernel_time(peer: PagePeer, case: Case) -> float:
@@ -83,20 +107,17 @@ def arithmetic(single: Single, cost: Cost) -> float:
     return cost.flops + single.work * cost.elements / 4 * FLOPS
 
 
-def memory(sweep: Sweep, single: Single, cost: Cost) -> float:
-    """Milliseconds of its traffic."""
-    times, bytes = single.again
-    return sweep(cost.read, cost.written) + (times and times * sweep(bytes, 0))
+def once(cost: Cost) -> Traffic:
+    """What goes in and comes out."""
+    return Traffic(cost.read, cost.written)
 
 
-def sweeping(page: Page, threads: int, quiet: Quiet) -> Sweep:
-    """The least of some measured times, the same for all of the same traffic."""
+def again(single: Single) -> Traffic:
+    """What must be read more than once, one time."""
+    return Traffic(single.again[1], 0)
 
-    @functools.cache
-    def sweep(read: int, written: int) -> float:
-        return min(
-            quiet.run(lambda: page.evaluate(SWEEP, [threads, read, written]), threads)
-            for _ in range(SWEEPS)
-        )
 
-    return sweep
+def loop_time(page: Page, traffic: Traffic, threads: int, quiet: Quiet) -> float:
+    """Milliseconds that a plain loop takes on so many threads."""
+    time: float = quiet.run(lambda: page.evaluate(SWEEP, [threads, *traffic]), threads)
+    return time
