@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sizes.h"
+
 void plan_windows(struct product_windows* windows, size_t runs) {
   const struct slide* slides = windows->slides;
   windows->depth = windows->channels;
@@ -90,14 +92,12 @@ static bool is_inside(const struct product_windows* windows, const struct window
 /* Goes on by windows of one line that lie in the image, the first of which does; returns how many, at most `most`. */
 static size_t skip_inside(const struct product_windows* windows, struct window_place* place, size_t most) {
   const struct slide* slide = &windows->slides[window_axes - 1];
-  ptrdiff_t next = place->starts[window_axes - 1];
-  size_t count = 0;
-  do {
-    advance_window(windows->slides, place);
-    next += slide->stride;
-    count++;
-  } while (count < most && place->starts[window_axes - 1] == next &&
-           next + slide->dilation * ((ptrdiff_t)slide->kernel - 1) < (ptrdiff_t)slide->extent);
+  ptrdiff_t* start = &place->starts[window_axes - 1];
+  const size_t room = slide->extent - slide->dilation * (slide->kernel - 1) - (size_t)*start;
+  const size_t left = slide->out_extent - (size_t)(*start - slide->offset) / slide->stride;
+  const size_t count = smaller(most, smaller(divide_up(room, slide->stride), left));
+  *start += slide->stride * (ptrdiff_t)(count - 1);
+  advance_window(windows->slides, place);
   return count;
 }
 
@@ -123,6 +123,6 @@ struct window_rows take_windows(const struct product_windows* windows, const uin
   do {
     copy_window(windows, input, place, zero, bytes + rows.count++ * depth);
     advance_window(slides, place);
-  } while (rows.count < most && !is_inside(windows, place));
+  } while (rows.count < smaller(most, product_rows) && !is_inside(windows, place));
   return rows;
 }

@@ -29,7 +29,7 @@ struct window_rows {
 };
 
 /*
- * The next rows: where they lie, or copied where they are padded.
+ * The next rows: where they lie, or copied, a few of them, where they are padded.
  * @param input  the first pixel of the image, of a group
  * @param place  of the first window; receives that of the next one
  * @param most   rows

@@ -72,7 +72,7 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
   wasm_v128_store(offsets + 4, high);
 }
 
-/* Sums over depths so far: of the products that offsets take off, and of the numbers. */
+/* Sums over depths so far: the products that offsets take off, below zero, and the numbers. */
 struct depth_sums {
   v128_t crossed, plain;
 };
@@ -94,7 +94,7 @@ static inline uint64_t last_bytes(const uint8_t* run, size_t size) {
 /* Eight depths of a row. */
 INLINE v128_t widen_eight(v128_t wide, v128_t zero, bool is_summed, struct depth_sums* sums) {
   const v128_t numbers = wasm_i16x8_sub(wide, zero);
-  sums->crossed = wasm_i32x4_add(sums->crossed, wasm_i32x4_dot_i16x8(numbers, wasm_u64x2_shr(numbers, 32)));
+  sums->crossed = wasm_i32x4_sub(sums->crossed, wasm_i32x4_dot_i16x8(numbers, wasm_u64x2_shr(numbers, 32)));
   if (is_summed) {
     sums->plain = wasm_i32x4_add(sums->plain, wasm_i32x4_extadd_pairwise_i16x8(numbers));
   }
@@ -111,13 +111,16 @@ INLINE v128_t make_wide(uint64_t bytes, bool is_signed) {
 }
 
 INLINE void widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
-                  size_t tile, int16_t* to, int32_t* offsets, int32_t* sums, bool is_signed, bool is_summed) {
+                  const struct product_numbers* to, size_t first, bool is_signed, bool is_summed) {
   const v128_t zero = wasm_i16x8_splat((int16_t)zero_point);
   const uint64_t zeros = UINT64_C(0x0101010101010101) * (uint8_t)zero_point;
   const size_t whole = runs->size / 8 * 8, rest_of_run = runs->size % 8;
+  const size_t tile = to->tile_rows, step = product_depths * tile; /* from some depths of a row to the next */
+  size_t in_tile = first % tile;
+  int16_t* tile_numbers = to->numbers + (first - in_tile) * to->depth;
   for (size_t r = 0; r < count; r++) {
     const uint8_t* run = from->bytes + r * from->step;
-    int16_t *numbers = to + r * product_depths, *rests = numbers + runs->count * whole * tile;
+    int16_t *numbers = tile_numbers + in_tile * product_depths, *rests = numbers + runs->count * whole * tile;
     struct depth_sums sum = {wasm_i32x4_const_splat(0), wasm_i32x4_const_splat(0)};
     uint64_t rest = 0; /* what is left of runs, `left` bytes */
     size_t left = 0;
@@ -125,8 +128,8 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
       for (const uint8_t *bytes = run, *end = run + whole; bytes != end; bytes += 8) {
         const v128_t eight = widen_eight(load_wide(bytes, is_signed), zero, is_summed, &sum);
         wasm_v128_store64_lane(numbers, eight, 0);
-        wasm_v128_store64_lane(numbers + product_depths * tile, eight, 1);
-        numbers += 2 * product_depths * tile;
+        wasm_v128_store64_lane(numbers + step, eight, 1);
+        numbers += 2 * step;
       }
       if (rest_of_run == 0) {
         continue;
@@ -137,8 +140,8 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
       if (left >= 8) {
         const v128_t eight = widen_eight(make_wide(rest, is_signed), zero, is_summed, &sum);
         wasm_v128_store64_lane(rests, eight, 0);
-        wasm_v128_store64_lane(rests + product_depths * tile, eight, 1);
-        rests += 2 * product_depths * tile;
+        wasm_v128_store64_lane(rests + step, eight, 1);
+        rests += 2 * step;
         left -= 8;
         rest = left > 0 ? last >> 8 * (rest_of_run - left) : 0;
       }
@@ -147,33 +150,37 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
       const v128_t eight = widen_eight(make_wide(rest | zeros << 8 * left, is_signed), zero, is_summed, &sum);
       wasm_v128_store64_lane(rests, eight, 0);
       if (left > product_depths) {
-        wasm_v128_store64_lane(rests + product_depths * tile, eight, 1);
+        wasm_v128_store64_lane(rests + step, eight, 1);
       }
     }
-    offsets[r] = -wasm_i32x4_extract_lane(sum.crossed, 0) - wasm_i32x4_extract_lane(sum.crossed, 2);
+    to->offsets[first + r] = wasm_i32x4_extract_lane(sum.crossed, 0) + wasm_i32x4_extract_lane(sum.crossed, 2);
     if (is_summed) {
-      sums[r] = wasm_i32x4_extract_lane(sum.plain, 0) + wasm_i32x4_extract_lane(sum.plain, 1) +
-                wasm_i32x4_extract_lane(sum.plain, 2) + wasm_i32x4_extract_lane(sum.plain, 3);
+      to->sums[first + r] = wasm_i32x4_extract_lane(sum.plain, 0) + wasm_i32x4_extract_lane(sum.plain, 1) +
+                            wasm_i32x4_extract_lane(sum.plain, 2) + wasm_i32x4_extract_lane(sum.plain, 3);
+    }
+    if (++in_tile == tile) {
+      in_tile = 0;
+      tile_numbers += tile * to->depth;
     }
   }
 }
 
 void product_widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
-                   size_t tile, int16_t* to, int32_t* offsets, int32_t* sums) {
+                   const struct product_numbers* to, size_t first) {
   const struct product_runs one = {1, runs->size, 0}, nine = {3, 9, runs->step};
-  if (from->is_signed && sums == NULL && runs->count == 1) {
-    widen(from, &one, count, zero_point, tile, to, offsets, sums, true, false);
-  } else if (from->is_signed && sums == NULL && runs->count == 3 &&
-             runs->size == 9) { /* 3x3 windows of three channels */
-    widen(from, &nine, count, zero_point, tile, to, offsets, sums, true, false);
-  } else if (from->is_signed && sums == NULL) {
-    widen(from, runs, count, zero_point, tile, to, offsets, sums, true, false);
+  const bool is_summed = to->sums != NULL;
+  if (from->is_signed && !is_summed && runs->count == 1) {
+    widen(from, &one, count, zero_point, to, first, true, false);
+  } else if (from->is_signed && !is_summed && runs->count == 3 && runs->size == 9) { /* 3x3 windows of three channels */
+    widen(from, &nine, count, zero_point, to, first, true, false);
+  } else if (from->is_signed && !is_summed) {
+    widen(from, runs, count, zero_point, to, first, true, false);
   } else if (from->is_signed) {
-    widen(from, runs, count, zero_point, tile, to, offsets, sums, true, true);
-  } else if (sums == NULL) {
-    widen(from, runs, count, zero_point, tile, to, offsets, sums, false, false);
+    widen(from, runs, count, zero_point, to, first, true, true);
+  } else if (!is_summed) {
+    widen(from, runs, count, zero_point, to, first, false, false);
   } else {
-    widen(from, runs, count, zero_point, tile, to, offsets, sums, false, true);
+    widen(from, runs, count, zero_point, to, first, false, true);
   }
 }
 
@@ -219,33 +226,33 @@ INLINE struct eight load_eight(const void* from) {
   return (struct eight){wasm_v128_load(from), wasm_v128_load((const char*)from + sizeof(v128_t))};
 }
 
-/* What the sums of a tile and a block of columns begin with. */
-INLINE void begin(const struct product_tile* tile, size_t count, size_t column, struct eight* sums) {
-  const struct eight offsets = load_eight(tile->offsets + column);
+/* What the sums of a tile and a few columns begin with. */
+INLINE void begin(const struct product_block* block, size_t row, size_t count, size_t column, struct eight* sums) {
+  const struct eight offsets = load_eight(block->offsets + column);
 #pragma unroll
   for (size_t r = 0; r < count; r++) {
-    const v128_t offset = wasm_v128_load32_splat(tile->row_offsets + r);
+    const v128_t offset = wasm_v128_load32_splat(block->row_offsets + row + r);
     sums[r] = (struct eight){wasm_i32x4_add(offsets.low, offset), wasm_i32x4_add(offsets.high, offset)};
   }
-  if (tile->zeros == NULL) {
+  if (block->zeros == NULL) {
     return;
   }
-  const struct eight zeros = load_eight(tile->zeros + column);
+  const struct eight zeros = load_eight(block->zeros + column);
 #pragma unroll
   for (size_t r = 0; r < count; r++) {
-    const v128_t sum = wasm_v128_load32_splat(tile->row_sums + r);
+    const v128_t sum = wasm_v128_load32_splat(block->row_sums + row + r);
     sums[r].low = wasm_i32x4_sub(sums[r].low, wasm_i32x4_mul(zeros.low, sum));
     sums[r].high = wasm_i32x4_sub(sums[r].high, wasm_i32x4_mul(zeros.high, sum));
   }
 }
 
 /* Stores rows of four-byte elements, as they are or scaled to floats. */
-INLINE void store_rows(const struct product_tile* tile, const struct product_result* result, size_t count,
+INLINE void store_rows(const struct product_block* block, const struct product_result* result, size_t row, size_t count,
                        size_t column, struct eight* sums) {
-  const size_t left = tile->num_columns - column;
-  float* output = (float*)tile->output + column;
+  const size_t left = block->num_columns - column;
+  float* output = (float*)block->output + row * block->output_stride + column;
   if (result->type == product_float) {
-    const struct eight scale = load_eight(tile->multipliers + column), bias = load_eight(tile->bias + column);
+    const struct eight scale = load_eight(block->multipliers + column), bias = load_eight(block->bias + column);
     const v128_t low = wasm_f32x4_splat(result->low), high = wasm_f32x4_splat(result->high);
 #pragma unroll
     for (size_t r = 0; r < count; r++) {
@@ -265,45 +272,51 @@ INLINE void store_rows(const struct product_tile* tile, const struct product_res
         simd_store(output + 4, sums[r].high, left - 4);
       }
     }
-    output += tile->output_stride;
+    output += block->output_stride;
   }
 }
 
-INLINE void store_bytes(const struct product_tile* tile, const struct requantizer* to, size_t count, size_t column,
-                        struct eight* sums) {
-  const struct eight multipliers = load_eight(tile->multipliers + column);
-  const size_t left = tile->num_columns - column;
-  int8_t* output = (int8_t*)tile->output + column;
+INLINE void store_bytes(const struct product_block* block, const struct requantizer* to, size_t row, size_t count,
+                        size_t column, struct eight* sums) {
+  const struct eight multipliers = load_eight(block->multipliers + column);
+  const size_t left = block->num_columns - column;
+  int8_t* output = (int8_t*)block->output + row * block->output_stride + column;
   if (left >= product_columns) {
-    requantize_rows(to, sums, count, multipliers, output, tile->output_stride);
+    requantize_rows(to, sums, count, multipliers, output, block->output_stride);
     return;
   }
   int8_t all[product_rows * product_columns];
   requantize_rows(to, sums, count, multipliers, all, product_columns);
-  copy_block(all, output, tile->output_stride, count, left);
+  copy_block(all, output, block->output_stride, count, left);
 }
 
-INLINE void compute(const struct product_tile* tile, const struct product_result* result, size_t count, bool is_wide) {
-  const size_t size = (is_wide ? sizeof(int16_t) : sizeof(int8_t)) * tile->depth;
+/* Rows from `first` to `end`, in tiles of `count`, which is a constant. */
+INLINE void compute(const struct product_block* block, const struct product_result* result, size_t first, size_t end,
+                    size_t count, bool is_wide) {
+  const size_t size = (is_wide ? sizeof(int16_t) : sizeof(int8_t)) * block->depth;
   const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max, result->is_far);
-  for (size_t column = 0; column < tile->num_columns; column += product_columns) {
-    struct eight sums[product_rows];
-    begin(tile, count, column, sums);
-    add_products(count, tile->numbers, (const char*)tile->columns + column * size, tile->depth, is_wide, sums);
-    if (result->type == product_int8) {
-      store_bytes(tile, &to, count, column, sums);
-    } else {
-      store_rows(tile, result, count, column, sums);
+  for (size_t row = first; row < end; row += count) {
+    const int16_t* numbers = block->numbers + row * block->depth;
+    for (size_t column = 0; column < block->num_columns; column += product_columns) {
+      struct eight sums[product_rows];
+      begin(block, row, count, column, sums);
+      add_products(count, numbers, (const char*)block->columns + column * size, block->depth, is_wide, sums);
+      if (result->type == product_int8) {
+        store_bytes(block, &to, row, count, column, sums);
+      } else {
+        store_rows(block, result, row, count, column, sums);
+      }
     }
   }
 }
 
-void product_compute(const struct product_tile* tile, const struct product_result* result) {
-#define CASE(count, is_wide)               \
-  case 2 * count + is_wide:                \
-    compute(tile, result, count, is_wide); \
+static void compute_tiles(const struct product_block* block, const struct product_result* result, size_t first,
+                          size_t end, size_t count) {
+#define CASE(count, is_wide)                            \
+  case 2 * count + is_wide:                             \
+    compute(block, result, first, end, count, is_wide); \
     break
-  switch (2 * tile->count + tile->is_wide) {
+  switch (2 * count + block->is_wide) {
     CASE(1, false);
     CASE(2, false);
     CASE(3, false);
@@ -314,4 +327,12 @@ void product_compute(const struct product_tile* tile, const struct product_resul
     CASE(4, true);
   }
 #undef CASE
+}
+
+void product_compute(const struct product_block* block, const struct product_result* result) {
+  const size_t last = block->num_rows % block->tile_rows, whole = block->num_rows - last;
+  compute_tiles(block, result, 0, whole, block->tile_rows);
+  if (last > 0) {
+    compute_tiles(block, result, whole, block->num_rows, last);
+  }
 }

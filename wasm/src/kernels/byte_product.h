@@ -46,19 +46,24 @@ struct product_runs {
  */
 void product_pack(const struct product_source* from, size_t columns, size_t depth, int8_t* packed, int32_t* offsets);
 
+/* Widened rows, in tiles. */
+struct product_numbers {
+  int16_t* numbers;
+  int32_t* offsets;        /* by row, what sums begin with */
+  int32_t* sums;           /* by row, of its numbers; NULL when nobody wants them */
+  size_t tile_rows, depth; /* the latter filled up */
+};
+
 /*
- * Widens rows of a tile.
- * @param from        rows; the bytes of a run lie side by side
+ * Widens some rows.
+ * @param from        they; the bytes of a run lie side by side
  * @param runs        of each row
  * @param count       of rows
  * @param zero_point  of all of them
- * @param tile        how many rows the tile has
- * @param to          the first row's first number in the tile
- * @param offsets     receives what sums with each row begin with
- * @param sums        receives the sum of each row's numbers; NULL when nobody wants it
+ * @param first       which row of `to` is the first
  */
 void product_widen(const struct product_source* from, const struct product_runs* runs, size_t count, int32_t zero_point,
-                   size_t tile, int16_t* to, int32_t* offsets, int32_t* sums);
+                   const struct product_numbers* to, size_t first);
 
 /* Packed columns, `count` numbers, as wide ones, which are int16. */
 void product_widen_columns(const int8_t* columns, size_t count, int16_t* to);
@@ -72,10 +77,12 @@ struct product_result {
   bool is_far;                 /* of int8: requantize_is_far */
 };
 
-/* One call: up to `product_rows` rows by any number of columns. Arrays by column are filled up to a block. */
-struct product_tile {
+/* One call: rows, tile after tile, by any number of columns. Arrays by column are filled up to `product_columns`. */
+struct product_block {
   const int16_t* numbers;
-  size_t count, depth; /* of rows; the latter filled up */
+  size_t num_rows;
+  size_t tile_rows; /* of each tile but the last, which has what is left; up to `product_rows` */
+  size_t depth;     /* filled up */
   const int32_t* row_offsets;
   const int32_t* row_sums; /* NULL when `zeros` is */
   const void* columns;     /* packed; int16 where they are wide, else int8 */
@@ -93,6 +100,6 @@ struct product_tile {
  * Floats are sums times the multiplier of their column, plus its bias, within the bounds. Integers of 8 bits are sums times the
  * multiplier, rounded (ties to even), plus the zero point, within the bounds.
  */
-void product_compute(const struct product_tile* tile, const struct product_result* result);
+void product_compute(const struct product_block* block, const struct product_result* result);
 
 #endif

@@ -479,31 +479,44 @@ static struct columns columns_of(const struct product_instance* instance) {
   return columns;
 }
 
-/* Widens `count` rows from `first` on, tile by tile. */
-static void widen(const struct product_instance* instance, size_t group, size_t first, size_t count,
-                  const struct scratch* scratch) {
+/* Widens `count` rows from `first` on, those of tiles of one size. */
+static void widen_tiles(const struct product_instance* instance, size_t group, size_t first, size_t count,
+                        const struct product_numbers* to, uint8_t* bytes) {
   const struct product_windows* windows = &instance->windows;
-  const size_t depth = windows->depth, packed = packed_depth(&instance->extents), most = tile_of(count);
+  const size_t depth = windows->depth;
   const uint8_t* input = instance->input + group_offset(instance->in_group, instance->inner_groups, group);
   const uint8_t* zeros = instance->in_zeros + (group * instance->pixels + first) * instance->in_zero_step;
-  const size_t at_once = instance->in_zero_step == 0 ? most : 1;
   struct window_place place = place_window(windows->slides, first);
   struct window_rows rows = {.runs = {1, depth, depth}};
   for (size_t i = 0; i < count; i += rows.count) {
-    const size_t in_tile = i % most, begin = i - in_tile, left = count - begin, tile = smaller(left, most);
-    const size_t limit = smaller(at_once, tile - in_tile);
+    const size_t most = instance->in_zero_step == 0 ? count - i : 1;
     const uint8_t zero = zeros[i * instance->in_zero_step];
     if (windows->is_pointwise) {
       rows.source = (struct product_source){input + (first + i) * windows->pixel_step, windows->pixel_step, 1,
                                             windows->is_signed};
-      rows.count = limit;
+      rows.count = most;
     } else {
-      rows = take_windows(windows, input, &place, limit, zero, scratch->bytes);
+      rows = take_windows(windows, input, &place, most, zero, bytes);
     }
-    product_widen(&rows.source, &rows.runs, rows.count, windows->is_signed ? (int8_t)zero : zero, tile,
-                  scratch->numbers + begin * packed + in_tile * product_depths, scratch->offsets + i,
-                  scratch->sums == NULL ? NULL : scratch->sums + i);
+    product_widen(&rows.source, &rows.runs, rows.count, windows->is_signed ? (int8_t)zero : zero, to, i);
   }
+}
+
+/* Widens `count` rows from `first` on. */
+static void widen(const struct product_instance* instance, size_t group, size_t first, size_t count,
+                  const struct scratch* scratch) {
+  struct product_numbers to = {.numbers = scratch->numbers,
+                               .offsets = scratch->offsets,
+                               .sums = scratch->sums,
+                               .tile_rows = tile_of(count),
+                               .depth = packed_depth(&instance->extents)};
+  const size_t last = count % to.tile_rows, whole = count - last;
+  widen_tiles(instance, group, first, whole, &to, scratch->bytes);
+  to.numbers += whole * to.depth;
+  to.offsets += whole;
+  to.sums = to.sums == NULL ? NULL : to.sums + whole;
+  to.tile_rows = last;
+  widen_tiles(instance, group, first + whole, last, &to, scratch->bytes);
 }
 
 static void compute(void* context, size_t thread, size_t group, size_t task) {
@@ -530,25 +543,24 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
     if (is_wide) {
       product_widen_columns(bytes, rounded_up(here, product_columns) * depth, scratch.columns);
     }
-    for (size_t i = 0; i < count; i += tile_rows) {
-      const struct product_tile tile = {
-          .numbers = scratch.numbers + i * depth,
-          .count = smaller(count - i, tile_rows),
-          .depth = depth,
-          .row_offsets = scratch.offsets + i,
-          .row_sums = scratch.sums == NULL ? NULL : scratch.sums + i,
-          .columns = is_wide ? (const void*)scratch.columns : bytes,
-          .is_wide = is_wide,
-          .offsets = columns.offsets + at,
-          .zeros = columns.zeros == NULL ? NULL : columns.zeros + at,
-          .multipliers = columns.multipliers + at,
-          .bias = columns.bias + at,
-          .num_columns = here,
-          .output = output + (i * instance->out_pixel_step + column) * element,
-          .output_stride = instance->out_pixel_step,
-      };
-      product_compute(&tile, result);
-    }
+    const struct product_block block = {
+        .numbers = scratch.numbers,
+        .num_rows = count,
+        .tile_rows = tile_rows,
+        .depth = depth,
+        .row_offsets = scratch.offsets,
+        .row_sums = scratch.sums,
+        .columns = is_wide ? (const void*)scratch.columns : bytes,
+        .is_wide = is_wide,
+        .offsets = columns.offsets + at,
+        .zeros = columns.zeros == NULL ? NULL : columns.zeros + at,
+        .multipliers = columns.multipliers + at,
+        .bias = columns.bias + at,
+        .num_columns = here,
+        .output = output + column * element,
+        .output_stride = instance->out_pixel_step,
+    };
+    product_compute(&block, result);
   }
 }
 

@@ -217,9 +217,10 @@ static void compute_columns(const struct winograd_qs8_instance* instance, size_t
     for (size_t done = 0; done < tiles; done += strip_tiles) {
       const size_t strip = done / strip_tiles, count = smaller(tiles - done, strip_tiles);
       product_compute(
-          &(struct product_tile){
+          &(struct product_block){
               .numbers = pixels + strip * strip_size(state) + point * count * depth,
-              .count = count,
+              .num_rows = count,
+              .tile_rows = count,
               .depth = depth,
               .row_offsets = offsets + strip * offsets_size + point * count,
               .columns = state->weights + at * depth,
