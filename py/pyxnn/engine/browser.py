@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pyxnn import errors
 
 _ASSETS = Path(__file__).parent / "assets"
 _SECONDS_FOR_WORKERS = 1.0
+_VIEWS = 64
 
 
 def _binary(name: str) -> Any:
@@ -33,7 +35,7 @@ def _warn(message: str) -> None:
 
 def _bytes_of(array: np.ndarray) -> np.ndarray:
     """A contiguous array as uint8, the only type that is copied to and from a Uint8Array."""
-    return array.reshape(-1).view(np.uint8)
+    return (array if array.ndim else array.reshape(1)).view(np.uint8)
 
 
 class BrowserHost:
@@ -61,7 +63,9 @@ class BrowserHost:
         self.max_threads: int = self._engine.maxThreads
         self.isolated: bool = self._engine.features.isolated
         self._exports = self._engine.exports
-        self._view = self._engine.view
+        # Views of shared memory outlive its growth, and to make one takes longer than most copies.
+        shared = self.max_threads > 1
+        self._view = lru_cache(_VIEWS)(self._engine.view) if shared else self._engine.view
         self._functions: dict[str, Any] = {}
         self._waited = False
 
