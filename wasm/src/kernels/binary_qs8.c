@@ -108,8 +108,8 @@ static struct constants constants_of(const struct binary_qs8* by, float offset) 
 
 void add_qs8(const int8_t* a, size_t a_step, const int8_t* b, size_t b_step, int8_t* output, size_t count,
              const struct binary_qs8* by) {
-  const double zeros = (double)by->a_multiplier * by->a_zero + (double)by->b_multiplier * by->b_zero;
-  const struct constants constants = constants_of(by, (float)(by->out_zero - zeros));
+  const float zeros = by->a_multiplier * by->a_zero + by->b_multiplier * by->b_zero;
+  const struct constants constants = constants_of(by, by->out_zero - zeros);
   by_steps(a, a_step, b, b_step, output, count, false, &constants);
 }
 
