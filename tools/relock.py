@@ -77,27 +77,23 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 def _pypi() -> dict[str, Entry]:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    # One version of each package: the site's bind the developer's, and both bind those that make .tflite files.
-    site = dict(map(split_pin, groups["site"]))
-    dev = resolve(groups["dev"], site)
-    tflite = resolve(groups["tflite"], {**dev, **site})
-    versions = {**tflite, **dev, **site}
-    members = {
-        name: [
-            g for g, names in (("dev", dev), ("site", site), ("tflite", tflite)) if name in names
-        ]
-        for name in versions
-    }
+    # One version of each package: the site's bind the developer's, and those of each group the next ones'.
+    members = {"site": dict(map(split_pin, groups.pop("site")))}
+    versions = dict(members["site"])
+    for group, pins in groups.items():
+        members[group] = resolve(pins, versions)
+        versions |= members[group]
     entries: dict[str, Entry] = {}
     for name, version in versions.items():
         say(f"   {name} {version}")
+        needed_by = sorted(group for group, names in members.items() if name in names)
         entries[name] = {
             "version": version,
-            "groups": members[name],
+            "groups": needed_by,
             "files": {
                 file_name: sha256
                 for file_name, (_, sha256) in sorted(pypi.files(name, version).items())
-                if is_useful(file_name, members[name])
+                if is_useful(file_name, needed_by)
             },
         }
     return entries

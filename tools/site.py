@@ -1,9 +1,10 @@
-"""The static site in ``build/site``: Pyodide, wheels and the demo page, with nothing fetched from outside.
+"""The static site in ``build/site``: Pyodide, wheels, the demo page and JupyterLite, with nothing fetched from outside.
 
 index.html ...   web/demo
 pyodide/         Pyodide's npm package; its lock file names the site's own packages
 wheels/          those packages, pyxnn's among them
 models/          what the demo runs
+lite/            JupyterLite, whose kernel is that Pyodide
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from tools import cache, environment, pyodide_wheels, wheel
+from tools import cache, environment, lite, pyodide_wheels, wheel
 from tools.lock import normalise
 from tools.pyodide import release
 from tools.run import BUILD, ROOT, run, say
@@ -47,6 +48,8 @@ def build() -> Path:
     files["pyodide/pyodide-lock.json"] = json.dumps(lock_file(pyodide, wheels), indent=1).encode()
     files |= {f"wheels/{path.name}": path for path in wheels}
     files |= {f"models/{path.name}": path for path in models.iterdir()}
+    beside = sorted(models.glob("digits*"))
+    files |= {f"lite/{name}": content for name, content in lite.files(beside).items()}
     with cache.lock("site", cache.digest(ROOT)):
         written = synchronise(files, TARGET)
     say(f"   {TARGET.relative_to(ROOT)}: {len(files)} files, {written} of them new")
