@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tools import cache, environment, lock, sources
+from tools import cache, environment, lock, sources, wheel
 from tools.run import ROOT, BuildError, run
 
 PROJECT = ROOT / "web/lite"
@@ -19,7 +19,6 @@ PROJECT = ROOT / "web/lite"
 WHEELS = "wheels"
 # Runs before JupyterLab does.
 SCRIPT = PROJECT / "messages.js"
-DATE = "2020-01-01T00:00:00Z"
 
 
 def files(contents: list[Path]) -> dict[str, Path | bytes]:
@@ -48,7 +47,8 @@ def build() -> Path:
             for path in wheels:
                 cache.place(path, project / WHEELS / path.name)
             jupyterlite = (environment.python("lite"), "-m", "jupyterlite_core")
-            run([*jupyterlite, "build", "--output-dir", folder], log="lite", cwd=project)
+            target = ("--output-dir", folder)
+            run([*jupyterlite, "build", *target], log="lite", cwd=project, env=wheel.EPOCH)
         cache.place(SCRIPT, folder / SCRIPT.name)
         page = folder / "lab/index.html"
         head, found, rest = page.read_text().partition("<head>")
@@ -56,8 +56,9 @@ def build() -> Path:
             raise BuildError(f"JupyterLab's page has no head to put {SCRIPT.name} into")
         page.write_text(f'{head}<head><script src="../{SCRIPT.name}"></script>{rest}')
 
-    texts = [path.read_text() for path in (*settings, SCRIPT)]
-    return cache.folder("lite", cache.digest(tools, *texts, *(path.name for path in wheels)), make)
+    texts = (path.read_text() for path in (*settings, SCRIPT))
+    names = (path.name for path in wheels)
+    return cache.folder("lite", cache.digest(tools, wheel.EPOCH, *texts, *names), make)
 
 
 def listing(paths: list[Path]) -> dict[str, Any]:
@@ -78,6 +79,6 @@ def _entry(name: str, kind: str, content: list[dict[str, Any]] | None) -> dict[s
         "content": content,
         "mimetype": None,
         "writable": True,
-        "created": DATE,
-        "last_modified": DATE,
+        "created": wheel.DATE,
+        "last_modified": wheel.DATE,
     }

@@ -9,6 +9,9 @@ from tools.run import BUILD, ROOT, BuildError, run, say
 
 TARGET = BUILD / "wheels"
 ASSETS = ROOT / "py/pyxnn/engine/assets"
+# The date of every file that is built, so that equal contents give equal builds.
+DATE = "2020-01-01T00:00:00Z"
+EPOCH = {"SOURCE_DATE_EPOCH": "1577836800"}
 LARGEST = 3_000_000
 TEXTS = ("pyproject.toml", "README.md", "LICENSE", "THIRD_PARTY_NOTICES.md")
 
@@ -21,10 +24,8 @@ def build() -> Path:
     contents = [(path.relative_to(ROOT), cache.file_digest(path)) for path in files]
 
     def make(folder: Path) -> None:
-        # The date of every file in the wheel, so that equal contents give equal wheels.
-        epoch = {"SOURCE_DATE_EPOCH": "1577836800"}
         hatchling = ("-m", "hatchling", "build", "-t", "wheel", "-d")
-        run([environment.python(), *hatchling, folder], log="wheel", cwd=ROOT, env=epoch)
+        run([environment.python(), *hatchling, folder], log="wheel", cwd=ROOT, env=EPOCH)
 
     made = next(cache.folder("wheel", cache.digest(*contents), make).glob("*.whl"))
     size = made.stat().st_size

@@ -6,8 +6,8 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
+from pyxnn import notebook
 from pyxnn.cpu import control_flow
 from pyxnn.partition import XNNPACK
 from pyxnn.program import Program
@@ -77,15 +77,7 @@ class Placement:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{escape(cell)}</th>" for cell in _HEADER)
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row)
-            + "</tr>"
-            for row in self._rows()
-        )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"<p>{escape(self.summary())}</p>{table}"
+        return notebook.table(self.summary(), _HEADER, self._rows())
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pyxnn import notebook
+
 
 @dataclass(frozen=True)
 class StepTime:
@@ -43,7 +45,7 @@ class StepTime:
 
 
 class Profile:
-    """The steps of one run in order; a table of the slowest when printed.
+    """The steps of one run in order; a table of the slowest when printed, and in a notebook.
 
     Attributes:
         steps: in execution order.
@@ -58,25 +60,39 @@ class Profile:
         """The steps that took longest, the longest first."""
         return sorted(self.steps, key=lambda step: -step.ms)[:count]
 
+    def summary(self) -> str:
+        """How many steps, and the time of the run."""
+        return f"{len(self.steps)} steps, {self.ms:.3f} ms"
+
     def __str__(self) -> str:
-        total = sum(step.ms for step in self.steps) or 1.0
-        lines = [f"{len(self.steps)} steps, {self.ms:.3f} ms", _HEADER]
-        for step in self.slowest():
-            shape = "" if step.shape is None else "x".join(map(str, step.shape))
-            lines.append(
-                f"{step.ms:10.3f} {step.ms / total:6.1%} {_rate(step.gflops)} {_rate(step.gigabytes)}  "
-                f"{step.kernel:15}  {step.kind:24}  {shape:20}  {step.name}".rstrip()
-            )
-        return "\n".join(lines)
+        lines = (_LINE.format(*row).rstrip() for row in (_HEADER, *self._rows()))
+        return "\n".join([self.summary(), *lines])
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        return notebook.table(self.summary(), _HEADER, self._rows())
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        total = sum(step.ms for step in self.steps) or 1.0
+        return [
+            (
+                f"{step.ms:.3f}",
+                f"{step.ms / total:.1%}",
+                _rate(step.gflops),
+                _rate(step.gigabytes),
+                step.kernel,
+                step.kind,
+                "" if step.shape is None else "x".join(map(str, step.shape)),
+                step.name,
+            )
+            for step in self.slowest()
+        ]
+
 
 def _rate(value: float) -> str:
-    return f"{value:8.1f}" if value else " " * 8
+    return f"{value:.1f}" if value else ""
 
 
-_HEADER = (
-    f"{'ms':>10} {'share':>6} {'GFLOP/s':>8} {'GB/s':>8}  "
-    f"{'kernel':15}  {'operator':24}  {'shape':20}  node"
-)
+_HEADER = ("ms", "share", "GFLOP/s", "GB/s", "kernel", "operator", "shape", "node")
+_LINE = "{:>10} {:>6} {:>8} {:>8}  {:15}  {:24}  {:20}  {}"

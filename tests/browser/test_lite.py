@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -67,13 +68,14 @@ def test_results(notebook: Page) -> None:
     assert re.search(r"ms; in NumPy \d+ ms", output(notebook, "assert_allclose"))
 
 
-def test_placement_is_a_table(notebook: Page) -> None:
-    cell = notebook.locator(".jp-CodeCell", has_text="session.placement")
-    expect(cell.get_by_role("row").nth(1)).to_contain_text("Conv")
+@pytest.mark.parametrize("cell", ["session.placement", "profile = "])
+def test_tables(notebook: Page, cell: str) -> None:
+    rows = notebook.locator(".jp-CodeCell", has_text=cell).get_by_role("row")
+    assert sum("Conv" in text for text in rows.all_inner_texts()) == 3
 
 
-def test_profile(notebook: Page) -> None:
-    assert re.match(r"\d+ steps, .* ms", output(notebook, "profile = "))
+def test_demo_page_links_to_it(site_folder: Path) -> None:
+    assert f'href="{NOTEBOOK}"' in (site_folder / "index.html").read_text()
 
 
 def test_nothing_is_fetched_from_outside(

@@ -268,6 +268,7 @@ def test_profile() -> None:
     assert 0 <= sum(step.ms for step in profile.steps) <= profile.ms
     assert profile.slowest(1)[0].ms == max(step.ms for step in profile.steps)
     assert "2 steps" in str(profile) and "relu" in repr(profile)
+    assert "2 steps" in profile._repr_html_() and "relu</td>" in profile._repr_html_()
 
 
 def test_sequence_feeds() -> None:
