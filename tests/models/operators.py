@@ -283,7 +283,7 @@ OPERATORS: dict[str, Single] = dict(
         *_both("Erf", work=17),
         *_both("Sqrt", scale=1, work=10),
         *_both("Pow", _floats(2), note="2", work=1),
-        *_both("Elu", work=15),
+        *_both("Elu", work=17),
         *_both("Softplus", work=26),
         *_both("Mish", work=19),
         single("Pow", Made(LARGE, scale=1), _floats(0.7), note="0.7", work=60),
