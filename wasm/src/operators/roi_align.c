@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "operator.h"
 #include "regions.h"
+#include "sizes.h"
 
 /* Neighbours of a place, and how many places are taken in at once. */
 enum { num_neighbours = 4, places_at_once = 16 };
@@ -130,22 +131,29 @@ static void take_places(const struct roi_align_instance* instance, const float* 
                         const struct places* columns, float share, struct taps* taps, float* output) {
   const struct regions* regions = &instance->regions;
   const size_t channels = regions->channels, row = regions->width * channels;
-  for (size_t i = 0; i < rows->count; i++) {
-    const struct between v = between_pixels(rows, i, regions->height);
-    const float *low = image + v.low * row, *high = image + v.high * row;
-    const float low_weight = (1.0f - v.weight) * share, high_weight = v.weight * share;
-    for (size_t j = 0; j < columns->count; j++) {
-      const struct between h = between_pixels(columns, j, regions->width);
-      if (v.is_near && h.is_near) {
-        push(taps, low + h.low * channels, low_weight * (1.0f - h.weight));
-        push(taps, low + h.high * channels, low_weight * h.weight);
-        push(taps, high + h.low * channels, high_weight * (1.0f - h.weight));
-        push(taps, high + h.high * channels, high_weight * h.weight);
-      } else if (instance->state->is_maximum) { /* zeros count there */
-        push(taps, image, 0.0f);
-      }
-      if (taps->count > num_neighbours * (places_at_once - 1)) {
-        take_in(instance, taps, output);
+  for (size_t first = 0; first < columns->count; first += places_at_once) {
+    const size_t here = smaller(columns->count - first, places_at_once);
+    struct between across[places_at_once];
+    for (size_t j = 0; j < here; j++) {
+      across[j] = between_pixels(columns, first + j, regions->width);
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+      const struct between v = between_pixels(rows, i, regions->height);
+      const float *low = image + v.low * row, *high = image + v.high * row;
+      const float low_weight = (1.0f - v.weight) * share, high_weight = v.weight * share;
+      for (size_t j = 0; j < here; j++) {
+        const struct between h = across[j];
+        if (v.is_near && h.is_near) {
+          push(taps, low + h.low * channels, low_weight * (1.0f - h.weight));
+          push(taps, low + h.high * channels, low_weight * h.weight);
+          push(taps, high + h.low * channels, high_weight * (1.0f - h.weight));
+          push(taps, high + h.high * channels, high_weight * h.weight);
+        } else if (instance->state->is_maximum) { /* zeros count there */
+          push(taps, image, 0.0f);
+        }
+        if (taps->count > num_neighbours * (places_at_once - 1)) {
+          take_in(instance, taps, output);
+        }
       }
     }
   }
