@@ -14,8 +14,8 @@
 
 /* Rows below the second length are read side by side, as many as a vector has lanes; below the first, element by element. */
 enum { short_row = 16, long_row = 1024 };
-/* Vectors that each of a row's four sums takes before they are added up. */
-enum { turns_per_block = 64 };
+/* A row's sums, vectors that wait less for each other than fewer would; what each takes before they are added up. */
+enum { sums_of_row = 8, turns_per_block = 64 };
 /* Rows that are added up before they meet the sums of columns; a power of two. */
 enum { rows_per_turn = 8 };
 

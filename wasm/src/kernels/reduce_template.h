@@ -95,22 +95,28 @@ INLINE void NAMED(begin)(enum operation operation, struct reduce_sums* all, size
 INLINE ELEMENT NAMED(row)(enum operation operation, const ELEMENT* in, size_t length, ELEMENT sum) {
   const VECTOR begin = NAMED(splat)(NAMED(nothing)(operation));
   VECTOR total = begin;
-  size_t turns = length / (4 * LANES);
+  size_t turns = length / (sums_of_row * LANES);
   while (turns > 0) {
-    VECTOR a = begin, b = begin, c = begin, d = begin;
-    const size_t now = least(turns, turns_per_block);
-    for (size_t turn = 0; turn < now; turn++, in += 4 * LANES) {
-      const VECTOR* four = (const VECTOR*)in;
-      a = NAMED(combined)(operation, a, NAMED(mapped)(operation, four[0]));
-      b = NAMED(combined)(operation, b, NAMED(mapped)(operation, four[1]));
-      c = NAMED(combined)(operation, c, NAMED(mapped)(operation, four[2]));
-      d = NAMED(combined)(operation, d, NAMED(mapped)(operation, four[3]));
+    VECTOR sums[sums_of_row];
+    _Pragma("unroll") for (size_t i = 0; i < sums_of_row; i++) {
+      sums[i] = begin;
     }
-    const VECTOR ab = NAMED(combined)(operation, a, b), cd = NAMED(combined)(operation, c, d);
-    total = NAMED(combined)(operation, total, NAMED(combined)(operation, ab, cd));
+    const size_t now = least(turns, turns_per_block);
+    for (size_t turn = 0; turn < now; turn++, in += sums_of_row * LANES) {
+      const VECTOR* next = (const VECTOR*)in;
+      _Pragma("unroll") for (size_t i = 0; i < sums_of_row; i++) {
+        sums[i] = NAMED(combined)(operation, sums[i], NAMED(mapped)(operation, next[i]));
+      }
+    }
+    _Pragma("unroll") for (size_t half = sums_of_row / 2; half > 0; half /= 2) {
+      _Pragma("unroll") for (size_t i = 0; i < half; i++) {
+        sums[i] = NAMED(combined)(operation, sums[i], sums[i + half]);
+      }
+    }
+    total = NAMED(combined)(operation, total, sums[0]);
     turns -= now;
   }
-  for (size_t left = length % (4 * LANES); left > 0; left -= least(left, LANES), in += LANES) {
+  for (size_t left = length % (sums_of_row * LANES); left > 0; left -= least(left, LANES), in += LANES) {
     const VECTOR last = NAMED(load)(operation, in, left);
     total = NAMED(combined)(operation, total, NAMED(mapped)(operation, last));
   }
