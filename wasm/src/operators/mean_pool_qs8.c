@@ -1,6 +1,7 @@
 /* Means of windows over up to three axes of int8 images, on our own kernel (kernels/mean_pool_qs8.c). */
 #include "kernels/mean_pool_qs8.h"
 
+#include "sizes.h"
 #include "window.h"
 
 /* Enough work to be worth handing to a thread. */
@@ -96,7 +97,7 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const size_t taps = slides[0].kernel * slides[1].kernel * slides[2].kernel;
   const size_t work = slides[2].out_extent * instance->channels * taps;
   const size_t rows = instance->batch * slides[0].out_extent * slides[1].out_extent;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, rows, elements_per_task / work + 1, 0);
+  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, rows, divide_up(elements_per_task, work), 0);
   return xnn_status_success;
 }
 

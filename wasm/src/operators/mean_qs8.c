@@ -100,7 +100,7 @@ static void compute_columns(void* context, size_t outer, size_t column, size_t c
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct mean_qs8_instance* instance = opaque;
   if (instance->inner == 1) {
-    const size_t rows = elements_per_task / instance->extent + 1;
+    const size_t rows = divide_up(elements_per_task, instance->extent);
     pthreadpool_parallelize_1d_tile_1d(pool, compute_rows, opaque, instance->outer, rows, 0);
   } else {
     /* Where columns are few, narrow tiles let the threads share them. */

@@ -265,7 +265,8 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const uint32_t flags = PTHREADPOOL_FLAG_DISABLE_DENORMALS;
   if (instance->parts == 1) {
     const size_t elements = instance->positions * instance->unit_groups * instance->depth;
-    pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->units, elements_per_task / elements + 1, flags);
+    pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->units, divide_up(elements_per_task, elements),
+                                       flags);
   } else {
     pthreadpool_parallelize_2d(pool, compute_moments, opaque, instance->units, instance->parts, flags);
     pthreadpool_parallelize_2d(pool, compute_output, opaque, instance->units, instance->parts, flags);

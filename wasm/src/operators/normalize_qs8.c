@@ -6,6 +6,7 @@
 
 #include "memory.h"
 #include "operator.h"
+#include "sizes.h"
 
 /* Enough work to be worth handing to a thread. */
 enum { elements_per_task = 8192 };
@@ -77,7 +78,7 @@ static void compute(void* context, size_t begin, size_t count) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct normalize_qs8_instance* instance = opaque;
-  const size_t rows = elements_per_task / instance->state->length + 1;
+  const size_t rows = divide_up(elements_per_task, instance->state->length);
   pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->rows, rows, 0);
   return xnn_status_success;
 }

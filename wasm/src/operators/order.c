@@ -69,7 +69,7 @@ static struct part part_of(const struct order_instance* instance, size_t task) {
 static void each_task(const struct order_instance* instance, pthreadpool_t pool, pthreadpool_task_1d_tile_1d_t task) {
   const size_t columns = smaller(instance->inner, instance->columns);
   pthreadpool_parallelize_1d_tile_1d(pool, task, (void*)instance, instance->tasks,
-                                     elements_per_task / (instance->length * columns) + 1,
+                                     divide_up(elements_per_task, instance->length * columns),
                                      PTHREADPOOL_FLAG_DISABLE_DENORMALS);
 }
 
@@ -133,7 +133,8 @@ static void find_top(void* context, size_t start, size_t count) {
 
 static enum xnn_status run_top(void* opaque, pthreadpool_t pool) {
   const struct order_instance* instance = opaque;
-  pthreadpool_parallelize_1d_tile_1d(pool, find_top, opaque, instance->outer, elements_per_task / instance->length + 1,
+  pthreadpool_parallelize_1d_tile_1d(pool, find_top, opaque, instance->outer,
+                                     divide_up(elements_per_task, instance->length),
                                      PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }

@@ -307,7 +307,7 @@ static void compute_part(void* context, size_t task, size_t part) {
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct reduce_instance* instance = opaque;
   if (instance->parts == 1) {
-    const size_t together = elements_per_task / (instance->tile * instance->elements) + 1;
+    const size_t together = divide_up(elements_per_task, instance->tile * instance->elements);
     pthreadpool_parallelize_1d_tile_1d(pool, compute_tiles, opaque, instance->tasks, together,
                                        PTHREADPOOL_FLAG_DISABLE_DENORMALS);
     return xnn_status_success;

@@ -93,8 +93,8 @@ static void compute(void* context, size_t start, size_t count) {
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct small_matmul_instance* instance = opaque;
   const size_t work = small_product_rows * instance->depth * instance->columns;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->batch * instance->tiles, work_per_task / work + 1,
-                                     PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->batch * instance->tiles,
+                                     divide_up(work_per_task, work), PTHREADPOOL_FLAG_DISABLE_DENORMALS);
   return xnn_status_success;
 }
 

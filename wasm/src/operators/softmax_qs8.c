@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "operator.h"
+#include "sizes.h"
 
 /* Enough work to be worth handing to a thread. */
 enum { elements_per_task = 4096 };
@@ -65,8 +66,8 @@ static void compute(void* context, size_t begin, size_t count) {
 
 static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   const struct softmax_qs8_instance* instance = opaque;
-  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->rows, elements_per_task / instance->length + 1,
-                                     0);
+  pthreadpool_parallelize_1d_tile_1d(pool, compute, opaque, instance->rows,
+                                     divide_up(elements_per_task, instance->length), 0);
   return xnn_status_success;
 }
 
