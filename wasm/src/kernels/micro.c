@@ -14,7 +14,7 @@ INLINE void multiply_row(size_t columns, size_t row_size, const float* row, cons
   const size_t depth = row_size / sizeof(float);
   for (;;) {
     v128_t sums[2];
-    panel_row_product(row, weights + panel_width, 0, depth, 1, sums);
+    panel_row_product(row, weights + panel_width, depth, sums);
     simd_store(output, simd_clamp(wasm_f32x4_add(sums[0], wasm_v128_load(weights)), least, most), columns);
     if (columns > 4) {
       const v128_t right = wasm_f32x4_add(sums[1], wasm_v128_load(weights + 4));

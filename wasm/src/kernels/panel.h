@@ -21,48 +21,31 @@ static inline __attribute__((always_inline)) v128_t panel_splat(v128_t value, si
 }
 
 /*
- * sums [panels * 2] = the products of one row with a panel, or with two of them: where weights come from the second-level cache,
- * reading both at a time is a tenth faster. Several sums take turns, so that none waits for itself: eight stay in registers.
- * @param panel_stride  floats from the one panel to the other
- * @param depth         of the row
- * @param panels        1 or 2, a constant
+ * sums [2] = the products of one row with a panel. Four pairs of sums take turns, so that none waits for itself: all stay in
+ * registers.
+ * @param depth  of the row
  */
-static inline __attribute__((always_inline)) void panel_row_product(const float* row, const float* panel,
-                                                                    size_t panel_stride, size_t depth, size_t panels,
+static inline __attribute__((always_inline)) void panel_row_product(const float* row, const float* panel, size_t depth,
                                                                     v128_t* sums) {
-  enum { together = 4 };
-  const float* const panel_of[2] = {panel, panel + panel_stride};
-  const size_t chains = together / panels;
-  v128_t all[together][together] = {0};
+  enum { chains = 4 };
+  v128_t low[chains] = {0}, high[chains] = {0};
   size_t k = 0;
-  for (; k + 4 <= depth; k += 4) {
+  for (; k + chains <= depth; k += chains) {
     const v128_t values = wasm_v128_load(row + k);
 #pragma unroll
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < chains; i++) {
       const v128_t value = panel_splat(values, i);
-#pragma unroll
-      for (size_t v = 0; v < 2 * panels; v++) {
-        const v128_t weight = wasm_v128_load(panel_of[v / 2] + (k + i) * panel_width + v % 2 * 4);
-        all[i % chains][v] = simd_madd(value, weight, all[i % chains][v]);
-      }
+      low[i] = simd_madd(value, wasm_v128_load(panel + (k + i) * panel_width), low[i]);
+      high[i] = simd_madd(value, wasm_v128_load(panel + (k + i) * panel_width + 4), high[i]);
     }
   }
   for (; k < depth; k++) {
     const v128_t value = wasm_v128_load32_splat(row + k);
-#pragma unroll
-    for (size_t v = 0; v < 2 * panels; v++) {
-      const v128_t weight = wasm_v128_load(panel_of[v / 2] + k * panel_width + v % 2 * 4);
-      all[0][v] = simd_madd(value, weight, all[0][v]);
-    }
+    low[0] = simd_madd(value, wasm_v128_load(panel + k * panel_width), low[0]);
+    high[0] = simd_madd(value, wasm_v128_load(panel + k * panel_width + 4), high[0]);
   }
-#pragma unroll
-  for (size_t v = 0; v < 2 * panels; v++) {
-    sums[v] = all[0][v];
-#pragma unroll
-    for (size_t c = 1; c < chains; c++) {
-      sums[v] = wasm_f32x4_add(sums[v], all[c][v]);
-    }
-  }
+  sums[0] = wasm_f32x4_add(wasm_f32x4_add(low[0], low[1]), wasm_f32x4_add(low[2], low[3]));
+  sums[1] = wasm_f32x4_add(wasm_f32x4_add(high[0], high[1]), wasm_f32x4_add(high[2], high[3]));
 }
 
 /*

@@ -15,56 +15,47 @@ enum { width = recurrent_units };
 /* A gate's sums, and what its function makes of them: [rows, width]. */
 typedef float gate_values[recurrent_rows * width];
 
-/* values [rows, width] += state [rows, hidden] * weights, panel by panel. */
-INLINE void add_products(const float* state, const struct recurrent_tile* tile, const float* weights, size_t hidden,
-                         float* values, size_t rows) {
+/* values [rows, width], of a panel's columns, += state [rows, hidden] * weights of a panel. */
+INLINE void add_product(const float* state, size_t stride, const float* weights, size_t hidden, size_t rows,
+                        float* values) {
+  v128_t sums[panel_rows][2];
+  if (rows == 1) {
+    panel_row_product(state, weights, hidden, sums[0]);
+  } else {
+    panel_product(state, stride, weights, hidden, rows, sums);
+  }
+#pragma unroll
+  for (size_t row = 0; row < rows; row++) {
+#pragma unroll
+    for (size_t half = 0; half < 2; half++) {
+      float* value = values + row * width + half * 4;
+      wasm_v128_store(value, wasm_f32x4_add(wasm_v128_load(value), sums[row][half]));
+    }
+  }
+}
+
+/* The values of `count` gates from `first` on += state * their weights, one stream through these. */
+static void add_products(const struct recurrent_cell* cell, const struct recurrent_tile* tile, const float* state,
+                         size_t first, size_t count, gate_values* gates) {
+  const size_t hidden = cell->hidden, stride = tile->stride;
   for (size_t panel = 0; panel < tile->panels; panel++) {
-    v128_t sums[panel_rows][2];
-    panel_product(state, tile->stride, weights + panel * tile->panel_stride, hidden, rows, sums);
-#pragma unroll
-    for (size_t row = 0; row < rows; row++) {
-#pragma unroll
-      for (size_t half = 0; half < 2; half++) {
-        float* value = values + row * width + panel * panel_width + half * 4;
-        wasm_v128_store(value, wasm_f32x4_add(wasm_v128_load(value), sums[row][half]));
+    for (size_t gate = 0; gate < count; gate++) {
+      const float* weights = tile->weights + panel * tile->panel_stride + (first + gate) * hidden * panel_width;
+      float* values = gates[gate] + panel * panel_width;
+      switch (tile->rows) {
+        case 1:
+          add_product(state, stride, weights, hidden, 1, values);
+          break;
+        case 2:
+          add_product(state, stride, weights, hidden, 2, values);
+          break;
+        case 3:
+          add_product(state, stride, weights, hidden, 3, values);
+          break;
+        default:
+          add_product(state, stride, weights, hidden, 4, values);
       }
     }
-  }
-}
-
-/* The same of one row, by two panels at a time. */
-static void add_products_of_row(const float* state, const struct recurrent_tile* tile, const float* weights,
-                                size_t hidden, float* values) {
-  for (size_t panel = 0; panel < tile->panels; panel += 2) {
-    const float* first = weights + panel * tile->panel_stride;
-    const size_t panels = panel + 1 < tile->panels ? 2 : 1;
-    v128_t sums[4];
-    if (panels == 2) {
-      panel_row_product(state, first, tile->panel_stride, hidden, 2, sums);
-    } else {
-      panel_row_product(state, first, 0, hidden, 1, sums);
-    }
-    for (size_t i = 0; i < 2 * panels; i++) {
-      float* value = values + panel * panel_width + i * 4;
-      wasm_v128_store(value, wasm_f32x4_add(wasm_v128_load(value), sums[i]));
-    }
-  }
-}
-
-static void add_product(const float* state, const struct recurrent_tile* tile, const float* weights, size_t hidden,
-                        float* values) {
-  switch (tile->rows) {
-    case 1:
-      add_products_of_row(state, tile, weights, hidden, values);
-      break;
-    case 2:
-      add_products(state, tile, weights, hidden, values, 2);
-      break;
-    case 3:
-      add_products(state, tile, weights, hidden, values, 3);
-      break;
-    default:
-      add_products(state, tile, weights, hidden, values, 4);
   }
 }
 
@@ -182,11 +173,13 @@ static void load_inputs(const struct recurrent_cell* cell, const struct recurren
   }
 }
 
-/* The same plus the product of a state with the gate's weights. */
-static void load_gate(const struct recurrent_cell* cell, const struct recurrent_tile* tile, size_t gate,
-                      const float* state, float* values) {
-  load_inputs(cell, tile, gate, values);
-  add_product(state, tile, tile->weights + gate * cell->hidden * panel_width, cell->hidden, values);
+/* The same of `count` gates from `first` on, plus the products of a state with their weights. */
+static void load_gates(const struct recurrent_cell* cell, const struct recurrent_tile* tile, const float* state,
+                       size_t first, size_t count, gate_values* gates) {
+  for (size_t gate = 0; gate < count; gate++) {
+    load_inputs(cell, tile, first + gate, gates[gate]);
+  }
+  add_products(cell, tile, state, first, count, gates);
 }
 
 /* Over the vectors of a tile: columns from `i` on, which are at `at` in a gate's values, at `place` in the states. */
@@ -208,7 +201,7 @@ static void add_peephole(const struct recurrent_cell* cell, const struct recurre
 
 void recurrent_rnn(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
   gate_values gate;
-  load_gate(cell, tile, 0, tile->state, gate);
+  load_gates(cell, tile, tile->state, 0, 1, &gate);
   activate(&cell->activations[0], tile, cell->clip, gate);
   FOR_EACH_VECTOR(tile, at, place) {
     wasm_v128_store(tile->next + place, wasm_v128_load(gate + at));
@@ -218,9 +211,7 @@ void recurrent_rnn(const struct recurrent_cell* cell, const struct recurrent_til
 void recurrent_lstm(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
   enum { input, output, forget, cells };
   gate_values gates[4];
-  for (size_t gate = 0; gate < 4; gate++) {
-    load_gate(cell, tile, gate, tile->state, gates[gate]);
-  }
+  load_gates(cell, tile, tile->state, 0, 4, gates);
   if (cell->peepholes) {
     add_peephole(cell, tile, 0, gates[input]);
     add_peephole(cell, tile, 2, gates[forget]);
@@ -260,31 +251,30 @@ INLINE void mix(const struct recurrent_tile* tile, const v128_t update, const v1
 
 void recurrent_gru_reset_after(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
   enum { z, r, h };
-  gate_values gates[3], product;
-  load_gate(cell, tile, z, tile->state, gates[z]);
-  load_gate(cell, tile, r, tile->state, gates[r]);
+  gate_values gates[3], candidate;
+  load_inputs(cell, tile, z, gates[z]);
+  load_inputs(cell, tile, r, gates[r]);
+  FOR_EACH_VECTOR(tile, at, place) {
+    wasm_v128_store(gates[h] + at, load_columns(tile->extra + tile->first, i, tile->units));
+  }
+  add_products(cell, tile, tile->state, 0, 3, gates);
   activate(&cell->activations[0], tile, cell->clip, gates[z]);
   activate(&cell->activations[0], tile, cell->clip, gates[r]);
+  load_inputs(cell, tile, h, candidate);
   FOR_EACH_VECTOR(tile, at, place) {
-    wasm_v128_store(product + at, load_columns(tile->extra + tile->first, i, tile->units));
+    const v128_t own = wasm_v128_load(candidate + at), reset = wasm_v128_load(gates[r] + at);
+    wasm_v128_store(candidate + at, simd_madd(reset, wasm_v128_load(gates[h] + at), own));
   }
-  add_product(tile->state, tile, tile->weights + h * cell->hidden * panel_width, cell->hidden, product);
-  load_inputs(cell, tile, h, gates[h]);
+  activate(&cell->activations[1], tile, cell->clip, candidate);
   FOR_EACH_VECTOR(tile, at, place) {
-    const v128_t reset = wasm_v128_load(gates[r] + at);
-    wasm_v128_store(gates[h] + at, simd_madd(reset, wasm_v128_load(product + at), wasm_v128_load(gates[h] + at)));
-  }
-  activate(&cell->activations[1], tile, cell->clip, gates[h]);
-  FOR_EACH_VECTOR(tile, at, place) {
-    mix(tile, wasm_v128_load(gates[z] + at), wasm_v128_load(gates[h] + at), place);
+    mix(tile, wasm_v128_load(gates[z] + at), wasm_v128_load(candidate + at), place);
   }
 }
 
 void recurrent_gru_gates(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
   enum { z, r };
   gate_values gates[2];
-  load_gate(cell, tile, z, tile->state, gates[z]);
-  load_gate(cell, tile, r, tile->state, gates[r]);
+  load_gates(cell, tile, tile->state, 0, 2, gates);
   activate(&cell->activations[0], tile, cell->clip, gates[z]);
   activate(&cell->activations[0], tile, cell->clip, gates[r]);
   FOR_EACH_VECTOR(tile, at, place) {
@@ -296,7 +286,7 @@ void recurrent_gru_gates(const struct recurrent_cell* cell, const struct recurre
 
 void recurrent_gru_candidate(const struct recurrent_cell* cell, const struct recurrent_tile* tile) {
   gate_values gate;
-  load_gate(cell, tile, 2, tile->reset, gate);
+  load_gates(cell, tile, tile->reset, 2, 1, &gate);
   activate(&cell->activations[1], tile, cell->clip, gate);
   FOR_EACH_VECTOR(tile, at, place) {
     mix(tile, wasm_v128_load(tile->memory + place), wasm_v128_load(gate + at), place);
