@@ -35,6 +35,7 @@ from tests.models.unet import unet
 from tests.models.vit import vit_small
 from tests.models.whisper import whisper_encoder
 from tests.models.yolov8 import yolov8n
+from tests.support import exact
 
 Array = NDArray[Any]
 Feeds = dict[str, Array]
@@ -132,9 +133,7 @@ class Run(NamedTuple):
 
 def runs(entry: Entry, model: bytes, *, seed: int = 1) -> Iterator[Run]:
     """Random inputs, always the same, and native onnxruntime's outputs."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = exact.session(model)
     names = [output.name for output in session.get_outputs()]
     random = np.random.default_rng(seed)
     carried: Feeds = {}

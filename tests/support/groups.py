@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper
+
+from tests.support import exact
 
 Array = NDArray[Any]
 
@@ -64,11 +65,7 @@ def _native(
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
     whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        whole.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = exact.session(whole.SerializeToString(), optimized=False)
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 

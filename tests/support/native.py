@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -15,7 +14,7 @@ from pyxnn import engine, model, passes, xnnpack
 from pyxnn.graph import Graph
 from pyxnn.partition import CPU, partition
 from pyxnn.xnnpack import Subgraph
-from tests.support import recording
+from tests.support import exact, recording
 
 OPSET = 17
 
@@ -105,12 +104,7 @@ def subgraph(data: bytes, on: engine.Engine | None = None) -> Subgraph:
 
 def run_native(data: bytes, inputs: Mapping[str, np.ndarray]) -> list[Any]:
     """What native onnxruntime gives, unoptimised, on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    return session.run(None, dict(inputs))
+    return exact.session(data, optimized=False).run(None, dict(inputs))
 
 
 def run_reference(data: bytes, inputs: Mapping[str, np.ndarray]) -> list[Any]:

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from tests.models.flops import flops
 from tests.models.quantized import samples
+from tests.support import exact
 from tools import cache
 from tools.bench import channels_last, tflite
 from tools.run import BUILD
@@ -68,9 +68,7 @@ class Case:
     @cached_property
     def expected(self) -> Array:
         """The output of native onnxruntime."""
-        session = onnxruntime.InferenceSession(
-            self.model.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
+        session = exact.session(self.model.SerializeToString())
         output: Array = session.run(None, {self.input_name: self.input})[0]
         return output
 
