@@ -58,7 +58,7 @@ def measure(
         traffics = {
             (traffic, threads)
             for case, threads in rows
-            for traffic in (once(work[case.name]), again(singles[case.name]))
+            for traffic, _ in traffic_of(singles[case.name], work[case.name])
         }
         for number in range(ROUNDS):
             for case, threads in rows:
@@ -76,9 +76,9 @@ def measure(
                 case.name,
                 threads,
                 kernels[case.name, threads],
-                sum(once(cost)),
+                cost.read + cost.written,
                 arithmetic(single, cost) / (peak["gflops"] * threads) / 1e6,
-                loops[once(cost), threads] + single.again[0] * loops[again(single), threads],
+                sum(times * loops[traffic, threads] for traffic, times in traffic_of(single, cost)),
             )
         )
     return found
@@ -107,14 +107,10 @@ def arithmetic(single: Single, cost: Cost) -> float:
     return cost.flops + single.work * cost.elements / 4 * FLOPS
 
 
-def once(cost: Cost) -> Traffic:
-    """What goes in and comes out."""
-    return Traffic(cost.read, cost.written)
-
-
-def again(single: Single) -> Traffic:
-    """What must be read more than once, one time."""
-    return Traffic(single.again[1], 0)
+def traffic_of(single: Single, cost: Cost) -> list[tuple[Traffic, int]]:
+    """What goes in and comes out, and what must be read more than once, with how many times."""
+    times, size = single.again
+    return [(Traffic(cost.read, cost.written), 1)] + [(Traffic(size, 0), times)] * (times > 0)
 
 
 def loop_time(page: Page, traffic: Traffic, threads: int, quiet: Quiet) -> float:

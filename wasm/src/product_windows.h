@@ -34,7 +34,7 @@ struct window_rows {
  * @param place  of the first window; receives that of the next one
  * @param most   rows
  * @param zero   what is outside of the image
- * @param bytes  room for that many copies
+ * @param bytes  room for copies of `product_rows`
  */
 struct window_rows take_windows(const struct product_windows* windows, const uint8_t* input, struct window_place* place,
                                 size_t most, uint8_t zero, uint8_t* bytes);

@@ -4,6 +4,7 @@
 
 #include "kernels/requantize.h"
 #include "kernels/simd.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -115,10 +116,11 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
   const v128_t zero = wasm_i16x8_splat((int16_t)zero_point);
   const uint64_t zeros = UINT64_C(0x0101010101010101) * (uint8_t)zero_point;
   const size_t whole = runs->size / 8 * 8, rest_of_run = runs->size % 8;
-  const size_t tile = to->tile_rows, step = product_depths * tile; /* from some depths of a row to the next */
-  size_t in_tile = first % tile;
-  int16_t* tile_numbers = to->numbers + (first - in_tile) * to->depth;
+  size_t in_tile = first % to->tile_rows, tile_begin = first - in_tile;
+  size_t tile = smaller(to->tile_rows, to->num_rows - tile_begin);
   for (size_t r = 0; r < count; r++) {
+    const size_t step = product_depths * tile; /* from some depths of a row to the next */
+    int16_t* tile_numbers = to->numbers + tile_begin * to->depth;
     const uint8_t* run = from->bytes + r * from->step;
     int16_t *numbers = tile_numbers + in_tile * product_depths, *rests = numbers + runs->count * whole * tile;
     struct depth_sums sum = {wasm_i32x4_const_splat(0), wasm_i32x4_const_splat(0)};
@@ -160,7 +162,8 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
     }
     if (++in_tile == tile) {
       in_tile = 0;
-      tile_numbers += tile * to->depth;
+      tile_begin += tile;
+      tile = smaller(to->tile_rows, to->num_rows - tile_begin);
     }
   }
 }

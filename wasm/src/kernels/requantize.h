@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) v128_t requantize_floats(const stru
   return wasm_i32x4_sub(wasm_f32x4_add(scaled, to->rounder), to->magic);
 }
 
-/* The same of sums times their multipliers. Products are rounded by themselves, as native onnxruntime does, and not fused with the sum. */
+/* The same of sums times their multipliers. Products are rounded by themselves, as native onnxruntime does. */
 static inline __attribute__((always_inline)) v128_t requantize_four(const struct requantizer* to, v128_t sums,
                                                                     v128_t multipliers) {
   return requantize_floats(to, wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sums), multipliers));

@@ -479,17 +479,17 @@ static struct columns columns_of(const struct product_instance* instance) {
   return columns;
 }
 
-/* Widens `count` rows from `first` on, those of tiles of one size. */
-static void widen_tiles(const struct product_instance* instance, size_t group, size_t first, size_t count,
-                        const struct product_numbers* to, uint8_t* bytes) {
+/* Widens what lies under the windows of some pixels from `first` on. */
+static void widen(const struct product_instance* instance, size_t group, size_t first, const struct product_numbers* to,
+                  uint8_t* bytes) {
   const struct product_windows* windows = &instance->windows;
   const size_t depth = windows->depth;
   const uint8_t* input = instance->input + group_offset(instance->in_group, instance->inner_groups, group);
   const uint8_t* zeros = instance->in_zeros + (group * instance->pixels + first) * instance->in_zero_step;
   struct window_place place = place_window(windows->slides, first);
   struct window_rows rows = {.runs = {1, depth, depth}};
-  for (size_t i = 0; i < count; i += rows.count) {
-    const size_t most = instance->in_zero_step == 0 ? count - i : 1;
+  for (size_t i = 0; i < to->num_rows; i += rows.count) {
+    const size_t most = instance->in_zero_step == 0 ? to->num_rows - i : 1;
     const uint8_t zero = zeros[i * instance->in_zero_step];
     if (windows->is_pointwise) {
       rows.source = (struct product_source){input + (first + i) * windows->pixel_step, windows->pixel_step, 1,
@@ -502,23 +502,6 @@ static void widen_tiles(const struct product_instance* instance, size_t group, s
   }
 }
 
-/* Widens `count` rows from `first` on. */
-static void widen(const struct product_instance* instance, size_t group, size_t first, size_t count,
-                  const struct scratch* scratch) {
-  struct product_numbers to = {.numbers = scratch->numbers,
-                               .offsets = scratch->offsets,
-                               .sums = scratch->sums,
-                               .tile_rows = tile_of(count),
-                               .depth = packed_depth(&instance->extents)};
-  const size_t last = count % to.tile_rows, whole = count - last;
-  widen_tiles(instance, group, first, whole, &to, scratch->bytes);
-  to.numbers += whole * to.depth;
-  to.offsets += whole;
-  to.sums = to.sums == NULL ? NULL : to.sums + whole;
-  to.tile_rows = last;
-  widen_tiles(instance, group, first + whole, last, &to, scratch->bytes);
-}
-
 static void compute(void* context, size_t thread, size_t group, size_t task) {
   const struct product_instance* instance = context;
   const struct extents* extents = &instance->extents;
@@ -527,11 +510,19 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const struct scratch scratch = scratch_of(instance, thread);
   const size_t most = instance->rows_per_task, first = task / instance->column_tasks * most;
   const size_t rest = instance->pixels - first, count = smaller(rest, most);
-  widen(instance, group, first, count, &scratch);
+  const size_t depth = packed_depth(extents);
+  const struct product_numbers numbers = {
+      .numbers = scratch.numbers,
+      .offsets = scratch.offsets,
+      .sums = scratch.sums,
+      .num_rows = count,
+      .tile_rows = tile_of(count),
+      .depth = depth,
+  };
+  widen(instance, group, first, &numbers, scratch.bytes);
   const size_t begin = task % instance->column_tasks * instance->columns_per_task;
   const size_t end = begin + instance->columns_per_task;
-  const size_t limit = smaller(end, extents->out_channels), depth = packed_depth(extents);
-  const size_t step = columns_at_once(instance), tile_rows = tile_of(count);
+  const size_t limit = smaller(end, extents->out_channels), step = columns_at_once(instance);
   const bool is_wide = are_many(count);
   const size_t element = result->type == product_int8 ? sizeof(int8_t) : sizeof(int32_t);
   char* output =
@@ -546,7 +537,7 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
     const struct product_block block = {
         .numbers = scratch.numbers,
         .num_rows = count,
-        .tile_rows = tile_rows,
+        .tile_rows = numbers.tile_rows,
         .depth = depth,
         .row_offsets = scratch.offsets,
         .row_sums = scratch.sums,
