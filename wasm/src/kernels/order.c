@@ -44,6 +44,8 @@ typedef int64_t i64x2 __attribute__((vector_size(16), aligned(8)));
 
 /* Vectors of a row that go on side by side, as choices wait for each other; rows of columns that meet the best so far together. */
 enum { together = 4 };
+/* Rows below this length go on side by side, too. */
+enum { long_row = 1024 };
 
 /*
  * The best element is the first, until one is `better`, which NaN never is. In a row each lane of some vectors has a best of its own;
@@ -95,6 +97,40 @@ enum { together = 4 };
     name##_meet(&bests[0], &places[0], NEIGHBOURS_##lanes(bests[0]), NEIGHBOURS_##lanes(places[0]));             \
     return places[0][0];                                                                                         \
   }                                                                                                              \
+  /* The same of as many rows side by side as a vector has lanes, each of a vector's elements at least. */       \
+  INLINE void name##_abreast(const element* in, size_t length, int64_t* output) {                                \
+    const indices steps = FROM_0_##lanes;                                                                        \
+    vector bests[lanes], best;                                                                                   \
+    indices places[lanes], place, now = steps;                                                                   \
+    _Pragma("unroll") for (size_t r = 0; r < lanes; r++) {                                                       \
+      bests[r] = (vector){0} + in[r * length];                                                                   \
+      places[r] = (indices){0};                                                                                  \
+    }                                                                                                            \
+    for (size_t i = 0; i < length; i += lanes, now += lanes) { /* the last vectors end with the rows */          \
+      const size_t past = i + lanes <= length ? 0 : i + lanes - length;                                          \
+      const indices at = now - (__typeof__(now[0]))past;                                                         \
+      _Pragma("unroll") for (size_t r = 0; r < lanes; r++) {                                                     \
+        name##_next(&bests[r], &places[r], *(const vector*)(in + r * length + i - past), at);                    \
+      }                                                                                                          \
+    }                                                                                                            \
+    _Pragma("unroll") for (size_t lane = 0; lane < lanes; lane++) {                                              \
+      vector other;                                                                                              \
+      indices at;                                                                                                \
+      _Pragma("unroll") for (size_t r = 0; r < lanes; r++) {                                                     \
+        other[r] = bests[r][lane];                                                                               \
+        at[r] = places[r][lane];                                                                                 \
+      }                                                                                                          \
+      if (lane == 0) {                                                                                           \
+        best = other;                                                                                            \
+        place = at;                                                                                              \
+      } else {                                                                                                   \
+        name##_meet(&best, &place, other, at);                                                                   \
+      }                                                                                                          \
+    }                                                                                                            \
+    for (size_t r = 0; r < lanes; r++) {                                                                         \
+      output[r] = place[r];                                                                                      \
+    }                                                                                                            \
+  }                                                                                                              \
   /* Rows from the j-th on, `rows` of them, against the bests so far. */                                         \
   INLINE void name##_turn(const element* in, size_t stride, size_t rows, size_t j, size_t count, element* bests, \
                           __typeof__((indices){0}[0])* places) {                                                 \
@@ -123,7 +159,11 @@ enum { together = 4 };
   static void name(const void* input, size_t length, size_t stride, size_t count, int64_t* output) {             \
     const element* in = input;                                                                                   \
     if (stride == 1) {                                                                                           \
-      for (size_t i = 0; i < count; i++) {                                                                       \
+      size_t i = 0;                                                                                              \
+      for (; length >= lanes && length < long_row && i + lanes <= count; i += lanes) {                           \
+        name##_abreast(in + i * length, length, output + i);                                                     \
+      }                                                                                                          \
+      for (; i < count; i++) {                                                                                   \
         output[i] = name##_row(in + i * length, length);                                                         \
       }                                                                                                          \
       return;                                                                                                    \
@@ -216,22 +256,31 @@ enum { together = 4 };
     }                                                                                                                 \
   }
 
-/* Results of `operator`, under which `neutral` changes nothing. In a row a vector's own come first, by two steps, so that vectors wait for each other for one operation only. */
+/*
+ * Results of `operator`, under which `neutral` changes nothing. In a row two vectors' own come first, by two steps each, so that
+ * vectors wait for each other for one operation only. Of columns, sums go down several rows at a time.
+ */
 #define RUNNING(name, element, vector, lanes, operator, neutral)                                                \
-                                                                                                                \
-  static void name##_row(const element* in, size_t length, bool exclusive, bool reverse, element* out) {        \
+  /* A vector's own results. */                                                                                 \
+  INLINE vector name##_own(vector x) {                                                                          \
+    const vector nothing = SPLAT_##lanes(neutral);                                                              \
+    x = x operator UP_1_##lanes(x, nothing);                                                                    \
+    return x operator UP_HALF_##lanes(x, nothing);                                                              \
+  }                                                                                                             \
+  INLINE void name##_row(const element* in, size_t length, bool exclusive, bool reverse, element* out) {        \
     const vector nothing = SPLAT_##lanes(neutral);                                                              \
     vector carry = nothing;                                                                                     \
     size_t i = 0;                                                                                               \
-    for (; i + lanes <= length; i += lanes) {                                                                   \
-      const size_t from = reverse ? length - i - lanes : i;                                                     \
-      const vector next = *(const vector*)(in + from);                                                          \
-      vector so_far = reverse ? TURNED_##lanes(next) : next;                                                    \
-      so_far = so_far operator UP_1_##lanes(so_far, nothing);                                                   \
-      so_far = so_far operator UP_HALF_##lanes(so_far, nothing);                                                \
-      const vector result = carry operator(exclusive ? UP_1_##lanes(so_far, nothing) : so_far);                 \
-      carry = carry operator LAST_##lanes(so_far);                                                              \
-      *(vector*)(out + from) = reverse ? TURNED_##lanes(result) : result;                                       \
+    for (; i + 2 * lanes <= length; i += 2 * lanes) {                                                           \
+      const size_t at = reverse ? length - i - lanes : i, then = reverse ? at - lanes : at + lanes;             \
+      const vector a = *(const vector*)(in + at), b = *(const vector*)(in + then);                              \
+      const vector first = name##_own(reverse ? TURNED_##lanes(a) : a), all_first = LAST_##lanes(first);        \
+      const vector second = all_first operator name##_own(reverse ? TURNED_##lanes(b) : b);                     \
+      const vector from_a = carry operator(exclusive ? UP_1_##lanes(first, nothing) : first);                   \
+      const vector from_b = carry operator(exclusive ? UP_1_##lanes(second, all_first) : second);               \
+      carry = carry operator LAST_##lanes(second);                                                              \
+      *(vector*)(out + at) = reverse ? TURNED_##lanes(from_a) : from_a;                                         \
+      *(vector*)(out + then) = reverse ? TURNED_##lanes(from_b) : from_b;                                       \
     }                                                                                                           \
     element so_far = carry[0];                                                                                  \
     for (; i < length; i++) {                                                                                   \
@@ -241,12 +290,36 @@ enum { together = 4 };
       so_far = so_far operator next;                                                                            \
     }                                                                                                           \
   }                                                                                                             \
+  /* The results of `rows` rows from `to` on; `in` is what meets the results before. */                         \
+  INLINE void name##_turn(const element* in, ptrdiff_t step, ptrdiff_t rows, size_t count, element* to) {       \
+    size_t i = 0;                                                                                               \
+    for (; i + lanes <= count; i += lanes) {                                                                    \
+      vector so_far = *(const vector*)(to - step + i);                                                          \
+      _Pragma("unroll") for (ptrdiff_t r = 0; r < rows; r++) {                                                  \
+        so_far = so_far operator * (const vector*)(in + r * step + i);                                          \
+        *(vector*)(to + r * step + i) = so_far;                                                                 \
+      }                                                                                                         \
+    }                                                                                                           \
+    for (; i < count; i++) {                                                                                    \
+      for (ptrdiff_t r = 0; r < rows; r++) {                                                                    \
+        to[r * step + (ptrdiff_t)i] = to[(r - 1) * step + (ptrdiff_t)i] operator in[r * step + (ptrdiff_t)i];   \
+      }                                                                                                         \
+    }                                                                                                           \
+  }                                                                                                             \
   static void name(const void* input, size_t length, size_t stride, size_t count, bool exclusive, bool reverse, \
                    void* output) {                                                                              \
     const element* in = input;                                                                                  \
     element* out = output;                                                                                      \
+    if (stride == 1 && exclusive) {                                                                             \
+      name##_row(in, length, true, reverse, out);                                                               \
+      return;                                                                                                   \
+    }                                                                                                           \
+    if (stride == 1 && reverse) {                                                                               \
+      name##_row(in, length, false, true, out);                                                                 \
+      return;                                                                                                   \
+    }                                                                                                           \
     if (stride == 1) {                                                                                          \
-      name##_row(in, length, exclusive, reverse, out);                                                          \
+      name##_row(in, length, false, false, out);                                                                \
       return;                                                                                                   \
     }                                                                                                           \
     const ptrdiff_t step = reverse ? -(ptrdiff_t)stride : (ptrdiff_t)stride;                                    \
@@ -257,14 +330,14 @@ enum { together = 4 };
     for (size_t i = 0; i < count; i++) {                                                                        \
       out[i] = exclusive ? (neutral) : in[i];                                                                   \
     }                                                                                                           \
-    for (size_t j = 1; j < length; j++) {                                                                       \
-      const element* next = exclusive ? in : in + step;                                                         \
-      element* to = out + step;                                                                                 \
-      _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < count; i++) {                       \
-        to[i] = out[i] operator next[i];                                                                        \
-      }                                                                                                         \
-      in += step;                                                                                               \
-      out += step;                                                                                              \
+    in += exclusive ? 0 : step;                                                                                 \
+    out += step;                                                                                                \
+    size_t left = length - 1;                                                                                   \
+    for (; left >= together; left -= together, in += together * step, out += together * step) {                 \
+      name##_turn(in, step, together, count, out);                                                              \
+    }                                                                                                           \
+    for (; left > 0; left--, in += step, out += step) {                                                         \
+      name##_turn(in, step, 1, count, out);                                                                     \
     }                                                                                                           \
   }
 
