@@ -16,8 +16,8 @@
 enum { short_row = 16, long_row = 1024 };
 /* A row's sums, vectors that wait less for each other than fewer would; what each takes before they are added up. */
 enum { sums_of_row = 8, turns_per_block = 64 };
-/* Rows that are added up before they meet the sums of columns; a power of two. */
-enum { rows_per_turn = 8 };
+/* Rows that are added up before they meet the sums of columns, and vectors of these that are side by side. */
+enum { rows_per_turn = 32, vectors_per_turn = 8 };
 
 INLINE size_t least(size_t a, size_t b) {
   return a < b ? a : b;

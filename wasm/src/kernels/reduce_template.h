@@ -203,40 +203,43 @@ INLINE void NAMED(rows)(enum operation operation, const ELEMENT* in, size_t leng
   }
 }
 
-/* Adds up to a vector's columns of `length` rows to their sums. */
-INLINE void NAMED(turn)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t left,
-                        ELEMENT* sum) {
-  VECTOR turn[rows_per_turn];
-  for (size_t j = 0; j < length; j++) {
-    turn[j] = NAMED(mapped)(operation, NAMED(load)(operation, in + j * stride, left));
+/* Adds the columns of some vectors, the last of which may have but `left` elements, of `length` rows to their sums. */
+INLINE void NAMED(turn)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t vectors,
+                        size_t left, ELEMENT* all) {
+  VECTOR turn[vectors_per_turn];
+  _Pragma("unroll") for (size_t v = 0; v < vectors; v++) {
+    turn[v] = NAMED(mapped)(operation, NAMED(load)(operation, in + v * LANES, left));
   }
-  for (size_t half = length / 2; half > 0; half /= 2) {
-    for (size_t j = 0; j < half; j++) {
-      turn[j] = NAMED(combined)(operation, turn[j], turn[j + half]);
+  for (size_t j = 1; j < length; j++) {
+    in += stride;
+    _Pragma("unroll") for (size_t v = 0; v < vectors; v++) {
+      const VECTOR next = NAMED(mapped)(operation, NAMED(load)(operation, in + v * LANES, left));
+      turn[v] = NAMED(combined)(operation, turn[v], next);
     }
   }
-  *(VECTOR*)sum = NAMED(combined)(operation, *(VECTOR*)sum, turn[0]);
-}
-
-INLINE void NAMED(turns)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t count,
-                         ELEMENT* sums) {
-  size_t i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    NAMED(turn)(operation, in + i, length, stride, LANES, sums + i);
-  }
-  if (i < count) {
-    NAMED(turn)(operation, in + i, length, stride, count - i, sums + i);
+  _Pragma("unroll") for (size_t v = 0; v < vectors; v++) {
+    VECTOR* sum = (VECTOR*)(all + v * LANES);
+    *sum = NAMED(combined)(operation, *sum, turn[v]);
   }
 }
 
 INLINE void NAMED(columns)(enum operation operation, const ELEMENT* in, size_t length, size_t stride, size_t count,
                            struct reduce_sums* all) {
   ELEMENT* sums = (ELEMENT*)all->sums;
-  for (; length >= rows_per_turn; length -= rows_per_turn, in += rows_per_turn * stride) {
-    NAMED(turns)(operation, in, rows_per_turn, stride, count, sums);
-  }
-  for (; length > 0; length--, in += stride) {
-    NAMED(turns)(operation, in, 1, stride, count, sums);
+  while (length > 0) {
+    const size_t rows = least(rows_per_turn, length);
+    size_t i = 0;
+    for (; i + vectors_per_turn * LANES <= count; i += vectors_per_turn * LANES) {
+      NAMED(turn)(operation, in + i, rows, stride, vectors_per_turn, LANES, sums + i);
+    }
+    for (; i + LANES <= count; i += LANES) {
+      NAMED(turn)(operation, in + i, rows, stride, 1, LANES, sums + i);
+    }
+    if (i < count) {
+      NAMED(turn)(operation, in + i, rows, stride, 1, count - i, sums + i);
+    }
+    length -= rows;
+    in += rows * stride;
   }
 }
 
