@@ -22,7 +22,7 @@ static void pack_block(void* context, size_t group, size_t number) {
   struct product_source from = packing->kernel;
   from.bytes += group_offset(packing->group, packing->inner_groups, group) + first * from.step;
   product_pack(&from, smaller(left, product_columns), depth_of(extents),
-               packing->columns.bytes + at * packed_depth(extents), packing->columns.offsets + at);
+               packing->columns.bytes + at * packed_depth(extents));
 }
 
 void pack_columns(const struct packing* packing, pthreadpool_t pool) {

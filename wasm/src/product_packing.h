@@ -12,7 +12,7 @@
 /* What columns go through a product as; arrays by column are filled up to a block in each group. */
 struct columns {
   int8_t* bytes;
-  int32_t *offsets, *zeros; /* the latter NULL where all are 0 */
+  int32_t *offsets, *zeros; /* what sums begin with, and zero points; NULL where all are 0 */
   float *multipliers, *bias;
 };
 
@@ -64,7 +64,7 @@ struct packing {
   size_t inner_groups;
 };
 
-/* Packs the bytes of the columns of all groups, and their offsets; a pool's threads share it out, which may be NULL. */
+/* Packs the bytes of the columns of all groups; a pool's threads share it out, which may be NULL. */
 void pack_columns(const struct packing* packing, pthreadpool_t pool);
 
 #endif

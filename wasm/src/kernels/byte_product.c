@@ -47,7 +47,7 @@ static void pack_column(const uint8_t* from, size_t step, size_t depth, uint8_t 
   }
 }
 
-void product_pack(const struct product_source* from, size_t columns, size_t depth, int8_t* packed, int32_t* offsets) {
+void product_pack(const struct product_source* from, size_t columns, size_t depth, int8_t* packed) {
   const size_t size = (depth + product_depths - 1) / product_depths * product_depths * product_columns;
   const uint8_t flip = from->is_signed ? 0 : 0x80;
   memset(packed, 0, size);
@@ -62,21 +62,7 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
                   packed + done * product_columns + 2 * column);
     }
   }
-  v128_t low = wasm_i32x4_const_splat(0), high = low;
-  for (const int8_t* end = packed + size; packed != end; packed += product_depths * product_columns) {
-    low = wasm_i32x4_sub(
-        low, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(packed), wasm_i16x8_load8x8(packed + 2 * product_columns)));
-    high = wasm_i32x4_sub(high, wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(packed + 8),
-                                                     wasm_i16x8_load8x8(packed + 2 * product_columns + 8)));
-  }
-  wasm_v128_store(offsets, low);
-  wasm_v128_store(offsets + 4, high);
 }
-
-/* Sums over depths so far: the products that offsets take off, below zero, and the numbers. */
-struct depth_sums {
-  v128_t crossed, plain;
-};
 
 /* The last bytes of a run, fewer than eight, with zeros behind them. */
 static inline uint64_t last_bytes(const uint8_t* run, size_t size) {
@@ -92,12 +78,11 @@ static inline uint64_t last_bytes(const uint8_t* run, size_t size) {
   return bytes;
 }
 
-/* Eight depths of a row. */
-INLINE v128_t widen_eight(v128_t wide, v128_t zero, bool is_summed, struct depth_sums* sums) {
+/* Eight depths of a row; adds them to `sum`. */
+INLINE v128_t widen_eight(v128_t wide, v128_t zero, bool is_summed, v128_t* sum) {
   const v128_t numbers = wasm_i16x8_sub(wide, zero);
-  sums->crossed = wasm_i32x4_sub(sums->crossed, wasm_i32x4_dot_i16x8(numbers, wasm_u64x2_shr(numbers, 32)));
   if (is_summed) {
-    sums->plain = wasm_i32x4_add(sums->plain, wasm_i32x4_extadd_pairwise_i16x8(numbers));
+    *sum = wasm_i32x4_add(*sum, wasm_i32x4_extadd_pairwise_i16x8(numbers));
   }
   return numbers;
 }
@@ -123,7 +108,7 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
     int16_t* tile_numbers = to->numbers + tile_begin * to->depth;
     const uint8_t* run = from->bytes + r * from->step;
     int16_t *numbers = tile_numbers + in_tile * product_depths, *rests = numbers + runs->count * whole * tile;
-    struct depth_sums sum = {wasm_i32x4_const_splat(0), wasm_i32x4_const_splat(0)};
+    v128_t sum = wasm_i32x4_const_splat(0);
     uint64_t rest = 0; /* what is left of runs, `left` bytes */
     size_t left = 0;
     for (size_t i = 0; i < runs->count; i++, run += runs->step) {
@@ -155,10 +140,9 @@ INLINE void widen(const struct product_source* from, const struct product_runs* 
         wasm_v128_store64_lane(rests + step, eight, 1);
       }
     }
-    to->offsets[first + r] = wasm_i32x4_extract_lane(sum.crossed, 0) + wasm_i32x4_extract_lane(sum.crossed, 2);
     if (is_summed) {
-      to->sums[first + r] = wasm_i32x4_extract_lane(sum.plain, 0) + wasm_i32x4_extract_lane(sum.plain, 1) +
-                            wasm_i32x4_extract_lane(sum.plain, 2) + wasm_i32x4_extract_lane(sum.plain, 3);
+      to->sums[first + r] = wasm_i32x4_extract_lane(sum, 0) + wasm_i32x4_extract_lane(sum, 1) +
+                            wasm_i32x4_extract_lane(sum, 2) + wasm_i32x4_extract_lane(sum, 3);
     }
     if (++in_tile == tile) {
       in_tile = 0;
@@ -198,29 +182,30 @@ void product_widen_columns(const int8_t* columns, size_t count, int16_t* to) {
 }
 
 /*
- * Four rows' sums, four columns and what one row needs are the fifteen registers that V8 hands out. It must not spill a sum: its
- * frames aren't aligned, and a vector that lies across two pages comes back late enough to make this loop four times as slow.
- * Therefore each row's second pair of depths is loaded twice, by pointers of which V8 doesn't know that they are equal.
+ * Of more than two rows each turn takes one pair of depths, so that sums, columns and what a row needs fit the fifteen registers
+ * that V8 hands out. It must not spill a sum: its frames aren't aligned, and a vector that lies across two pages comes back late
+ * enough to make this loop four times as slow. The compiler would interleave two pairs; hence the first ones of all fours come first.
  */
 INLINE void add_products(size_t count, const int16_t* numbers, const char* columns, size_t depth, bool is_wide,
                          struct eight* sums) {
-  const size_t eight = is_wide ? 8 * sizeof(int16_t) : 8;
-  const int16_t* again = numbers;
-  __asm__ volatile("" : "+r"(again));
-#pragma clang loop unroll(disable)
-  for (const char* end = columns + depth * eight; columns != end; columns += product_depths * eight) {
-    const struct eight first = {load_column(columns, is_wide), load_column(columns + eight, is_wide)};
-    const struct eight second = {load_column(columns + 2 * eight, is_wide), load_column(columns + 3 * eight, is_wide)};
+  const size_t eight = is_wide ? 8 * sizeof(int16_t) : 8, pairs = count <= 2 ? 2 : 1;
 #pragma unroll
-    for (size_t r = 0; r < count; r++) {
-      const v128_t a = wasm_v128_load32_splat(numbers), b = wasm_v128_load32_splat(numbers + 2);
-      sums[r].low = wasm_i32x4_add(sums[r].low,
-                                   wasm_i32x4_dot_i16x8(wasm_i16x8_add(a, second.low), wasm_i16x8_add(b, first.low)));
-      const v128_t same = wasm_v128_load32_splat(again + 2);
-      sums[r].high = wasm_i32x4_add(
-          sums[r].high, wasm_i32x4_dot_i16x8(wasm_i16x8_add(a, second.high), wasm_i16x8_add(same, first.high)));
-      numbers += product_depths;
-      again += product_depths;
+  for (size_t first = 0; first < 2; first += pairs) {
+    const int16_t* next = numbers + 2 * first;
+    const char *from = columns + 2 * first * eight, *end = from + depth * eight;
+#pragma clang loop unroll(disable)
+    for (; from != end; from += product_depths * eight, next += product_depths * count) {
+#pragma unroll
+      for (size_t p = 0; p < pairs; p++) {
+        const v128_t low = load_column(from + 2 * p * eight, is_wide);
+        const v128_t high = load_column(from + (2 * p + 1) * eight, is_wide);
+#pragma unroll
+        for (size_t r = 0; r < count; r++) {
+          const v128_t row = wasm_v128_load32_splat(next + r * product_depths + 2 * p);
+          sums[r].low = wasm_i32x4_add(sums[r].low, wasm_i32x4_dot_i16x8(row, low));
+          sums[r].high = wasm_i32x4_add(sums[r].high, wasm_i32x4_dot_i16x8(row, high));
+        }
+      }
     }
   }
 }
@@ -231,11 +216,12 @@ INLINE struct eight load_eight(const void* from) {
 
 /* What the sums of a tile and a few columns begin with. */
 INLINE void begin(const struct product_block* block, size_t row, size_t count, size_t column, struct eight* sums) {
-  const struct eight offsets = load_eight(block->offsets + column);
+  const v128_t nothing = wasm_i32x4_const_splat(0);
+  const struct eight offsets =
+      block->offsets == NULL ? (struct eight){nothing, nothing} : load_eight(block->offsets + column);
 #pragma unroll
   for (size_t r = 0; r < count; r++) {
-    const v128_t offset = wasm_v128_load32_splat(block->row_offsets + row + r);
-    sums[r] = (struct eight){wasm_i32x4_add(offsets.low, offset), wasm_i32x4_add(offsets.high, offset)};
+    sums[r] = offsets;
   }
   if (block->zeros == NULL) {
     return;

@@ -2,10 +2,7 @@
  * Products of bytes, summed exactly: int32 sums that wrap, and what becomes of them.
  *
  * Rows are widened to int16 less their zero point; columns are int8 and widen as they are loaded, or before where many rows
- * share that out. One instruction multiplies eight pairs of int16 and adds each two of the products, of which there are half as
- * many as there seem to be (Winograd 1968):
- * a0 b0 + a1 b1 + a2 b2 + a3 b3 = (a0 + b2) (a2 + b0) + (a1 + b3) (a3 + b1) - (a0 a2 + a1 a3) - (b0 b2 + b1 b3). What is taken
- * off is the same for a whole row or column. Additions are cheaper than multiplications on all machines.
+ * share that out. One instruction multiplies eight pairs of int16 and adds each two of the products.
  *
  * Rows may lie in runs of bytes, as what is under a window does. Their depths are in the sequence of whole eights of each run,
  * then of what is left of all of them; columns come in the same sequence.
@@ -21,8 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most rows of a tile; the columns of a block; depths that are multiplied at once, and that are
- * widened at once. */
+/* The most rows of a tile; the columns of a block; depths of a row that lie together, and that are widened at once. */
 enum { product_rows = 4, product_columns = 8, product_depths = 4, product_run_depths = 8 };
 
 /* Rows or columns of bytes; `step` lies between them, `depth_step` between their depths. */
@@ -42,9 +38,8 @@ struct product_runs {
  * @param columns  how many there are, 1 to product_columns
  * @param depth    of each
  * @param packed   receives the block
- * @param offsets  receives what sums with each column begin with
  */
-void product_pack(const struct product_source* from, size_t columns, size_t depth, int8_t* packed, int32_t* offsets);
+void product_pack(const struct product_source* from, size_t columns, size_t depth, int8_t* packed);
 
 /* Widened rows, in tiles. */
 struct product_numbers {
@@ -83,13 +78,12 @@ struct product_result {
 struct product_block {
   const int16_t* numbers;
   size_t num_rows;
-  size_t tile_rows; /* of each tile but the last, which has what is left; up to `product_rows` */
-  size_t depth;     /* filled up */
-  const int32_t* row_offsets;
+  size_t tile_rows;        /* of each tile but the last, which has what is left; up to `product_rows` */
+  size_t depth;            /* filled up */
   const int32_t* row_sums; /* NULL when `zeros` is */
   const void* columns;     /* packed; int16 where they are wide, else int8 */
   bool is_wide;
-  const int32_t* offsets;   /* by column, what is added to sums */
+  const int32_t* offsets;   /* by column, what sums begin with; NULL when all are 0 */
   const int32_t* zeros;     /* by column, zero points; NULL when all are 0 */
   const float* multipliers; /* by column; NULL for int32 */
   const float* bias;        /* by column, of floats */

@@ -58,37 +58,28 @@ INLINE struct points subtract(struct points a, struct points b) {
   return a;
 }
 
-/* Stores a row of points, and adds what offsets take off to `crossed`. */
-INLINE void store(int16_t* to, size_t row, size_t point_step, size_t tiles, struct points points, v128_t* crossed) {
+/* Stores a row of points. */
+INLINE void store(int16_t* to, size_t row, size_t point_step, size_t tiles, struct points points) {
 #pragma unroll
   for (size_t i = 0; i < 4; i++) {
-    const v128_t x = points.at[i];
     int16_t* place = to + (4 * row + i) * point_step;
-    wasm_v128_store64_lane(place, x, 0);
-    wasm_v128_store64_lane(place + 4 * tiles, x, 1);
-    crossed[4 * row + i] = wasm_i32x4_add(crossed[4 * row + i], wasm_i32x4_dot_i16x8(x, wasm_u64x2_shr(x, 32)));
+    wasm_v128_store64_lane(place, points.at[i], 0);
+    wasm_v128_store64_lane(place + 4 * tiles, points.at[i], 1);
   }
 }
 
 void winograd_qs8_transform_pixels(const int8_t* const pixels[winograd_qs8_points], size_t in_channels, int8_t zero,
-                                   size_t tiles, int16_t* transformed, size_t point_step, int32_t* offsets) {
+                                   size_t tiles, int16_t* transformed, size_t point_step) {
   const v128_t wide = wasm_i16x8_splat(zero);
-  v128_t crossed[winograd_qs8_points];
-  for (size_t point = 0; point < winograd_qs8_points; point++) {
-    crossed[point] = wasm_i32x4_const_splat(0);
-  }
   for (size_t channel = 0; channel < in_channels; channel += winograd_qs8_channels) {
     /* Rows in such an order that few vectors live at a time. */
     const struct points third = transform_row(pixels + 8, channel, wide);
-    store(transformed, 0, point_step, tiles, subtract(transform_row(pixels, channel, wide), third), crossed);
+    store(transformed, 0, point_step, tiles, subtract(transform_row(pixels, channel, wide), third));
     const struct points second = transform_row(pixels + 4, channel, wide);
-    store(transformed, 1, point_step, tiles, add(second, third), crossed);
-    store(transformed, 2, point_step, tiles, subtract(third, second), crossed);
-    store(transformed, 3, point_step, tiles, subtract(second, transform_row(pixels + 12, channel, wide)), crossed);
+    store(transformed, 1, point_step, tiles, add(second, third));
+    store(transformed, 2, point_step, tiles, subtract(third, second));
+    store(transformed, 3, point_step, tiles, subtract(second, transform_row(pixels + 12, channel, wide)));
     transformed += winograd_qs8_channels * tiles;
-  }
-  for (size_t point = 0; point < winograd_qs8_points; point++) {
-    offsets[point * tiles] = -wasm_i32x4_extract_lane(crossed[point], 0) - wasm_i32x4_extract_lane(crossed[point], 2);
   }
 }
 

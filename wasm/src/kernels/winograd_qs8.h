@@ -32,10 +32,9 @@ void winograd_qs8_transform_weights(const int8_t* taps, size_t tap_step, int32_t
  * @param zero         their zero point
  * @param tiles        how many lie side by side
  * @param transformed  receives the tile's place: of each point, `point_step` apart, the channels four by four
- * @param offsets      receives what sums of each point begin with, `tiles` apart
  */
 void winograd_qs8_transform_pixels(const int8_t* const pixels[winograd_qs8_points], size_t in_channels, int8_t zero,
-                                   size_t tiles, int16_t* transformed, size_t point_step, int32_t* offsets);
+                                   size_t tiles, int16_t* transformed, size_t point_step);
 
 /* Where eight columns of a tile's outputs go, and what becomes of them on the way. */
 struct winograd_qs8_outputs {

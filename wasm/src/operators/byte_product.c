@@ -87,7 +87,7 @@ static enum xnn_status create_state(struct product_state* state, const struct we
     const size_t at = column_of(extents, i);
     columns->zeros[at] = weights->zeros[i] - (weights->kernel.is_signed ? 0 : 128);
     state->has_zeros |= columns->zeros[at] != 0;
-    columns->offsets[at] += weights->offsets != NULL ? weights->offsets[i] : 0;
+    columns->offsets[at] = weights->offsets != NULL ? weights->offsets[i] : 0;
     columns->multipliers[at] = weights->multipliers != NULL ? weights->multipliers[i] : 0.0f;
     columns->bias[at] = weights->bias != NULL ? weights->bias[i] : 0.0f;
   }
@@ -262,14 +262,14 @@ static size_t wide_size(const struct product_instance* instance) {
  * alone, what has just been written piece by piece would be read in other pieces, for which processors wait. */
 struct scratch {
   int16_t *numbers, *columns;
-  int32_t *offsets, *sums; /* the latter NULL where nobody wants them */
+  int32_t* sums; /* NULL where nobody wants them */
   uint8_t* bytes;
 };
 
 static size_t scratch_size(const struct product_instance* instance) {
   const size_t depth = packed_depth(&instance->extents);
   const size_t numbers = instance->rows_per_task * depth + wide_size(instance);
-  const size_t rest = instance->rows_per_task * 2 * sizeof(int32_t) + product_rows * depth;
+  const size_t rest = instance->rows_per_task * sizeof(int32_t) + product_rows * depth;
   return rounded_up(numbers * sizeof(int16_t) + rest, 64);
 }
 
@@ -278,8 +278,7 @@ static struct scratch scratch_of(const struct product_instance* instance, size_t
   const size_t depth = packed_depth(&instance->extents);
   struct scratch scratch = {.columns = (int16_t*)memory};
   scratch.numbers = scratch.columns + wide_size(instance);
-  scratch.offsets = (int32_t*)(scratch.numbers + instance->rows_per_task * depth);
-  int32_t* sums = scratch.offsets + instance->rows_per_task;
+  int32_t* sums = (int32_t*)(scratch.numbers + instance->rows_per_task * depth);
   scratch.sums = instance->state->has_zeros ? sums : NULL;
   scratch.bytes = (uint8_t*)(sums + instance->rows_per_task);
   return scratch;
@@ -470,6 +469,7 @@ static struct columns columns_of(const struct product_instance* instance) {
   struct columns columns = instance->state->columns;
   if (is_computed(instance)) {
     columns = lay_columns(&instance->extents, instance->workspace);
+    columns.offsets = NULL;
   } else if (instance->scales != NULL) {
     columns.multipliers = (float*)instance->workspace;
   }
@@ -513,7 +513,6 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const size_t depth = packed_depth(extents);
   const struct product_numbers numbers = {
       .numbers = scratch.numbers,
-      .offsets = scratch.offsets,
       .sums = scratch.sums,
       .num_rows = count,
       .tile_rows = tile_of(count),
@@ -539,11 +538,10 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
         .num_rows = count,
         .tile_rows = numbers.tile_rows,
         .depth = depth,
-        .row_offsets = scratch.offsets,
         .row_sums = scratch.sums,
         .columns = is_wide ? (const void*)scratch.columns : bytes,
         .is_wide = is_wide,
-        .offsets = columns.offsets + at,
+        .offsets = columns.offsets == NULL ? NULL : columns.offsets + at,
         .zeros = columns.zeros == NULL ? NULL : columns.zeros + at,
         .multipliers = columns.multipliers + at,
         .bias = columns.bias + at,

@@ -34,7 +34,6 @@ struct winograd_qs8_state {
   struct requantization requantization;
   bool is_far;        /* requantize_is_far */
   int16_t* weights;   /* what follows is in the same allocation */
-  int32_t* offsets;   /* of each point, by packed column */
   int32_t* bias;      /* by packed column */
   float* multipliers; /* by packed column */
   int8_t* zeros;      /* a pixel of zero points */
@@ -58,16 +57,6 @@ static size_t columns_before(const struct winograd_qs8_state* state, size_t grou
   return (group * winograd_qs8_points + point) * packed_columns(state);
 }
 
-/* What sums with a column begin with, as product_pack says. */
-static int32_t offset_of(const int16_t* column, size_t depth) {
-  uint32_t offset = 0;
-  for (size_t i = 0; i < depth; i += product_depths) {
-    const int16_t *first = column + i * product_columns, *second = first + 2 * product_columns;
-    offset -= (uint32_t)(first[0] * second[0]) + (uint32_t)(first[1] * second[1]);
-  }
-  return (int32_t)offset;
-}
-
 static void pack(const struct winograd_qs8_state* state, const int8_t* kernel, const int32_t* zeros) {
   const size_t depth = state->in_channels, point_step = packed_columns(state) * depth;
   for (size_t group = 0; group < state->groups; group++) {
@@ -78,9 +67,6 @@ static void pack(const struct winograd_qs8_state* state, const int8_t* kernel, c
       for (size_t c = 0; c < depth; c++) {
         winograd_qs8_transform_weights(kernel + channel * 9 * depth + c, depth, zeros[channel],
                                        to + c / 2 * 2 * product_columns + c % 2, point_step);
-      }
-      for (size_t point = 0; point < winograd_qs8_points; point++) {
-        state->offsets[columns_before(state, group, point) + column] = offset_of(to + point * point_step, depth);
       }
     }
   }
@@ -100,13 +86,12 @@ static enum xnn_status create(struct words* params, const void* kernel, const vo
   }
   const size_t columns = state.groups * packed_columns(&state), channels = state.groups * state.out_channels;
   const size_t weights = columns * winograd_qs8_points * state.in_channels;
-  state.weights = pyxnn_allocate_zero(weights * sizeof(int16_t) +
-                                      columns * (winograd_qs8_points + 2) * sizeof(int32_t) + state.in_channels);
+  state.weights =
+      pyxnn_allocate_zero(weights * sizeof(int16_t) + columns * (sizeof(int32_t) + sizeof(float)) + state.in_channels);
   if (state.weights == NULL) {
     return xnn_status_out_of_memory;
   }
-  state.offsets = (int32_t*)(state.weights + weights);
-  state.bias = state.offsets + columns * winograd_qs8_points;
+  state.bias = (int32_t*)(state.weights + weights);
   state.multipliers = (float*)(state.bias + columns);
   state.zeros = (int8_t*)(state.multipliers + columns);
   const float* multipliers = (const float*)bias + channels;
@@ -135,15 +120,14 @@ static size_t strip_size(const struct winograd_qs8_state* state) {
   return winograd_qs8_points * strip_tiles * state->in_channels;
 }
 
-/* A thread's scratch: transformed pixels, what their sums begin with, and sums. */
+/* A thread's scratch: transformed pixels, and sums. */
 struct scratch {
   int16_t* pixels;
-  int32_t *offsets, *sums;
+  int32_t* sums;
 };
 
 /* Sums of a strip, [points, tiles, columns]. */
 enum { sums_size = winograd_qs8_points * strip_tiles * columns_at_once };
-enum { offsets_size = winograd_qs8_points * strip_tiles };
 
 static size_t strips_per_task(const struct winograd_qs8_instance* instance) {
   return instance->tiles.tiles_per_task / strip_tiles;
@@ -151,14 +135,12 @@ static size_t strips_per_task(const struct winograd_qs8_instance* instance) {
 
 static size_t scratch_size(const struct winograd_qs8_instance* instance) {
   const size_t pixels = strip_size(instance->state) * sizeof(int16_t);
-  return strips_per_task(instance) * (pixels + offsets_size * sizeof(int32_t)) +
-         strips_at_once * sums_size * sizeof(int32_t);
+  return strips_per_task(instance) * pixels + strips_at_once * sums_size * sizeof(int32_t);
 }
 
 static struct scratch scratch_of(const struct winograd_qs8_instance* instance, size_t thread) {
   struct scratch scratch = {.pixels = (int16_t*)(instance->workspace + thread * scratch_size(instance))};
-  scratch.offsets = (int32_t*)(scratch.pixels + strips_per_task(instance) * strip_size(instance->state));
-  scratch.sums = scratch.offsets + strips_per_task(instance) * offsets_size;
+  scratch.sums = (int32_t*)(scratch.pixels + strips_per_task(instance) * strip_size(instance->state));
   return scratch;
 }
 
@@ -193,7 +175,7 @@ static enum xnn_status setup(void* opaque, void* workspace, void* const* tensors
 
 /* A strip's tile, of `tiles` that it has. */
 static void transform_tile(const struct winograd_qs8_instance* instance, size_t group, const struct tile_place* place,
-                           size_t tiles, int16_t* to, int32_t* offsets) {
+                           size_t tiles, int16_t* to) {
   const struct winograd_qs8_state* state = instance->state;
   const int8_t* input = instance->input + group * state->in_channels;
   size_t under[tile_points];
@@ -203,12 +185,12 @@ static void transform_tile(const struct winograd_qs8_instance* instance, size_t 
     pixels[i] = under[i] == no_pixel ? state->zeros : input + under[i] * instance->tiles.images.in_pixel_stride;
   }
   winograd_qs8_transform_pixels(pixels, state->in_channels, state->requantization.in_zero_point, tiles, to,
-                                tiles * state->in_channels, offsets);
+                                tiles * state->in_channels);
 }
 
 /* Some output channels of some tiles, from the first of a strip on. */
 static void compute_columns(const struct winograd_qs8_instance* instance, size_t group, size_t column, size_t columns,
-                            size_t first, size_t tiles, const int16_t* pixels, const int32_t* offsets, int32_t* sums) {
+                            size_t first, size_t tiles, const int16_t* pixels, int32_t* sums) {
   const struct winograd_qs8_state* state = instance->state;
   const size_t depth = state->in_channels;
   const struct product_result result = {.type = product_int32};
@@ -222,10 +204,8 @@ static void compute_columns(const struct winograd_qs8_instance* instance, size_t
               .num_rows = count,
               .tile_rows = count,
               .depth = depth,
-              .row_offsets = offsets + strip * offsets_size + point * count,
               .columns = state->weights + at * depth,
               .is_wide = true,
-              .offsets = state->offsets + at,
               .num_columns = rounded_up(columns, product_columns),
               .output = sums + strip * sums_size + point * strip_tiles * columns_at_once,
               .output_stride = columns_at_once,
@@ -268,8 +248,7 @@ static void compute(void* context, size_t thread, size_t group, size_t number) {
   for (size_t tile = 0; tile < task.count; tile++) {
     const size_t strip = tile / strip_tiles, in_strip = tile % strip_tiles;
     transform_tile(instance, group, &place, smaller(task.count - strip * strip_tiles, strip_tiles),
-                   scratch.pixels + strip * strip_size(state) + in_strip * product_depths,
-                   scratch.offsets + strip * offsets_size + in_strip);
+                   scratch.pixels + strip * strip_size(state) + in_strip * product_depths);
     advance_tile(&instance->tiles, &place);
   }
   for (size_t column = task.channel; column < task.end; column += columns_at_once) {
@@ -277,7 +256,7 @@ static void compute(void* context, size_t thread, size_t group, size_t number) {
       const size_t strip = done / strip_tiles;
       compute_columns(instance, group, column, smaller(task.end - column, columns_at_once), task.first + done,
                       smaller(task.count - done, strips_at_once * strip_tiles),
-                      scratch.pixels + strip * strip_size(state), scratch.offsets + strip * offsets_size, scratch.sums);
+                      scratch.pixels + strip * strip_size(state), scratch.sums);
     }
   }
 }
