@@ -24,9 +24,9 @@ enum { bytes_of_rows = 1 << 17, bytes_of_few_rows = 1 << 14 };
 enum { bytes_of_columns = 1 << 13 };
 
 /* Columns that so many tiles go through are widened before. */
-enum { many_tiles = 8 };
+enum { many_tiles = 4 };
 
-/* With fewer tasks for each thread, where there are several, rows and then columns are shared out finer. */
+/* Tasks for each of several threads, at least; rows that a task may have however deep they are. */
 enum { tasks_per_thread = 4, least_rows = 2 * product_rows };
 
 struct product_state {
@@ -295,6 +295,32 @@ static size_t tile_of(size_t count) {
 
 static const struct slide still = {1, 1, 1, 1, 1, 0};
 
+/* What a task takes, in twelfths of a cycle for each depth: products, and what rows and wide columns take to be widened. */
+static size_t task_cost(size_t rows, size_t columns) {
+  const size_t products = rows * columns;
+  return 5 * rows + (are_many(rows) ? products + 2 * columns : products + products / 8);
+}
+
+/* Sets the rows and columns of a task, of at most `most` rows: of all ways of at least `wanted` tasks the one that threads are done
+ * with soonest. */
+static void share(struct product_instance* instance, size_t most, size_t wanted, size_t threads) {
+  const struct extents* extents = &instance->extents;
+  const size_t least = divide_up(instance->pixels, most);
+  size_t least_span = SIZE_MAX;
+  for (size_t parts = least; parts < least + wanted; parts++) {
+    const size_t rows = rounded_up(divide_up(instance->pixels, parts), product_rows);
+    const size_t row_tasks = divide_up(instance->pixels, rows) * extents->groups;
+    const size_t columns = rounded_up(divide_up(extents->out_channels, divide_up(wanted, row_tasks)), product_columns);
+    const size_t tasks = row_tasks * divide_up(extents->out_channels, columns);
+    const size_t span = divide_up(tasks, threads) * task_cost(rows, columns);
+    if (span < least_span) {
+      least_span = span;
+      instance->rows_per_task = rows;
+      instance->columns_per_task = columns;
+    }
+  }
+}
+
 /* Shares the work out, for extents, slides and pixels that are set. */
 static enum xnn_status plan(struct product_instance* instance, size_t* workspace, pthreadpool_t pool) {
   const struct extents* extents = &instance->extents;
@@ -309,11 +335,7 @@ static enum xnn_status plan(struct product_instance* instance, size_t* workspace
   const size_t depth = packed_depth(extents);
   const bool few = depth * packed_columns(extents) <= bytes_of_columns;
   const size_t most = (few ? bytes_of_few_rows : bytes_of_rows) / (depth * sizeof(int16_t)) + least_rows;
-  const size_t fair = divide_up(instance->pixels * extents->groups, wanted);
-  const size_t rows = larger(least_rows, smaller(fair, most));
-  instance->rows_per_task = divide_up(instance->pixels, divide_up(instance->pixels, rows));
-  const size_t parts = divide_up(wanted, row_tasks(instance) * extents->groups);
-  instance->columns_per_task = rounded_up(divide_up(extents->out_channels, parts), product_columns);
+  share(instance, most, wanted, threads);
   instance->column_tasks = divide_up(extents->out_channels, instance->columns_per_task);
   *workspace = shared_size(instance) + threads * scratch_size(instance);
   return xnn_status_success;
