@@ -229,7 +229,7 @@ CONSTANTS = {
     "heads": np.array([4]),
     "size": np.array([16]),
     "lower": np.tril(np.ones((1, 1, 64, 64), np.float32)),
-    "weights": RANDOM.standard_normal((64, 192), np.float32),
+    "weights": RANDOM.standard_normal((64, 192), np.float32) / 8,
 }
 SCALE_OF_SHAPE = [
     node("Shape", ["q"], ["q_shape"]),
