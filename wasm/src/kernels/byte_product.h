@@ -44,8 +44,7 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
 /* Widened rows, in tiles. */
 struct product_numbers {
   int16_t* numbers;
-  int32_t* offsets; /* by row, what sums begin with */
-  int32_t* sums;    /* by row, of its numbers; NULL when nobody wants them */
+  int32_t* sums; /* by row, of its numbers; NULL when nobody wants them */
   size_t num_rows;
   size_t tile_rows; /* of each tile but the last, which has what is left; up to `product_rows` */
   size_t depth;     /* filled up */
