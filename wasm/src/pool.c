@@ -51,8 +51,11 @@
 #define SPIN_LEAST_NS UINT64_C(10000)
 #define SPIN_MOST_NS UINT64_C(1000000)
 
-/* How often a spinning thread looks at its word before it looks at the clock, which costs a call out of WebAssembly. */
-#define SPINS_PER_CLOCK 200
+/*
+ * How often a spinning thread looks at its word before it looks at the clock, a call out of WebAssembly, in which it
+ * sees nothing: about a microsecond's looks.
+ */
+#define SPINS_PER_CLOCK 1000
 
 /*
  * How long the caller waits for a worker's last item before it takes the worker for dead: this, plus several times what
@@ -86,12 +89,15 @@ static struct {
   struct pthreadpool* _Atomic threadpool; /* NULL: one thread */
   uint32_t max_threads;
   bool may_block;
-  uint32_t open;       /* workers below this number may hold an offer, or have joined; 0: the gate is closed */
-  bool replace;        /* a lost worker may still touch `threadpool`: the next run takes a new one */
-  uint64_t began;      /* when the run began */
-  uint64_t spin_limit; /* the caller's */
-  word spin;           /* pyxnn_pool_begin's argument */
-  word unreliable;     /* a worker was lost with work in hand */
+  word spin;       /* pyxnn_pool_begin's argument */
+  word unreliable; /* a worker was lost with work in hand */
+
+  /* The caller's own, on another cache line than what workers read at each call. */
+  _Alignas(PTHREADPOOL_CACHELINE_SIZE) uint64_t began; /* when the run began */
+  uint64_t spin_limit;
+  uint32_t open; /* workers below this number may hold an offer, or have joined; 0: the gate is closed */
+  bool replace;  /* a lost worker may still touch `threadpool`: the next run takes a new one */
+
   struct worker workers[PYXNN_POOL_MAX_THREADS]; /* number 0, the caller, is unused */
 } pool = {.max_threads = 1, .spin_limit = SPIN_START_NS};
 
@@ -132,12 +138,23 @@ static uint64_t now(void) {
   return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
 }
 
-/* Spins while the word is `value`, for about `limit` ns at most; returns the word. */
-static uint32_t spin_while(word* address, uint32_t value, uint64_t limit) {
+/*
+ * Joins a call that the word offers; returns the word. To try is to own its cache line: what is offered comes to a
+ * worker that tries all the time in one way between cores, and to one that looks first in two.
+ */
+static uint32_t join(word* address) {
+  uint32_t state = offered;
+  return __c11_atomic_compare_exchange_strong(address, &state, working, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? working
+                                                                                                            : state;
+}
+
+/* Spins while `look` gives `value`, for about `limit` ns at most; returns what it gave. */
+static inline __attribute__((always_inline)) uint32_t spin_while(uint32_t (*look)(word*), word* address, uint32_t value,
+                                                                 uint64_t limit) {
   uint64_t start = 0;
   for (;;) {
     for (uint32_t i = 0; i < SPINS_PER_CLOCK; i++) {
-      const uint32_t current = load(address);
+      const uint32_t current = look(address);
       if (current != value) {
         return current;
       }
@@ -146,14 +163,15 @@ static uint32_t spin_while(word* address, uint32_t value, uint64_t limit) {
     if (start == 0) {
       start = time;
     } else if (time - start >= limit) {
-      return load(address);
+      return value;
     }
   }
 }
 
-/* Spins while the word is `value`, for as long as has paid so far; returns the word. */
-static uint32_t spin_and_learn(word* address, uint32_t value, uint64_t* limit) {
-  const uint32_t current = spin_while(address, value, *limit);
+/* Spins while `look` gives `value`, for as long as has paid so far; returns what it gave. */
+static inline __attribute__((always_inline)) uint32_t spin_and_learn(uint32_t (*look)(word*), word* address,
+                                                                     uint32_t value, uint64_t* limit) {
+  const uint32_t current = spin_while(look, address, value, *limit);
   if (current != value) {
     *limit = *limit * 2 < SPIN_MOST_NS ? *limit * 2 : SPIN_MOST_NS;
   } else {
@@ -164,17 +182,17 @@ static uint32_t spin_and_learn(word* address, uint32_t value, uint64_t* limit) {
 
 /* The worker's side */
 
-/* Waits until there is something to do; returns the state that says what. */
+/* Waits for a call and joins it; returns the state: working, idle when the offer was withdrawn, stopped or lost. */
 static uint32_t wait_for_offer(struct worker* self, uint64_t* spin_limit) {
   if (load(&pool.spin) != 0) {
-    const uint32_t state = spin_and_learn(&self->state, idle, spin_limit);
+    const uint32_t state = spin_and_learn(join, &self->state, idle, spin_limit);
     if (state != idle) {
       return state;
     }
   }
   change(&self->state, idle, asleep);
   uint32_t state;
-  while ((state = load(&self->state)) == asleep) {
+  while ((state = join(&self->state)) == asleep) {
     sleep_while(&self->state, asleep, -1);
   }
   return state;
@@ -200,7 +218,7 @@ void pyxnn_pool_worker_run(uint32_t index) {
     if (state == stopped || state == lost) {
       return;
     }
-    if (state == offered && change(&self->state, offered, working)) {
+    if (state == working) {
       struct pthreadpool* threadpool = pool.threadpool;
       const thread_function_t thread_function =
           (thread_function_t)pthreadpool_load_relaxed_void_p(&threadpool->thread_function);
@@ -275,7 +293,7 @@ static void wait_for_worker(uint32_t index) {
     return;
   }
   if (!pool.may_block || load(&pool.spin) != 0) {
-    state = spin_and_learn(&worker->state, working, &pool.spin_limit);
+    state = spin_and_learn(load, &worker->state, working, &pool.spin_limit);
     if (state != working) {
       return;
     }
@@ -288,7 +306,7 @@ static void wait_for_worker(uint32_t index) {
       sleep_while(&worker->state, awaited, PATIENCE_TICK_NS);
       state = load(&worker->state);
     } else {
-      state = spin_while(&worker->state, working, SPIN_MOST_NS);
+      state = spin_while(load, &worker->state, working, SPIN_MOST_NS);
     }
     const uint64_t time = now();
     const uint64_t waited = time - last < PATIENCE_TICK_NS ? time - last : PATIENCE_TICK_NS;
