@@ -492,7 +492,7 @@ enum pyxnn_kind {
   pyxnn_normalize_qs8 = 52,
   /*
    * Means of windows over up to three axes of int8 images, by a kernel of ours: factor * (the sum of the taps inside - as many
-   * in_zero) / how many taps count, rounded to nearest, ties to even, + out_zero, kept between min and max. A window has 256
+   * in_zero) / how many taps count, rounded to nearest, ties to even, + out_zero, kept between min and max. A window has 2^23
    * taps at most.
    * params: in_zero (signed) factor(f) out_zero min max (signed)
    * dims: batch channels, for each axis what pyxnn_pool has

@@ -119,30 +119,41 @@ def test_conv_over_volumes(dtypes, zeros, seed, kernel, groups):
     compare(data, x, "Conv")
 
 
-def test_bias_of_gemm_has_a_factor():
+@pytest.mark.parametrize("zeros", ["none", "one", "many"])
+@pytest.mark.parametrize("alpha", [1.3, -0.7, 0.0])
+@pytest.mark.parametrize("beta", [0.37, -1.6, 0.0])
+def test_factors_of_gemm(zeros, alpha, beta):
     random = np.random.default_rng(0)
     x, w = any_integers(random, np.uint8, 9, 31), any_integers(random, np.int8, 17, 31)
-    compare(model("Gemm", x, w, 0, "none", transB=1, beta=0.37, alpha=1.3), x, "Gemm")
+    w[0, 0] = -128
+    compare(model("Gemm", x, w, 0, zeros, transB=1, beta=beta, alpha=alpha), x, "Gemm")
 
 
 @settings(max_examples=40)
 @given(
     **products,
-    rank=st.integers(1, 2),
+    rank=st.integers(1, 3),
     kernel=st.integers(1, 5),
-    strides=st.tuples(st.integers(1, 4), st.integers(1, 3)),
-    pads=st.tuples(*[st.integers(0, 3)] * 4),
+    strides=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 2)),
+    dilations=st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 2)),
+    pads=st.tuples(*[st.integers(0, 3)] * 6),
     padding=st.integers(0, 2),
 )
-def test_conv_transpose(dtypes, zeros, seed, rank, kernel, strides, pads, padding):
+def test_conv_transpose(dtypes, zeros, seed, rank, kernel, strides, dilations, pads, padding):
     random = np.random.default_rng(seed)
     zeros = "one" if dtypes[1] is np.uint8 and zeros == "none" else zeros
+    kernel = min(kernel, 3) if rank == 3 else kernel
     channels, outputs = random.integers(1, 20, 2).tolist()
-    x = any_integers(random, dtypes[0], 2, channels, *(5, 6)[:rank])
+    x = any_integers(random, dtypes[0], 2, channels, *(5, 6, 4)[:rank])
     w = any_integers(random, dtypes[1], channels, outputs, *[kernel] * rank)
-    cropped = [min(pad, kernel + 1) for pad in (*pads[:rank], *pads[2 : 2 + rank])]
+    cropped = [min(pad, kernel + 1) for pad in (*pads[:rank], *pads[3 : 3 + rank])]
     more = [min(padding, stride - 1) for stride in strides[:rank]]
-    attributes = {"strides": strides[:rank], "pads": cropped, "output_padding": more}
+    attributes = {
+        "strides": strides[:rank],
+        "dilations": dilations[:rank],
+        "pads": cropped,
+        "output_padding": more,
+    }
     compare(model("ConvTranspose", x, w, 1, zeros, **attributes), x, "ConvTranspose")
 
 
@@ -264,12 +275,33 @@ def test_computed_matmul_of_no_depth():
     native.compare_integers(computed_model(a, b, [0, 1], [0, 1]), {"a": a, "b": b})
 
 
-def test_vectors_run_on_floats():
-    a, b = np.ones(5, np.int8), np.ones((5, 2), np.int8)
-    data = computed_model(a, b, [0], [0, 1])
-    native.compare_integers(data, {"a": a, "b": b})
-    part = native.subgraph(data)
-    assert "MatMul+QuantizeLinear" not in {
-        task.split()[0] for task in native.tasks(part, {"a": a, "b": b})
+@pytest.mark.parametrize(
+    "shapes", [((35,), (35, 4)), ((35,), (2, 35, 4)), ((3, 35), (35,)), ((35,), (35,))]
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_vectors(shapes, dtype):
+    random = np.random.default_rng(1)
+    a, b = (any_integers(random, dtype, *shape) for shape in shapes)
+    computed = [
+        helper.make_node("DequantizeLinear", [name, "s", f"{name}_zero"], [f"{name}_d"])
+        for name in "ab"
+    ]
+    nodes = [
+        *computed,
+        helper.make_node("MatMul", ["a_d", "b_d"], ["y_d"]),
+        helper.make_node("QuantizeLinear", ["y_d", "t", "a_zero"], ["y"]),
+    ]
+    constants: Arrays = {
+        "s": np.float32(0.0317),
+        "t": np.float32(0.0317**2 * 2000),
+        "a_zero": any_point(random, dtype),
+        "b_zero": any_point(random, dtype),
     }
-    part.close()
+    for feeds in ({"a": a, "b": b}, {"a": a}):
+        known = {"b": b} if "b" not in feeds else {}
+        data = native.build(nodes, feeds, ["y"], {**constants, **known}, dtype=dtype, opset=21)
+        native.compare_integers(data, feeds)
+        part = native.subgraph(data)
+        kinds = {task.split()[0] for task in native.tasks(part, feeds)}
+        part.close()
+        assert kinds <= {"MatMul+QuantizeLinear", "DequantizeLinear+QuantizeLinear"}

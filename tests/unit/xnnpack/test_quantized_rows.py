@@ -191,17 +191,11 @@ def test_average_pool(
     check(model(x, node, (0.0317, 0.0317 * 1.013 * factor), points), x)
 
 
-def test_windows_too_large_run_as_floats() -> None:
-    x = integers((1, 3, 20, 20), np.int8)
-    node = helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=[17, 17])
-    data = model(x, node, (0.03, 0.01), (11, 17))
-    native.compare_integers(data, {"x": x})
-    assert not runs_on_integers(data, x)
-
-
 @pytest.mark.parametrize("channels", [8, 16, 24, 33])
-def test_the_largest_windows(channels: int) -> None:
-    x = np.full((1, channels, 16, 16), -128, np.int8)
+@pytest.mark.parametrize("window", [(16, 16), (17, 17), (2, 300), (1, 520)])
+def test_large_windows(channels: int, window: tuple[int, int]) -> None:
+    """Of the farthest bytes, whose sums have 16 bits up to 256 of them."""
+    x = np.full((1, channels, window[0] + 1, window[1] + 2), -128, np.int8)
     x[:, channels // 2] = 127
-    node = helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=[16, 16])
+    node = helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=window)
     check(model(x, node, (0.03, 0.031), (11, 17)), x)

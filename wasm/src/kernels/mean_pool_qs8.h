@@ -6,8 +6,8 @@
 
 #include "kernels/requantize.h"
 
-/* The sums of so many numbers have 16 bits. */
-enum { mean_pool_most_taps = 256 };
+/* The sums of so many numbers have 32 bits. */
+enum { mean_pool_most_taps = 1 << 23 };
 
 /* The taps of a window that are inside the image, mean_pool_most_taps at most. */
 struct mean_pool_taps {

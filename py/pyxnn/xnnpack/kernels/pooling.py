@@ -54,7 +54,7 @@ def mean_pool_qs8(
     limits: tuple[int, int, int],
     counted: Sequence[tuple[int, int]] = (),
 ) -> Value:
-    """The means of windows of 256 taps at most over the axes of int8 (N, C, ...), of which there may be three.
+    """The means of windows over the axes of int8 (N, C, ...), of which there may be three.
 
     Args:
         factor: the scale of the input over that of the result.

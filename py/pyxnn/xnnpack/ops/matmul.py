@@ -84,12 +84,9 @@ def lower_matmul(node: Node, ctx: Lowering) -> None:
     Constant weights, the same for all of A, are a fully-connected layer over the flattened rows of A. With a third input, which
     `fusion` gives to constant weights, each row has that added.
     """
-    a, b = ctx.value(node.input(0)), ctx.value(node.input(1))
-    rows = a if a.rank > 1 else ctx.reshape(a, (1, *a.shape))
-    columns = b if b.rank > 1 else ctx.reshape(b, (*b.shape, 1))
-    batch = np.broadcast_shapes(rows.shape[:-2], columns.shape[:-2])
+    rows, columns, shape = as_matrices(ctx, ctx.value(node.input(0)), ctx.value(node.input(1)))
     if rows.shape[-1] == 0:
-        product = zeros((*batch, rows.shape[-2], columns.shape[-1]))
+        product = zeros(shape)
         if node.input(2):
             product = kernels.binary(ctx, BinaryType.ADD, product, ctx.value(node.input(2)))
         product = kernels.clamp(ctx, product, ctx.bounds)
@@ -105,8 +102,15 @@ def lower_matmul(node: Node, ctx: Lowering) -> None:
         )
     else:
         product = kernels.clamp(ctx, kernels.batch_matmul(ctx, rows, columns), ctx.bounds)
-    kept = [*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.rank > 1 else ())]
-    ctx.define(node.output(0), ctx.reshape(product, tuple(kept)))
+    ctx.define(node.output(0), ctx.reshape(product, shape))
+
+
+def as_matrices(ctx: Lowering, a: Value, b: Value) -> tuple[Value, Value, Shape]:
+    """The operands of numpy.matmul, of which vectors are a row or a column, and the shape of their product."""
+    rows = a if a.rank > 1 else ctx.reshape(a, (1, *a.shape))
+    columns = b if b.rank > 1 else ctx.reshape(b, (*b.shape, 1))
+    batch = np.broadcast_shapes(rows.shape[:-2], columns.shape[:-2])
+    return rows, columns, (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.rank > 1 else ()))
 
 
 def zeros(shape: Shape) -> Value:

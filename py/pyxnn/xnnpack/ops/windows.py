@@ -110,8 +110,8 @@ def place_transposed(
     Raises:
         ValueError: the output has no pixels.
     """
-    strides, dilations, _ = _steps(node, len(image))
-    before, after, pixels, extents = zip(*_croppings(node, image, kernel), strict=True)
+    _, dilations, _ = _steps(node, len(image))
+    strides, before, after, pixels, extents = zip(*croppings(node, image, kernel), strict=True)
     window = Window(
         kernel=_pair(kernel, 1),
         strides=_pair(strides, 1),
@@ -143,7 +143,7 @@ def phases(node: Node, image: Shape, kernel: Sequence[int]) -> tuple[list[list[P
         ValueError: the output has no pixels.
     """
     strides, dilations, _ = _steps(node, len(image))
-    before, _, _, extents = zip(*_croppings(node, image, kernel), strict=True)
+    _, before, _, _, extents = zip(*croppings(node, image, kernel), strict=True)
     axes = zip(image, kernel, strides, dilations, before, extents, strict=True)
     return [list(_phases(*axis)) for axis in axes], extents
 
@@ -164,8 +164,25 @@ def _phases(
             yield Phase(first, slice(0, 1), Slide(extent, count, 1, 0, 1, -1))
 
 
-def _croppings(node: Node, image: Shape, kernel: Sequence[int]) -> list[tuple[int, int, int, int]]:
-    """By axis what `_cropping` finds.
+class Cropping(NamedTuple):
+    """Along one axis of a ConvTranspose, what is taken of what its window makes of the image.
+
+    Attributes:
+        stride: pixels of the output from one of the image to the next.
+        before, after: pixels that are taken off.
+        missing: pixels of 0 to put after the image, as more are asked for than it makes.
+        extent: of the output.
+    """
+
+    stride: int
+    before: int
+    after: int
+    missing: int
+    extent: int
+
+
+def croppings(node: Node, image: Shape, kernel: Sequence[int]) -> list[Cropping]:
+    """The cropping along each axis of a ConvTranspose.
 
     Raises:
         ValueError: the output has no pixels.
@@ -177,7 +194,7 @@ def _croppings(node: Node, image: Shape, kernel: Sequence[int]) -> list[tuple[in
     reaches = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
     axes = zip(image, strides, reaches, pads[:rank], pads[rank:], paddings, asked, strict=True)
     found = [_cropping(node, *axis) for axis in axes]
-    extents = tuple(out for *_, out in found)
+    extents = tuple(axis.extent for axis in found)
     if min(extents) < 1:
         raise ValueError(f"its output would have the extents {extents}")
     return found
@@ -192,8 +209,7 @@ def _cropping(
     after: int,
     output_padding: int,
     asked: int | None,
-) -> tuple[int, int, int, int]:
-    """Along one axis: what is taken off before and after, pixels to put after the image, and the extent of the output."""
+) -> Cropping:
     full = (extent - 1) * stride + reach
     auto_pad = _auto_pad(node)
     if asked is not None or auto_pad.startswith("SAME"):
@@ -206,7 +222,7 @@ def _cropping(
     out = full + output_padding - before - after if asked is None else asked
     made = max(out, stride)
     pixels = max(-(-(made + before - full) // stride), 0)
-    return before, full + pixels * stride - before - made, pixels, out
+    return Cropping(stride, before, full + pixels * stride - before - made, pixels, out)
 
 
 def _auto_pad(node: Node) -> str:

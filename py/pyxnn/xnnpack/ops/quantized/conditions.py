@@ -38,12 +38,12 @@ def bias(node: Node, graph: Graph, position: int) -> str | None:
     return f"input '{name}' is computed, not constant"
 
 
-def multipliers(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """That sums of products of the first two inputs can be brought to the target's scale."""
+def multipliers(node: Node, graph: Graph, target: Quantization, factor: float = 1.0) -> str | None:
+    """That sums of products of the first two inputs and a factor can be brought to the target's scale."""
     a, b = source(node, graph, 0), source(node, graph, 1)
     assert a is not None and b is not None
     with np.errstate(all="ignore"):
-        factors = a.scale * b.scale / target.scale
+        factors = factor * a.scale * b.scale / target.scale
     if not np.all((factors >= np.finfo(np.float32).tiny) & np.isfinite(factors)):
         return "what its scales make together is no normal float"
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,28 +11,24 @@ import numpy as np
 from pyxnn.graph import Graph, Node
 from pyxnn.quantization import Quantization
 from pyxnn.xnnpack import kernels, layout
-from pyxnn.xnnpack.kernels import Channels, Window
+from pyxnn.xnnpack.kernels import Channels, Slide, Window
 from pyxnn.xnnpack.lowering import Lowering
 from pyxnn.xnnpack.ops import windows
-from pyxnn.xnnpack.ops.quantized import conditions, operands
+from pyxnn.xnnpack.ops.quantized import conditions, convolution, operands
+from pyxnn.xnnpack.ops.windows import Cropping
 from pyxnn.xnnpack.registry import quantized
 from pyxnn.xnnpack.values import Value
 
 
 def supports_conv_transpose(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Constant weights, in all or by output channel; windows over one or two axes, without dilation."""
-    reason = (
+    """Constant weights, in all or by output channel; windows over up to three axes."""
+    return (
         conditions.activation(node, graph)
         or conditions.weights(node, graph, 1, axis=1)
         or conditions.bias(node, graph, 2)
         or windows.supports(node, graph, 1)
         or conditions.multipliers(node, graph, target)
     )
-    if reason is None and any(step > 1 for step in node.attribute("dilations", [])):
-        reason = "its window is dilated"
-    if reason is None and graph.rank(node.input(1)) == 5:
-        reason = "its windows are over three axes"
-    return reason
 
 
 class _Axis(NamedTuple):
@@ -51,82 +48,107 @@ class _Axis(NamedTuple):
     first: int
 
     @staticmethod
-    def of(image: int, kernel: int, stride: int, cropped: int, extent: int) -> _Axis:
-        """The one that an axis of a ConvTranspose needs.
+    def of(image: int, reach: int, cropping: Cropping) -> _Axis:
+        """The one that an axis of a ConvTranspose needs, whose window spans `reach` pixels."""
+        taps = math.ceil(reach / cropping.stride)
+        skipped = min(cropping.before // cropping.stride, taps - 1)
+        windows_wanted = math.ceil((cropping.before + cropping.extent) / cropping.stride)
+        return _Axis(
+            taps,
+            cropping.stride,
+            taps - 1 - skipped,
+            max(windows_wanted - image, 0),
+            cropping.before - skipped * cropping.stride,
+        )
 
-        Args:
-            image, kernel: extents.
-            stride: pixels of the output from one of the image to the next.
-            cropped: pixels that are taken off before the output.
-            extent: of the output.
-        """
-        taps = math.ceil(kernel / stride)
-        skipped = min(cropped // stride, taps - 1)
-        after = max(math.ceil((cropped + extent) / stride) - image, 0)
-        return _Axis(taps, stride, taps - 1 - skipped, after, cropped - skipped * stride)
+
+_STILL = _Axis(1, 1, 0, 0, 0)
 
 
 @quantized("ConvTranspose", supports=supports_conv_transpose)
 def lower_conv_transpose(node: Node, ctx: Lowering, target: Quantization) -> None:
-    """ConvTranspose (opsets 1 to 22) of int8 X (N, C, [H,] W), W (C, M/group, [kH,] kW) and int32 B (M)."""
+    """ConvTranspose (opsets 1 to 22) of int8 X (N, C, [[D,] H,] W), W (C, M/group, [[kD,] kH,] kW) and int32 B (M)."""
     x, source = ctx.quantized(node.input(0))
     weights, kernel = operands.weights(ctx, node.input(1))
     groups = node.attribute("group", 1)
     if x.rank != weights.ndim or x.shape[1] != weights.shape[0]:
         raise ValueError(f"weights {weights.shape} don't fit an input {x.shape}")
-    placed, _, extents = windows.place_transposed(node, x.shape[2:], weights.shape[2:])
-    rank = x.rank - 2
-    image, sizes = (1, *x.shape[2:])[-2:], (1, *weights.shape[2:])[-2:]
-    wanted = (1, *extents)[-2:]
+    rank, of_group = x.rank - 2, weights.shape[1]
+    image, taps = x.shape[2:], weights.shape[2:]
+    dilations = node.attribute("dilations") or [1] * rank
+    croppings = windows.croppings(node, image, taps)
     axes = [
-        _Axis.of(*axis)
-        for axis in zip(image, sizes, placed.strides, placed.before, wanted, strict=True)
+        _Axis.of(extent, dilation * (count - 1) + 1, cropping)
+        for extent, count, dilation, cropping in zip(image, taps, dilations, croppings, strict=True)
     ]
-    window = Window(
-        (axes[0].taps, axes[1].taps),
-        (1, 1),
-        (1, 1),
-        (axes[0].before, axes[1].before),
-        (axes[0].after, axes[1].after),
-    )
-    of_group = weights.shape[1]
     channels = operands.channels(ctx, source, kernel, node.input(2), target, groups * of_group)
     zeros = np.tile(kernel.zero_point, of_group // kernel.zero_point.size)
-    by_pixel = math.prod(axis.stride for axis in axes)
-    output = kernels.convolution_qs8(
-        ctx,
-        x,
-        window,
-        _by_pixels(weights.reshape(*weights.shape[:2], *sizes), groups, axes, zeros),
-        _repeated(channels, groups, by_pixel),
-        node.output(0),
-        operands.requantization(source, target, ctx.bounds),
-    )
-    pixels = _side_by_side(ctx, output, groups, axes[-rank:])
+    by_pixel = _by_pixels(weights, dilations, groups, axes, zeros)
+    repeated = _repeated(channels, groups, math.prod(axis.stride for axis in axes))
+    if rank == 3:
+        slides = [
+            Slide(
+                extent,
+                extent + axis.before + axis.after - axis.taps + 1,
+                axis.taps,
+                offset=-axis.before,
+            )
+            for extent, axis in zip(image, axes, strict=True)
+        ]
+        output = convolution.over_volumes(
+            ctx, x, source, slides, by_pixel, repeated, node.output(0), target
+        )
+    else:
+        high, wide = [_STILL] * (2 - rank) + axes
+        window = Window(
+            (high.taps, wide.taps),
+            (1, 1),
+            (1, 1),
+            (high.before, wide.before),
+            (high.after, wide.after),
+        )
+        output = kernels.convolution_qs8(
+            ctx,
+            x,
+            window,
+            by_pixel.reshape(*by_pixel.shape[:2], *window.kernel, -1),
+            repeated,
+            node.output(0),
+            operands.requantization(source, target, ctx.bounds),
+        )
+    pixels = _side_by_side(ctx, output, groups, axes)
     parts = [
-        slice(axis.first, axis.first + extent)
-        for axis, extent in zip(axes[-rank:], extents, strict=True)
+        slice(axis.first, axis.first + cropping.extent)
+        for axis, cropping in zip(axes, croppings, strict=True)
     ]
     ctx.define(node.output(0), kernels.cut(ctx, pixels, [slice(None), slice(None), *parts]))
 
 
 def _by_pixels(
-    weights: np.ndarray, groups: int, axes: list[_Axis], zeros: np.ndarray
+    weights: np.ndarray,
+    dilations: Sequence[int],
+    groups: int,
+    axes: Sequence[_Axis],
+    zeros: np.ndarray,
 ) -> np.ndarray:
-    """Weights [C, M/group, height, width] as [group, pixels of the output and its channels, taps, channels of a group].
+    """Weights [C, M/group, taps along each axis] as [group, pixels of the output and its channels, taps, channels of a group].
 
     Tap t makes pixel p of the weight stride * (taps - 1 - t) + p; where there is none, of the zero point of the channel.
     """
-    channels, of_group, *sizes = weights.shape
-    (high, high_stride, *_), (wide, wide_stride, *_) = axes
-    whole = np.empty((channels, of_group, high * high_stride, wide * wide_stride), np.int8)
-    whole[:] = zeros[:, None, None]
-    whole[:, :, : sizes[0], : sizes[1]] = weights
-    parts = whole.reshape(
-        groups, channels // groups, of_group, high, high_stride, wide, wide_stride
-    )[:, :, :, ::-1, :, ::-1]
-    moved = parts.transpose(0, 4, 6, 2, 3, 5, 1)
-    return moved.reshape(groups, -1, high, wide, channels // groups)
+    channels, of_group, *counts = weights.shape
+    rank = len(axes)
+    whole = np.empty((channels, of_group, *(axis.taps * axis.stride for axis in axes)), np.int8)
+    whole[:] = zeros.reshape(-1, *[1] * rank)
+    spread = (
+        slice(0, dilation * (count - 1) + 1, dilation)
+        for count, dilation in zip(counts, dilations, strict=True)
+    )
+    whole[:, :, *spread] = weights
+    steps = (extent for axis in axes for extent in (axis.taps, axis.stride))
+    parts = whole.reshape(groups, channels // groups, of_group, *steps)
+    of_taps, of_pixels = range(3, 3 + 2 * rank, 2), range(4, 4 + 2 * rank, 2)
+    moved = np.flip(parts, tuple(of_taps)).transpose(0, *of_pixels, 2, *of_taps, 1)
+    return moved.reshape(groups, -1, *(axis.taps for axis in axes), channels // groups)
 
 
 def _repeated(channels: Channels, groups: int, times: int) -> Channels:
@@ -141,7 +163,7 @@ def _repeated(channels: Channels, groups: int, times: int) -> Channels:
     )
 
 
-def _side_by_side(ctx: Lowering, x: Value, groups: int, axes: list[_Axis]) -> Value:
+def _side_by_side(ctx: Lowering, x: Value, groups: int, axes: Sequence[_Axis]) -> Value:
     """(N, pixels of all groups and their channels, ...) with the pixels where they belong, channels last."""
     batch, channels, *places = x.shape
     strides = [axis.stride for axis in axes]

@@ -12,12 +12,12 @@ from pyxnn.xnnpack.ops import windows
 from pyxnn.xnnpack.ops.quantized import conditions, operands
 from pyxnn.xnnpack.registry import quantized
 
-_MOST_TAPS = 256
-"""Sums of more bytes don't fit the kernel's 16 bits."""
+_MOST_TAPS = 1 << 23
+"""Sums of more bytes don't fit 32 bits."""
 
 
 def supports_average_pool(node: Node, graph: Graph, target: Quantization) -> str | None:
-    """Windows of up to 256 pixels over one, two or three axes."""
+    """Windows of up to 2^23 pixels over one, two or three axes."""
     reason = conditions.activation(node, graph) or windows.supports(node, graph)
     if reason is None and math.prod(node.attributes["kernel_shape"]) > _MOST_TAPS:
         reason = f"its window has more than {_MOST_TAPS} pixels"
