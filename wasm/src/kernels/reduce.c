@@ -12,8 +12,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Rows below the second length are read side by side, as many as a vector has lanes; below the first, element by element. */
-enum { short_row = 16, long_row = 1024 };
+/* Rows below reduce_long_row are read side by side, as many as a vector has lanes; below this length, element by element. */
+enum { short_row = 16 };
 /* A row's sums, vectors that wait less for each other than fewer would; what each takes before they are added up. */
 enum { sums_of_row = 8, turns_per_block = 64 };
 /* Rows that are added up before they meet the sums of columns, and vectors of these that are side by side. */
@@ -61,7 +61,7 @@ enum operation { add, add_magnitudes, add_squares, multiply, take_greater, take_
 #define NAMED(name) name##_f32
 #define LOWEST -INFINITY
 #define HIGHEST INFINITY
-#define MAGNITUDE(a) ((f32x4)wasm_f32x4_abs((v128_t)(a)))
+#define MAGNITUDE(a) ((f32x4)wasm_v128_andnot((v128_t)(a), SIMD_CONSTANT(sign))) /* V8 makes wasm_f32x4_abs of three */
 /* A NaN of a stays, one of b is put in; V8 takes eight instructions for WebAssembly's own maximum of float32. */
 #define OR_NAN(b, value) ((f32x4)wasm_v128_or(value, wasm_f32x4_ne((v128_t)(b), (v128_t)(b))))
 #define GREATER(a, b) OR_NAN(b, wasm_f32x4_pmax((v128_t)(a), (v128_t)(b)))

@@ -186,7 +186,7 @@ INLINE void NAMED(rows)(enum operation operation, const ELEMENT* in, size_t leng
                         struct reduce_sums* all) {
   ELEMENT* sums = (ELEMENT*)all->sums;
   size_t i = 0;
-  for (; length < long_row && i + LANES <= count; i += LANES, in += LANES * stride) {
+  for (; length < reduce_long_row && i + LANES <= count; i += LANES, in += LANES * stride) {
     VECTOR sum = *(VECTOR*)(sums + i);
     if (length >= short_row) {
       sum = NAMED(combined)(operation, sum, NAMED(rows_abreast)(operation, in, length, stride));

@@ -138,9 +138,10 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   }
   const size_t inner = instance->kept[instance->num_kept - 1].extent;
   const size_t shared = outputs / enough_tasks / 4 * 4;
-  instance->tile = instance->by_columns
-                       ? clamp(shared, least_columns, reduce_tile)
-                       : clamp(smaller(shared, 2 * elements_per_task / instance->elements / 4 * 4), 4, reduce_tile);
+  const size_t abreast = instance->reduced[instance->num_reduced - 1].extent < reduce_long_row ? 4 : 1;
+  instance->tile = instance->by_columns ? clamp(shared, least_columns, reduce_tile)
+                                        : clamp(smaller(shared, 2 * elements_per_task / instance->elements / 4 * 4),
+                                                abreast, reduce_tile);
   instance->tiles = divide_up(inner, instance->tile);
   instance->tasks = outputs / inner * instance->tiles;
   instance->parts = 1;
