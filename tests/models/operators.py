@@ -221,7 +221,7 @@ def _maxima(channels: int, rows: int, columns: int) -> NDArray[np.int64]:
 
 
 def _few_bits(rows: int, size: int, bits: int, note: str, level: int = 0) -> tuple[str, Single]:
-    """A product with `size` columns of as many weights, in blocks of 32. One row is bound by memory, if caches hold less."""
+    """A product with `size` columns of as many weights, in blocks of 32. One row is bound by memory."""
     block = 32
     random = np.random.default_rng(0)
     parts = [(size, size // block, block * bits // 8), (size * size // block * bits // 8,)]
@@ -453,6 +453,7 @@ OPERATORS: dict[str, Single] = dict(
         # Products with weights of few bits
         _few_bits(1, 8192, bits=4, note="4"),
         _few_bits(1, 8192, bits=4, note="4_by_int8", level=4),
+        _few_bits(1, 2048, bits=4, note="4_by_int8", level=4),  # which the third-level cache holds
         _few_bits(1, 6144, bits=8, note="8"),
         _few_bits(32, 2048, bits=4, note="4"),
         _few_bits(32, 2048, bits=4, note="4_by_int8", level=4),

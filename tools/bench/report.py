@@ -39,7 +39,9 @@ Models by onnxruntime's own tools, and the float models that they were made from
 channel, calibrated by seeded numbers; *dynamic* with products on integers that are quantized as they come; *few_bits* with weights in
 blocks of 4 bits, *8_bits* of 8; *by_int8* permits 8 bits for what they multiply, too. Measured as [performance.md](performance.md) says; *x float* is how many times as fast as pyxnn's own
 float model one is. The decoder is a step of GPT-2's: one token after 127 others, whose keys and values are cached. Of it, *GB/s* is how
-fast the whole step goes through its weights, and *loop, GB/s* how fast a plain loop on as many threads reads as many bytes.
+fast the whole step goes through its weights, and *loop, GB/s* how fast a plain loop on as many threads reads as many bytes. Memory
+bounds the step by 8 bits: the same kernel goes faster through weights that caches hold than a plain loop through memory
+([kernels.md](kernels.md), MatMulNBits_4_by_int8_1x2048).
 """
 HOW_ALONE = """\
 Layers and operators alone are single nodes on pyxnn; *ms* is the time of their kernels inside a run, of the best burst of 30.

@@ -360,16 +360,17 @@ enum pyxnn_kind {
   /*
    * Convolution of bytes over up to three axes, each less its zero point, by a kernel of ours; a product of matrices is one by
    * windows of one pixel, a batch of them its groups. Sums are int32 and wrap. Padding is of zero points. Scaled, sums become
-   * floats: times a scale, plus bias, clamped.
+   * floats: times a scale, plus bias, plus an element of a tensor, clamped.
    * params: taps (of a window) groups group_in_channels group_out_channels, whether input and kernel are int8 (1) or uint8
-   *         (0), whether sums are scaled (1) min(f) max(f)
+   *         (0), whether sums are scaled (1), and a tensor is added to them (1) min(f) max(f)
    * weights: kernel [groups, group_out_channels, taps, group_in_channels]; its zero points, int32 [groups *
    *          group_out_channels], and, if sums are scaled, as many floats that are bias
    * dims: batch; strides of input and of output from group to group and from pixel to pixel; strides of the zero points of
    *       input (from row to row of [groups, output pixels]) and kernel (from channel to channel; 0 of constant ones) and of
    *       the scales (likewise), 1 or, of one for all, 0; for each axis: extent out_extent kernel stride dilation offset (as
    *       of pyxnn_convolution_nd)
-   * refs: input, its zero points, scales (any tensor if sums aren't scaled), output (int32, or float of scaled sums)
+   * refs: input, its zero points, scales, what is added (any tensors if there are none), output (int32, or float of scaled
+   *       sums)
    */
   pyxnn_convolution_integer = 39,
   /*

@@ -54,6 +54,7 @@ from pyxnn.passes import (
     qlinear_form,
     renamed_forms,
     reshape_by_extents,
+    scale_integer_products,
     signed_integers,
     softmax_form,
     upsample_form,
@@ -108,6 +109,7 @@ BASIC: tuple[Pass, ...] = (
     fuse_rms_norm.run,
     prelu_to_leaky_relu.run,
     fold_scale.run,
+    scale_integer_products.run,
     dead_code.run,
 )
 """What makes a graph smaller and leaves its results alone but for rounding."""

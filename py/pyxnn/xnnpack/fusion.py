@@ -13,11 +13,11 @@ import numpy as np
 import onnx
 
 from pyxnn import quantization
-from pyxnn.graph import Graph, Node
+from pyxnn.graph import Graph, Node, TensorType
 from pyxnn.quantization import Quantization
 from pyxnn.xnnpack import registry
 
-INT8 = np.dtype(np.int8)
+INT8, FLOAT32 = np.dtype(np.int8), np.dtype(np.float32)
 
 
 class Bounds(NamedTuple):
@@ -42,8 +42,8 @@ class Work:
 
     Attributes:
         node: with the outputs of the last node that was fused into it. A MatMul may have a third input: a row to add. A
-            MatMulInteger or ConvInteger may have a fifth, what its results are multiplied with as floats, and a sixth, what is
-            then added.
+            MatMulInteger or ConvInteger may have a fifth, what its results are multiplied with as floats, a sixth, what is
+            then added by channel, and a seventh, a computed tensor to add to them.
         bounds: what its result is clamped to.
         nodes: those of the graph that it does, in execution order.
         quantization: of the result, when the node is done on integers.
@@ -87,7 +87,7 @@ def fuse(nodes: Iterable[Node], outputs: Collection[str], graph: Graph) -> list[
       * Relu and Clip of floats, when their bounds are constant and the operator before can clamp (`Operator.clamps`).
       * Add after MatMul, when weights and addend are constant, and the weights are one matrix and the addend one row.
       * Cast to float32 and Mul after MatMulInteger and ConvInteger, when weights are constant, and the factor is one number or
-        one for each column or channel; then Add, when the addend is that too, and constant.
+        one for each column or channel; then Add, when the addend is that too, and constant; then Add of a computed tensor.
       * QuantizeLinear to int8 by constants for the whole tensor, when the operator before runs on integers
         (`registry.QuantizedOperator`), as do the DequantizeLinear nodes that make its inputs.
 
@@ -161,12 +161,16 @@ _INTEGER_PRODUCTS = ("MatMulInteger", "ConvInteger")
 
 
 def _scaled(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
-    """What makes floats of a product of integers, or scales them, or adds a bias; None when `node` does none of that to it."""
+    """What makes floats of a product of integers, scales them or adds to them; None when `node` does none of that to it."""
     product = before.node
     if not product.is_op(*_INTEGER_PRODUCTS) or before.bounds != NO_BOUNDS:
         return None
     weights = graph.constant(product.input(1))
-    if weights is None or (product.input(3) and graph.constant(product.input(3)) is None):
+    if (
+        weights is None
+        or weights.size == 0
+        or (product.input(3) and graph.constant(product.input(3)) is None)
+    ):
         return None
     inputs = list(product.inputs)
     if node.is_op("Cast"):
@@ -174,14 +178,16 @@ def _scaled(before: Work, value: str, node: Node, graph: Graph) -> Work | None:
         if node.attributes["to"] != onnx.TensorProto.FLOAT or weights.ndim < 2 or matrices > 1:
             return None
         inputs += [""] * (5 - len(inputs))
-    elif node.is_op("Mul", "Add") and len(inputs) == 5 and len(set(node.inputs)) == 2:
+    elif node.is_op("Mul", "Add") and len(inputs) in (5, 6) and len(set(node.inputs)) == 2:
         other = node.inputs[1 - node.inputs.index(value)]
-        if not _is_by_channel(other, product, weights, graph):
-            return None
-        if node.op_type == "Mul" and not inputs[4]:
+        is_constant = graph.constant(other) is not None
+        is_by_channel = _is_by_channel(other, product, weights, graph)
+        if node.op_type == "Mul" and is_by_channel and len(inputs) == 5 and not inputs[4]:
             inputs[4] = other
-        elif node.op_type == "Add" and graph.constant(other) is not None:
+        elif node.op_type == "Add" and is_by_channel and is_constant and len(inputs) == 5:
             inputs.append(other)
+        elif node.op_type == "Add" and not is_constant and _is_alike(other, product, graph):
+            inputs += [""] * (6 - len(inputs)) + [other]
         else:
             return None
     else:
@@ -203,6 +209,12 @@ def _is_by_channel(name: str, product: Node, weights: np.ndarray, graph: Graph) 
     )
     size = math.prod(shape)
     return size == 1 or (size == count and len(shape) >= -axis and shape[axis] == size)
+
+
+def _is_alike(name: str, product: Node, graph: Graph) -> bool:
+    """Whether a value is known to be float32 of a product's shape."""
+    shape = graph.shape(product.output(0))
+    return None not in (shape or (None,)) and graph.type(name) == TensorType(FLOAT32, shape)
 
 
 def _is_whole(work: Work, graph: Graph, made: Collection[str]) -> bool:

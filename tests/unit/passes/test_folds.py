@@ -354,3 +354,67 @@ def test_products_that_stay(
     finite = "nil" not in used
     result = ops(after(nodes, kept, outputs, x=ROWS, compared=finite))
     assert "Mul" in result or "Div" in result
+
+
+# --- products of integers
+
+# So small that pairs of products don't saturate, as they do in native onnxruntime on some processors.
+INTEGERS = {
+    "w": rng.integers(-64, 64, (6, 3), np.int8),
+    "w_scale": np.array(0.02, np.float32),
+    **{name: normal(3) for name in "acde"},
+}
+DYNAMIC = [
+    node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+    node("MatMulInteger", ["q", "w", "z"], ["i"]),
+    node("Cast", ["i"], ["f"], to=onnx.TensorProto.FLOAT),
+    node("Mul", ["s", "w_scale"], ["k"]),
+    node("Mul", ["f", "k"], ["p"]),
+]
+
+
+def used(nodes: list[onnx.NodeProto], constants: dict[str, Any]) -> dict[str, Any]:
+    names = {name for one in nodes for name in one.input}
+    return {name: array for name, array in constants.items() if name in names}
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_what_scales_a_product_of_integers(dynamic: bool) -> None:
+    """MobileBERT's normalization; its last factor joins the others, its addends are one."""
+    nodes = [
+        *DYNAMIC,
+        node("Add", ["a", "p"], ["b"]),
+        node("Mul", ["b", "c"], ["m"]),
+        node("Add", ["m", "d"], ["n"]),
+        node("Mul", ["n", "e"], ["y"]),
+    ]
+    result = after(nodes, INTEGERS, x=ROWS, dynamic=dynamic)
+    assert sorted(ops(result)) == sorted(
+        ["DynamicQuantizeLinear", "MatMulInteger", "Cast", "Mul", "Mul", "Add"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "constants", "outputs"),
+    [
+        ([node("Mul", ["p", "c"], ["y"])], {}, ("y", "p")),
+        ([node("Add", ["p", "a"], ["b"]), node("Mul", ["b", "c"], ["y"])], {}, ("y", "b")),
+        ([node("Add", ["p", "x"], ["b"]), node("Mul", ["b", "n"], ["y"])], {"n": normal(1)}, ("y",)),
+        ([node("Mul", ["p", "n"], ["y"])], {"n": normal(1, 1, 1, 3)}, ("y",)),
+        ([node("Add", ["p", "n"], ["b"]), node("Mul", ["b", "n"], ["y"])], {"n": np.float32(1e30)}, ("y",)),
+    ],
+    ids=["output", "output between", "computed addend", "a dimension more", "not finite"],
+)  # fmt: skip
+def test_scales_of_integers_that_stay(
+    more: list[onnx.NodeProto], constants: dict[str, Any], outputs: tuple[str, ...]
+) -> None:
+    nodes = [*DYNAMIC, *more]
+    weights = INTEGERS | {
+        "w": rng.integers(-64, 64, (6, 6), np.int8),
+        "a": normal(6),
+        "c": normal(6),
+    }
+    if any(node.input[-1] == "n" and constants["n"].size == 3 for node in more):
+        weights = INTEGERS
+    result = ops(after(nodes, used(nodes, weights | constants), outputs, x=ROWS))
+    assert result.count("Mul") == 3

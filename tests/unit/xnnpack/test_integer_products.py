@@ -248,6 +248,71 @@ def test_dynamic_convolution(scale_shape):
     assert kinds[-1] != "Mul" and "ConvInteger+Cast+Mul+Add" in kinds
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("columns", [5, 24, 32])
+def test_residual(bias, relu, columns):
+    """What oneDNN's provider fuses in BERT: another tensor is added."""
+    random = np.random.default_rng(3)
+    feeds = {
+        "x": random.standard_normal((2, 7, 32), np.float32),
+        "r": random.standard_normal((2, 7, columns), np.float32),
+    }
+    shape = (columns,) if bias else None
+    nodes, constants, _ = chain(random, columns=columns, bias_shape=shape)
+    nodes += [
+        helper.make_node("Add", ["r", "y0"], ["sum"]),
+        helper.make_node("Relu" if relu else "Identity", ["sum"], ["y"]),
+    ]
+    data = native.build(nodes, feeds, ["y"], constants)
+    native.compare(data, feeds, rtol=1e-6, atol=1e-5)
+    part = native.subgraph(data)
+    kinds = [task.split()[0] for task in native.tasks(part, feeds)]
+    part.close()
+    fused = "MatMulInteger+Cast+Mul" + "+Add" * bias + "+Add" + "+Relu" * relu
+    assert kinds == ["DynamicQuantizeLinear", "Mul", fused]
+
+
+@pytest.mark.parametrize("shape", [(1, 24), (2, 1, 24), (3, 2, 7, 24)])
+def test_addends_of_other_shapes_stay(shape):
+    random = np.random.default_rng(3)
+    feeds = {
+        "x": random.standard_normal((2, 7, 32), np.float32),
+        "r": random.standard_normal(shape, np.float32),
+    }
+    nodes, constants, _ = chain(random)
+    data = native.build(
+        [*nodes, helper.make_node("Add", ["y0", "r"], ["y"])], feeds, ["y"], constants
+    )
+    native.compare(data, feeds, rtol=1e-6, atol=1e-5)
+    part = native.subgraph(data)
+    assert "Add" in {task.split()[0] for task in native.tasks(part, feeds)}
+    part.close()
+
+
+def test_residual_of_a_convolution():
+    random = np.random.default_rng(3)
+    feeds = {
+        "x": random.standard_normal((2, 4, 9, 8), np.float32),
+        "r": random.standard_normal((2, 6, 9, 8), np.float32),
+    }
+    constants = {"w": integers(random, np.uint8, (6, 2, 3, 3)), "w_zero": np.uint8(7)}
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "x_scale", "x_zero"]),
+        helper.make_node(
+            "ConvInteger", ["q", "w", "x_zero", "w_zero"], ["i"], pads=[1, 1, 1, 1], group=2
+        ),
+        helper.make_node("Cast", ["i"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["f", "x_scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "r"], ["y"]),
+    ]
+    data = native.build(nodes, feeds, ["y"], constants)
+    native.compare(data, feeds, rtol=1e-6, atol=1e-4)
+    part = native.subgraph(data)
+    assert "ConvInteger+Cast+Mul+Add" in {task.split()[0] for task in native.tasks(part, feeds)}
+    part.close()
+
+
 def test_integers_are_kept_where_others_use_them():
     random = np.random.default_rng(3)
     x = integers(random, np.uint8, (4, 6))

@@ -265,6 +265,20 @@ INLINE void begin(const struct product_block* block, size_t row, size_t count, s
   }
 }
 
+/* Adds the addend to rows of floats. */
+INLINE void add_rows(const struct product_block* block, size_t row, size_t count, size_t column, struct eight* sums) {
+  const size_t left = block->num_columns - column;
+  const float* addend = block->addend + row * block->output_stride + column;
+#pragma unroll
+  for (size_t r = 0; r < count; r++) {
+    sums[r].low = wasm_f32x4_add(sums[r].low, simd_load(addend, left));
+    if (left > 4) {
+      sums[r].high = wasm_f32x4_add(sums[r].high, simd_load(addend + 4, left - 4));
+    }
+    addend += block->output_stride;
+  }
+}
+
 /* Stores rows of four-byte elements, as they are or scaled to floats. */
 INLINE void store_rows(const struct product_block* block, const struct product_result* result, size_t row, size_t count,
                        size_t column, struct eight* sums) {
@@ -272,12 +286,18 @@ INLINE void store_rows(const struct product_block* block, const struct product_r
   float* output = (float*)block->output + row * block->output_stride + column;
   if (result->type == product_float) {
     const struct eight scale = load_eight(block->multipliers + column), bias = load_eight(block->bias + column);
+#pragma unroll
+    for (size_t r = 0; r < count; r++) {
+      sums[r].low = simd_madd(wasm_f32x4_convert_i32x4(sums[r].low), scale.low, bias.low);
+      sums[r].high = simd_madd(wasm_f32x4_convert_i32x4(sums[r].high), scale.high, bias.high);
+    }
+    if (block->addend != NULL) {
+      add_rows(block, row, count, column, sums);
+    }
     const v128_t low = wasm_f32x4_splat(result->low), high = wasm_f32x4_splat(result->high);
 #pragma unroll
     for (size_t r = 0; r < count; r++) {
-      const v128_t left_half = simd_madd(wasm_f32x4_convert_i32x4(sums[r].low), scale.low, bias.low);
-      const v128_t right_half = simd_madd(wasm_f32x4_convert_i32x4(sums[r].high), scale.high, bias.high);
-      sums[r] = (struct eight){simd_clamp(left_half, low, high), simd_clamp(right_half, low, high)};
+      sums[r] = (struct eight){simd_clamp(sums[r].low, low, high), simd_clamp(sums[r].high, low, high)};
     }
   }
 #pragma unroll

@@ -87,12 +87,13 @@ struct product_block {
   const float* multipliers; /* by column; NULL for int32 */
   const float* bias;        /* by column, of floats */
   size_t num_columns;
+  const float* addend; /* to floats, as the output lies; NULL for nothing */
   void* output;
   size_t output_stride; /* between rows of the output */
 };
 
 /*
- * Floats are sums times the multiplier of their column, plus its bias, within the bounds. Integers of 8 bits are sums times the
+ * Floats are sums times the multiplier of their column, plus its bias and the addend, within the bounds. Integers of 8 bits are sums times the
  * multiplier, rounded (ties to even), plus the zero point, within the bounds.
  */
 void product_compute(const struct product_block* block, const struct product_result* result);

@@ -36,6 +36,7 @@ struct product_state {
   bool in_is_signed, kernel_is_signed, has_zeros;
   int8_t in_zero_point, kernel_zero_point;
   float multiplier; /* one for all */
+  bool has_addend;
   struct product_result result;
   struct columns columns; /* constant ones; in one block of memory */
 };
@@ -52,6 +53,7 @@ struct product_instance {
   size_t rows_per_task, columns_per_task, column_tasks;
   const uint8_t *input, *in_zeros, *kernel, *kernel_zeros;
   const float* scales; /* NULL where multipliers are constant */
+  const float* addend; /* NULL where there is none */
   char* output;
   char* workspace;
 };
@@ -190,6 +192,7 @@ static struct product_state take_integer_state(struct words* params) {
   state.in_is_signed = take(params) != 0;
   state.kernel_is_signed = take(params) != 0;
   state.result.type = take(params) != 0 ? product_float : product_int32;
+  state.has_addend = take(params) != 0;
   state.result.low = take_float(params);
   state.result.high = take_float(params);
   return state;
@@ -470,7 +473,8 @@ static enum xnn_status setup_integer(void* opaque, void* workspace, void* const*
   instance->input = tensors[0];
   instance->in_zeros = tensors[1];
   instance->scales = instance->state->result.type == product_float ? tensors[2] : NULL;
-  instance->output = tensors[3];
+  instance->addend = instance->state->has_addend ? tensors[3] : NULL;
+  instance->output = tensors[4];
   instance->workspace = workspace;
   return xnn_status_success;
 }
@@ -546,9 +550,8 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
   const size_t limit = smaller(end, extents->out_channels), step = columns_at_once(instance);
   const bool is_wide = are_many(count);
   const size_t element = result->type == product_int8 ? sizeof(int8_t) : sizeof(int32_t);
-  char* output =
-      instance->output +
-      (group_offset(instance->out_group, instance->inner_groups, group) + first * instance->out_pixel_step) * element;
+  const size_t place =
+      group_offset(instance->out_group, instance->inner_groups, group) + first * instance->out_pixel_step;
   for (size_t column = begin; column < limit; column += step) {
     const size_t at = group * packed_columns(extents) + column, left = limit - column, here = smaller(left, step);
     const int8_t* bytes = columns.bytes + at * depth;
@@ -568,7 +571,8 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
         .multipliers = columns.multipliers + at,
         .bias = columns.bias + at,
         .num_columns = here,
-        .output = output + column * element,
+        .addend = instance->addend == NULL ? NULL : instance->addend + place + column,
+        .output = instance->output + (place + column) * element,
         .output_stride = instance->out_pixel_step,
     };
     product_compute(&block, result);
@@ -648,8 +652,8 @@ const struct operator_type batch_matmul_qs8_type = {
 
 const struct operator_type convolution_integer_type = {
     .name = "convolution of integers",
-    .num_params = 9,
-    .num_refs = 4,
+    .num_params = 10,
+    .num_refs = 5,
     .create = create_integer,
     .destroy = destroy,
     .instance_size = sizeof(struct product_instance),
@@ -660,7 +664,7 @@ const struct operator_type convolution_integer_type = {
 
 const struct operator_type convolution_integer_computed_type = {
     .name = "convolution of integers with computed weights",
-    .num_params = 9,
+    .num_params = 10,
     .num_refs = 5,
     .create = create_integer_computed,
     .destroy = destroy,

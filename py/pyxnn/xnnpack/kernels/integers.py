@@ -38,11 +38,13 @@ class Scaling(NamedTuple):
         scales: what each is multiplied with: one for all, or one for each output channel.
         bias: what is then added to those of each channel, float32 [channels].
         bounds: of the result.
+        addend: what is added before that, float32 of the result's shape; None for nothing.
     """
 
     scales: Value
     bias: np.ndarray
     bounds: Bounds
+    addend: Value | None = None
 
 
 class Weights(NamedTuple):
@@ -123,7 +125,9 @@ def _step(
     bounds = NO_BOUNDS if scaling is None else scaling.bounds
     is_scaled = int(scaling is not None)
     signs = [int(dtype.kind == "i") for dtype in (x.dtype, kernel.dtype)]
-    params = [math.prod(taps), groups, in_channels, out_channels, *signs, is_scaled, *bounds]
+    addend = None if scaling is None else scaling.addend
+    flags = [is_scaled, int(addend is not None)]
+    params = [math.prod(taps), groups, in_channels, out_channels, *signs, *flags, *bounds]
     scale_step = 0 if scaling is None else int(scaling.scales.size > 1)
     zero_steps = [int(part.size > 1) for part in (x_zeros, zeros)]
     words = [word for slide in all_slides for word in slide]
@@ -140,7 +144,12 @@ def _step(
         Kind.CONVOLUTION_INTEGER,
         params,
         dims,
-        [x, x_zeros, x_zeros if scaling is None else scaling.scales],
+        [
+            x,
+            x_zeros,
+            x_zeros if scaling is None else scaling.scales,
+            x_zeros if addend is None else ctx.arrange(addend, output.order),
+        ],
         output,
         kernel=kernel,
         bias=np.concatenate(per_channel),

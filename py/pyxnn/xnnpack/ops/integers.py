@@ -41,7 +41,7 @@ def lower_matmul(node: Node, ctx: Lowering) -> None:
     multiplied and broadcast as by numpy.matmul, to int32.
 
     With a fifth input, which `fusion` gives to one constant matrix, sums become floats: times one scale, one for each column, or 1
-    where it is absent. A sixth is a constant row that is then added.
+    where it is absent. A sixth is a constant row that is then added, a seventh a tensor.
     """
     a, b = ctx.value(node.input(0)), ctx.value(node.input(1))
     a_zeros, b_zeros = (_zeros(node, ctx, index + 2, x) for index, x in enumerate((a, b)))
@@ -69,7 +69,7 @@ def lower_matmul(node: Node, ctx: Lowering) -> None:
         permutation = (*range(b.rank - 2), b.rank - 1, b.rank - 2)
         shape = (math.prod(b.shape[:-2]), n, 1, k)
         weights = _weights(node, ctx, b, permutation, shape, b_zeros)
-        scaling = _scaling(node, ctx, n)
+        scaling = _scaling(node, ctx, (*batch, m, n), n)
         product = kernels.matmul_integer(ctx, a, a_zeros, weights, (*batch, m, n), scaling)
     ctx.define(node.output(0), ctx.reshape(product, (*batch, *kept_rows, *kept_columns)))
 
@@ -87,7 +87,7 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
     (N, M, [[oD,] oH,] oW).
 
     With a fifth input, which `fusion` gives to constant weights, sums become floats: times one scale, one for each channel, or 1
-    where it is absent. A sixth is a constant for each channel that is then added.
+    where it is absent. A sixth is a constant for each channel that is then added, a seventh a tensor.
     """
     x, w = ctx.value(node.input(0)), ctx.value(node.input(1))
     x_zero, w_zeros = (_zeros(node, ctx, index + 2, value) for index, value in enumerate((x, w)))
@@ -106,7 +106,8 @@ def lower_conv(node: Node, ctx: Lowering) -> None:
         (groups, channels // groups, *w.shape[2:], w.shape[1]),
         w_zeros,
     )
-    scaling = _scaling(node, ctx, channels)
+    shape = (x.shape[0], channels, *(slide.out_extent for slide in slides))
+    scaling = _scaling(node, ctx, shape, channels)
     ctx.define(
         node.output(0), kernels.convolution_integer(ctx, x, x_zero, slides, weights, scaling)
     )
@@ -124,7 +125,7 @@ def _weights(
 ) -> Weights:
     """Those of a kernel whose input channels a permutation makes its last axis."""
     name = node.input(1)
-    key = ctx.weights_key(*filter(None, (name, *node.inputs[3:4], *node.inputs[5:])))
+    key = ctx.weights_key(*filter(None, (name, *node.inputs[3:4], *node.inputs[5:6])))
     if kernel.is_constant and isinstance(zeros.source, np.ndarray):
         array = ctx.weights(name).reshape(kernel.shape).transpose(permutation).reshape(shape)
         return Weights(array, zeros.source, key)
@@ -132,9 +133,11 @@ def _weights(
     return Weights(kernel.viewed(shape, layout.row_major(len(shape))), zeros, key)
 
 
-def _scaling(node: Node, ctx: Lowering, channels: int) -> Scaling | None:
+def _scaling(node: Node, ctx: Lowering, shape: Shape, channels: int) -> Scaling | None:
+    """What makes floats of sums, which have a shape and so many columns or channels; None where they stay integers."""
     if len(node.inputs) < 5:
         return None
     scales = ctx.row_major(ctx.value(node.input(4))) if node.input(4) else Value.scalar(1.0)
     bias = ctx.array(node.input(5)) if node.input(5) else np.zeros(1, np.float32)
-    return Scaling(scales, np.broadcast_to(bias.reshape(-1), channels), ctx.bounds)
+    addend = ctx.reshape(ctx.value(node.input(6)), shape) if node.input(6) else None
+    return Scaling(scales, np.broadcast_to(bias.reshape(-1), channels), ctx.bounds, addend)
