@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from tests.browser.python import MODELS_FOLDER, Python
 from tests.browser.zoo import trial
 from tests.models import MODELS, digits
 from tests.models.zoo import ZOO
+from tests.support import exact
 
 FETCH = """
 from pyodide.http import pyfetch
@@ -42,8 +42,7 @@ def served_model() -> Callable[[str], bytes]:
 
 
 def native(data: bytes, feeds: dict[str, np.ndarray]) -> np.ndarray:
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    output: np.ndarray = session.run(None, feeds)[0]
+    output: np.ndarray = exact.session(data).run(None, feeds)[0]
     return output
 
 

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 import pyxnn
 from pyxnn import errors, model, wire
 from pyxnn.model import FreeDimensions
+from tests.support.exact import CPU
 from tests.support.onnx_models import FLOAT, NEWEST, build, graph, node, proto
-from tests.support.parity import CPU
 
 WEIGHTS = np.random.default_rng(0).standard_normal((64, 32), np.float32)
 MATMUL = [node("MatMul", ["x", "w"], ["y"], name="product")]

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import pyxnn
-from tests.support.parity import CPU
+from tests.support.exact import CPU
 
 
 def picture() -> np.ndarray:

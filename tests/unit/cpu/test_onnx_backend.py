@@ -8,8 +8,8 @@ import pytest
 
 import pyxnn
 from tests.support import onnx_backend
+from tests.support.exact import CPU
 from tests.support.onnx_backend import FAILURES, Case
-from tests.support.parity import CPU
 from tests.support.similar import assert_similar
 
 

@@ -10,8 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 
 import pyxnn
+from tests.support.exact import CPU
 from tests.support.onnx_models import FLOAT, build, node, proto
-from tests.support.parity import CPU, assert_parity
+from tests.support.parity import assert_parity
 
 rng = np.random.default_rng(3)
 INT64, BOOL = TensorProto.INT64, TensorProto.BOOL

@@ -14,8 +14,8 @@ from onnx.shape_inference import infer_shapes
 from pyxnn import cpu
 from pyxnn.cpu import quick
 from pyxnn.model import load
+from tests.support.exact import CPU
 from tests.support.onnx_models import node, proto
-from tests.support.parity import CPU
 
 rng = np.random.default_rng(2)
 A = rng.standard_normal((2, 3, 4), np.float32)

@@ -13,8 +13,8 @@ import onnxruntime
 import pytest
 
 import pyxnn
+from tests.support.exact import CPU
 from tests.support.onnx_models import FLOAT, build, node, proto
-from tests.support.parity import CPU
 
 X = np.arange(-3, 3, dtype=np.float32).reshape(1, 2, 3)
 MODEL = build(
