@@ -259,7 +259,7 @@ INLINE void begin(const struct product_block* block, size_t row, size_t count, s
   const struct eight zeros = load_eight(block->zeros + column);
 #pragma unroll
   for (size_t r = 0; r < count; r++) {
-    const v128_t sum = wasm_v128_load32_splat(block->row_sums + row + r);
+    const v128_t sum = wasm_v128_load32_splat(block->rows.sums + row + r);
     sums[r].low = wasm_i32x4_sub(sums[r].low, wasm_i32x4_mul(zeros.low, sum));
     sums[r].high = wasm_i32x4_sub(sums[r].high, wasm_i32x4_mul(zeros.high, sum));
   }
@@ -332,14 +332,14 @@ INLINE void store_bytes(const struct product_block* block, const struct requanti
 /* Rows from `first` to `end`, in tiles of `count`, which is a constant. */
 INLINE void compute(const struct product_block* block, const struct product_result* result, size_t first, size_t end,
                     size_t count, bool is_wide) {
-  const size_t size = (is_wide ? sizeof(int16_t) : sizeof(int8_t)) * block->depth;
+  const size_t size = (is_wide ? sizeof(int16_t) : sizeof(int8_t)) * block->rows.depth;
   const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max, result->is_far);
   for (size_t row = first; row < end; row += count) {
-    const int16_t* numbers = block->numbers + row * block->depth;
+    const int16_t* numbers = block->rows.numbers + row * block->rows.depth;
     for (size_t column = 0; column < block->num_columns; column += product_columns) {
       struct eight sums[product_rows];
       begin(block, row, count, column, sums);
-      add_products(count, numbers, (const char*)block->columns + column * size, block->depth, is_wide, sums);
+      add_products(count, numbers, (const char*)block->columns + column * size, block->rows.depth, is_wide, sums);
       if (result->type == product_int8) {
         store_bytes(block, &to, row, count, column, sums);
       } else {
@@ -369,9 +369,9 @@ static void compute_tiles(const struct product_block* block, const struct produc
 }
 
 void product_compute(const struct product_block* block, const struct product_result* result) {
-  const size_t last = block->num_rows % block->tile_rows, whole = block->num_rows - last;
-  compute_tiles(block, result, 0, whole, block->tile_rows);
+  const size_t last = block->rows.num_rows % block->rows.tile_rows, whole = block->rows.num_rows - last;
+  compute_tiles(block, result, 0, whole, block->rows.tile_rows);
   if (last > 0) {
-    compute_tiles(block, result, whole, block->num_rows, last);
+    compute_tiles(block, result, whole, block->rows.num_rows, last);
   }
 }

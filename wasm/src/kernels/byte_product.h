@@ -44,7 +44,7 @@ void product_pack(const struct product_source* from, size_t columns, size_t dept
 /* Widened rows, in tiles. */
 struct product_numbers {
   int16_t* numbers;
-  int32_t* sums; /* by row, of its numbers; NULL when nobody wants them */
+  int32_t* sums; /* by row, of its numbers; NULL when columns have no zero points */
   size_t num_rows;
   size_t tile_rows; /* of each tile but the last, which has what is left; up to `product_rows` */
   size_t depth;     /* filled up */
@@ -75,12 +75,8 @@ struct product_result {
 
 /* One call: rows, tile after tile, by any number of columns. Arrays by column are filled up to `product_columns`. */
 struct product_block {
-  const int16_t* numbers;
-  size_t num_rows;
-  size_t tile_rows;        /* of each tile but the last, which has what is left; up to `product_rows` */
-  size_t depth;            /* filled up */
-  const int32_t* row_sums; /* NULL when `zeros` is */
-  const void* columns;     /* packed; int16 where they are wide, else int8 */
+  struct product_numbers rows;
+  const void* columns; /* packed; int16 where they are wide, else int8 */
   bool is_wide;
   const int32_t* offsets;   /* by column, what sums begin with; NULL when all are 0 */
   const int32_t* zeros;     /* by column, zero points; NULL when all are 0 */

@@ -559,11 +559,7 @@ static void compute(void* context, size_t thread, size_t group, size_t task) {
       product_widen_columns(bytes, rounded_up(here, product_columns) * depth, scratch.columns);
     }
     const struct product_block block = {
-        .numbers = scratch.numbers,
-        .num_rows = count,
-        .tile_rows = numbers.tile_rows,
-        .depth = depth,
-        .row_sums = scratch.sums,
+        .rows = numbers,
         .columns = is_wide ? (const void*)scratch.columns : bytes,
         .is_wide = is_wide,
         .offsets = columns.offsets == NULL ? NULL : columns.offsets + at,

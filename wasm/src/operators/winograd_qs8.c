@@ -190,7 +190,7 @@ static void transform_tile(const struct winograd_qs8_instance* instance, size_t 
 
 /* Some output channels of some tiles, from the first of a strip on. */
 static void compute_columns(const struct winograd_qs8_instance* instance, size_t group, size_t column, size_t columns,
-                            size_t first, size_t tiles, const int16_t* pixels, int32_t* sums) {
+                            size_t first, size_t tiles, int16_t* pixels, int32_t* sums) {
   const struct winograd_qs8_state* state = instance->state;
   const size_t depth = state->in_channels;
   const struct product_result result = {.type = product_int32};
@@ -200,10 +200,10 @@ static void compute_columns(const struct winograd_qs8_instance* instance, size_t
       const size_t strip = done / strip_tiles, count = smaller(tiles - done, strip_tiles);
       product_compute(
           &(struct product_block){
-              .numbers = pixels + strip * strip_size(state) + point * count * depth,
-              .num_rows = count,
-              .tile_rows = count,
-              .depth = depth,
+              .rows = {.numbers = pixels + strip * strip_size(state) + point * count * depth,
+                       .num_rows = count,
+                       .tile_rows = count,
+                       .depth = depth},
               .columns = state->weights + at * depth,
               .is_wide = true,
               .num_columns = rounded_up(columns, product_columns),
