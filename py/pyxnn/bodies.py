@@ -69,7 +69,7 @@ def _types(
             type = protos.type_proto(TensorType(array.dtype, array.shape))
             graph.input.append(onnx.ValueInfoProto(name=name, type=type))
     try:
-        found = inference.infer(model, None, nodes, constants)
+        found = inference.infer(model, None, nodes, constants, ())
     except errors.OnnxRuntimeError:
         return given
     types = {name: tensor_type(type) for name, type in found.items() if name not in constants}

@@ -6,7 +6,7 @@ gives back only the part that is wanted is parsed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -24,8 +24,9 @@ def infer(
     serialized: bytes | None,
     nodes: Sequence[Node],
     initializers: Mapping[str, np.ndarray],
+    stripped: Collection[str],
 ) -> dict[str, onnx.TypeProto]:
-    """The types of values by name.
+    """The types of values by name; those that are alike are one object.
 
     What the model claims of shapes that inference finds by itself is dropped: onnxruntime too lets
     a wrong claim pass.
@@ -36,21 +37,32 @@ def infer(
         serialized: the same as bytes, None when they aren't at hand.
         nodes: those of the model, sorted.
         initializers: the model's.
+        stripped: names of those that lack their data.
 
     Raises:
         InvalidGraph: an operator doesn't take the type of an input.
         Fail: shapes or types don't fit together.
     """
-    moved = _sort(model.graph, nodes)
-    hidden = _hide(model.graph, initializers)
-    if serialized is None or moved or hidden:
-        model.ir_version = onnx.IR_VERSION  # before version 4, initializers had to be inputs
+    is_new = _sort(model.graph, nodes) or serialized is None
+    if is_new or serialized is None:
         serialized = model.SerializeToString()
-    outputs = [_weakened(value).SerializeToString() for value in model.graph.output]
-    foreign = any(node.domain not in ("", "ai.onnx.ml") for node in nodes)
-    inferred = _infer(wire.with_outputs(serialized, outputs, keep_values=foreign))
-    values = onnx.GraphProto.FromString(wire.values(inferred))
-    return {value.name: value.type for value in (*values.value_info, *values.input, *values.output)}
+    hidden = _hidden(model.graph, initializers, stripped)
+    declared = {value.name for value in model.graph.input}
+    changes = wire.Changes(
+        outputs=[_weakened(value).SerializeToString() for value in model.graph.output],
+        inputs=[_value(name, initializers[name]) for name in sorted(hidden - declared)],
+        without={i for i, tensor in enumerate(model.graph.initializer) if tensor.name in hidden},
+        keep_values=any(node.domain not in ("", "ai.onnx.ml") for node in nodes),
+        # Before version 4, initializers had to be inputs.
+        ir_version=onnx.IR_VERSION if is_new or hidden else 0,
+    )
+    types: dict[bytes, onnx.TypeProto] = {}
+    found = {}
+    for name, type in wire.value_types(_infer(wire.changed(serialized, changes))):
+        if type not in types:
+            types[type] = onnx.TypeProto.FromString(type)
+        found[name] = types[type]
+    return found
 
 
 def infer_node(node: Node, graph: Graph) -> None:
@@ -88,28 +100,23 @@ def _sort(graph: onnx.GraphProto, nodes: Sequence[Node]) -> bool:
     return True
 
 
-def _hide(graph: onnx.GraphProto, initializers: Mapping[str, np.ndarray]) -> bool:
-    """Makes inputs of the initializers that inference can't take as they are; says whether there
-    were any.
+def _hidden(
+    graph: onnx.GraphProto, initializers: Mapping[str, np.ndarray], stripped: Collection[str]
+) -> set[str]:
+    """The initializers that inference can't take as they are, and gets as inputs.
 
     These are the sparse ones, and integers without their data, which it would look for.
     """
-    hidden = {sparse.values.name for sparse in graph.sparse_initializer}
-    hidden |= {
+    return {sparse.values.name for sparse in graph.sparse_initializer} | {
         name
         for name, array in initializers.items()
-        if array.dtype.kind == "i" and array.nbytes > wire.SHORT
+        if array.dtype.kind == "i" and (array.nbytes > wire.SHORT or name in stripped)
     }
-    declared = {value.name for value in graph.input}
-    for name in hidden - declared:
-        array = initializers[name]
-        elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-        graph.input.append(onnx.helper.make_tensor_value_info(name, elem_type, array.shape))
-    del graph.sparse_initializer[:]
-    for position in reversed(range(len(graph.initializer) if hidden else 0)):
-        if graph.initializer[position].name in hidden:
-            del graph.initializer[position]
-    return bool(hidden)
+
+
+def _value(name: str, array: np.ndarray) -> bytes:
+    elem_type = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    return wire.tensor_value(name, elem_type, array.shape)
 
 
 def _weakened(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
@@ -122,9 +129,8 @@ def _weakened(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
 def _infer(model: bytes) -> bytes:
     """The model with all types; shapes computed from shapes are followed if that works.
 
-    What ONNX finds wrong inside of bodies and of operators that are functions is left for the run
-    to
-    find: there its inference also stumbles over valid models.
+    What ONNX finds wrong inside of bodies and of operators that are functions is left for the run to find: there its
+    inference also stumbles over valid models.
     """
     try:
         return _inferred(model, strict_mode=True, data_prop=True)

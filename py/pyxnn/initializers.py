@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from pyxnn import wire
 from pyxnn.errors import Fail
 from pyxnn.tensor_types import dtype_of
 
@@ -19,14 +20,13 @@ _NO_VIEWS = {
 
 
 def read(
-    graph: onnx.GraphProto, payloads: Mapping[int, memoryview], directory: Path | None
+    graph: onnx.GraphProto, payloads: Mapping[int, wire.Payload], directory: Path | None
 ) -> dict[str, np.ndarray]:
     """The initializers of a graph.
 
     Args:
         graph: that has them.
-        payloads: the bytes of those that `wire.strip` took out, by position in the list of
-            initializers.
+        payloads: those that `wire.strip` took out, by position in the list of initializers.
         directory: where external data is; None for a model that came as bytes.
 
     Returns:
@@ -43,7 +43,7 @@ def read(
             )
         payload = payloads.get(index)
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            payload = _external(tensor, directory)
+            payload = wire.Payload(_external(tensor, directory), is_varints=False)
         arrays[tensor.name] = _array(tensor, payload)
     for sparse in graph.sparse_initializer:
         arrays[sparse.values.name] = dense(sparse)
@@ -72,16 +72,23 @@ def dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
     return array
 
 
-def _array(tensor: onnx.TensorProto, payload: memoryview | None) -> np.ndarray:
+def _array(tensor: onnx.TensorProto, payload: wire.Payload | None) -> np.ndarray:
     try:
         if payload is None:
             return onnx.numpy_helper.to_array(tensor)
+        integers = wire.integers(payload.data) if payload.is_varints else None
         if tensor.data_type in _NO_VIEWS:
-            whole = onnx.TensorProto(
-                data_type=tensor.data_type, dims=tensor.dims, raw_data=bytes(payload)
-            )
+            whole = onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims)
+            if integers is None:
+                whole.raw_data = bytes(payload.data)
+            else:
+                whole.int32_data.extend(integers.tolist())
             return onnx.numpy_helper.to_array(whole)
-        return np.frombuffer(payload, dtype_of(tensor.data_type)).reshape(tensor.dims)
+        dtype = dtype_of(tensor.data_type)
+        if integers is None or dtype is None:
+            return np.frombuffer(payload.data, dtype).reshape(tensor.dims)
+        bits = integers.astype(f"u{dtype.itemsize}")  # of float16 and narrower types, too
+        return bits.view(dtype).reshape(tensor.dims)
     except (ValueError, TypeError, KeyError) as error:
         raise Fail(
             f"Initializer '{tensor.name}': its data does not match the size expected from its shape "

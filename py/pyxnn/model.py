@@ -127,6 +127,7 @@ def _read(
     renamed = _rename_default_domain(proto)
     metadata = _metadata(proto)
     constants = initializers.read(proto.graph, stripped.payloads, directory)
+    lacking = {proto.graph.initializer[position].name for position in stripped.payloads}
     given = proto
     proto = _inline(_convert(proto))
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
@@ -143,14 +144,17 @@ def _read(
     changed = renamed or proto is not given or bool(free_dimensions)
     with nullcontext() if known_to_onnx else microsoft.schemas():
         check.check(nodes, opsets)
-        types = inference.infer(proto, None if changed else stripped.model, nodes, constants)
+        serialized = None if changed else stripped.model
+        types = inference.infer(proto, serialized, nodes, constants, lacking)
+    alike = {id(type): type for type in types.values()}
+    tensor_types = {key: tensor_type(type) for key, type in alike.items()}
     return Model(
         Graph(
             nodes,
             [arg.name for arg in input_args],
             outputs,
             constants,
-            {name: tensor_type(type) for name, type in types.items() if name not in constants},
+            {name: tensor_types[id(type)] for name, type in types.items() if name not in constants},
             opsets,
         ),
         input_args,
