@@ -148,6 +148,17 @@ def taps(
     return _banded(inside.astype(np.int64), weights, extent)
 
 
+def pairs(at: np.ndarray, extent: int) -> Taps:
+    """The two neighbours of each place and their weights, in float32 as onnxruntime has them.
+
+    At the end these are halves of the last one and of one beyond, which repeats it.
+    """
+    at = np.clip(at, 0, extent - 1).astype(np.float64)
+    firsts = at.astype(np.int64)
+    weights = np.stack([firsts + 1 - at, at - firsts], axis=1)
+    return Taps(firsts, np.where((firsts == extent - 1)[:, None], 0.5, weights))
+
+
 def _banded(neighbours: np.ndarray, weights: np.ndarray, extent: int) -> Taps:
     """The taps, those of the same neighbour added up, and as few for each place as all need."""
     used = weights != 0

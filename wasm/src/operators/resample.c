@@ -4,8 +4,9 @@
  * Where rows become fewer, a row of the output is made of one in scratch memory, the sum of `taps` rows of the input. Else it
  * is made of `taps` rows whose columns have been resampled; each thread keeps as many of these in scratch memory, row r of an
  * image in place r % taps, so that the next row of the output finds most of them there. Rows of bytes become floats on the way in, which
- * are kept likewise, and bytes again on the way out. Dense floats whose columns become twice as many are made at once, without scratch
- * memory.
+ * are kept likewise, and bytes again on the way out. Where bytes are made of two neighbours along both axes, the last row and the last
+ * pixel are kept twice, as onnxruntime adds halves of both. Dense floats whose columns become twice as many are made at once, without
+ * scratch memory.
  */
 #include "kernels/resample.h"
 
@@ -103,8 +104,9 @@ static struct axis take_axis(struct words* dims) {
   return axis;
 }
 
-static bool is_valid(const struct axis* axis) {
-  return axis->taps <= axis->extent && (axis->taps > 0 || axis->extent == axis->out_extent);
+/* `repeats` is how often the last neighbour may stand again beyond the end. */
+static bool is_valid(const struct axis* axis, size_t repeats) {
+  return axis->taps <= axis->extent + repeats && (axis->taps > 0 || axis->extent == axis->out_extent);
 }
 
 /* Floats that make whole cache lines. */
@@ -161,17 +163,19 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   instance->out_stride = take(dims);
   instance->rows = take_axis(dims);
   instance->columns = take_axis(dims);
-  if (!is_valid(&instance->rows) || !is_valid(&instance->columns)) {
-    return xnn_status_invalid_parameter;
-  }
   const struct resample_state* state = instance->state;
   const size_t rows = instance->rows.taps, columns = instance->columns.taps;
   instance->has_quads = rows == 2 && columns == 2 && are_bytes(&state->in) && are_bytes(&state->out);
+  const size_t repeats = instance->has_quads ? 1 : 0;
+  if (!is_valid(&instance->rows, repeats) || !is_valid(&instance->columns, repeats)) {
+    return xnn_status_invalid_parameter;
+  }
   const bool makes_both = rows > 0 && columns > 0 && !instance->has_quads;
   instance->has_rows_first = makes_both && instance->rows.out_extent < instance->rows.extent;
   instance->has_columns_first = makes_both && !instance->has_rows_first;
   instance->keeps_rows = instance->has_columns_first || (rows > 0 && are_bytes(&state->in));
-  instance->kept_pixels = instance->has_columns_first ? instance->columns.out_extent : instance->columns.extent;
+  instance->kept_pixels =
+      instance->has_columns_first ? instance->columns.out_extent : instance->columns.extent + repeats;
   instance->kept_row = in_lines(instance->kept_pixels * instance->inner);
   const size_t row = instance->columns.out_extent * instance->inner;
   instance->rows_per_task = elements_per_task / (row + 1) + (instance->has_columns_first ? least_rows_per_task : 1);
@@ -300,19 +304,24 @@ static void add_input_rows(const struct resample_instance* instance, size_t imag
  * @param image  the number of its first row
  */
 INLINE void keep_rows(const struct resample_instance* instance, size_t image, size_t y, const struct scratch* scratch) {
-  const size_t taps = instance->rows.taps, row = instance->kept_row;
+  const size_t taps = instance->rows.taps, row = instance->kept_row, inner = instance->inner;
   const size_t first = image + (size_t)instance->rows.firsts[y];
   size_t place = instance->places[y];
   for (size_t t = 0; t < taps; t++, place = place + 1 < taps ? place + 1 : 0) {
-    const size_t number = first + t;
+    const size_t number = smaller(first + t, image + instance->rows.extent - 1);
     if (scratch->numbers[place] == number) {
       continue;
     }
     scratch->numbers[place] = number;
+    float* kept = scratch->kept + place * row;
     if (instance->has_columns_first) {
-      compute_input_columns(instance, number, scratch->line, scratch->kept + place * row, instance->inner);
-    } else {
-      widen_row(instance, number, scratch->kept + place * row);
+      compute_input_columns(instance, number, scratch->line, kept, inner);
+      continue;
+    }
+    widen_row(instance, number, kept);
+    if (instance->has_quads) {
+      float* end = kept + instance->columns.extent * inner;
+      memcpy(end, end - inner, inner * sizeof(float));
     }
   }
 }
@@ -453,11 +462,12 @@ static enum xnn_status run(void* opaque, pthreadpool_t pool) {
   struct resample_instance* instance = opaque;
   const struct axis* columns = &instance->columns;
   instance->has_fours = instance->inner == 1 && columns->taps > 0 &&
-                        resample_find_fours(columns->firsts, columns->weights, columns->taps, columns->extent,
+                        resample_find_fours(columns->firsts, columns->weights, columns->taps,
+                                            instance->has_quads ? instance->kept_pixels : columns->extent,
                                             columns->out_extent, instance->fours);
-  instance->has_phases =
-      instance->has_fours && resample_find_phases(columns->firsts, columns->weights, columns->taps, columns->extent,
-                                                  columns->out_extent, &instance->phases);
+  instance->has_phases = instance->has_fours && !instance->has_quads &&
+                         resample_find_phases(columns->firsts, columns->weights, columns->taps, columns->extent,
+                                              columns->out_extent, &instance->phases);
   const size_t rows = instance->outer * instance->rows.out_extent;
   if (is_doubled(instance)) {
     pthreadpool_parallelize_1d_tile_1d(pool, compute_doubled, opaque, rows, instance->rows_per_task,

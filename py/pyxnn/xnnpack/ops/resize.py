@@ -43,8 +43,8 @@ def lower_resize(node: Node, ctx: Lowering) -> None:
     alone; where `tf_crop_and_resize` looks outside X there is `extrapolation_value` instead.
     """
 
-    def resample(x: Value, taps: Mapping[int, Taps]) -> Value:
-        return kernels.resample(ctx, x, taps)
+    def resample(x: Value, axes: Mapping[int, Axis], at: Mapping[int, np.ndarray]) -> Value:
+        return kernels.resample(ctx, x, neighbours(node, axes, at))
 
     fill = node.attribute("extrapolation_value", 0.0)
     ctx.define(node.output(0), resized(node, ctx, ctx.value(node.input(0)), resample, fill))
@@ -54,7 +54,7 @@ def resized(
     node: Node,
     ctx: Lowering,
     x: Value,
-    resample: Callable[[Value, Mapping[int, Taps]], Value],
+    resample: Callable[[Value, Mapping[int, Axis], Mapping[int, np.ndarray]], Value],
     fill: float,
 ) -> Value:
     """What a Resize makes.
@@ -62,7 +62,7 @@ def resized(
     Args:
         node: the Resize.
         x: what it resizes.
-        resample: gives the weighted sums of neighbours along axes.
+        resample: gives the weighted sums of neighbours of places along axes.
         fill: stands where it looks outside.
     """
     place = node.attribute("coordinate_transformation_mode", "half_pixel")
@@ -93,7 +93,7 @@ def resized(
     else:
         seen = {number: places[inside[number]] for number, places in at.items()}
         if all(map(len, seen.values())):
-            x = resample(x, _taps(node, axes, seen))
+            x = resample(x, axes, seen)
         indices = {number: np.cumsum(within) - 1 for number, within in inside.items()}
     picked = {
         number: np.where(inside[number], numbers, -1)
@@ -105,7 +105,9 @@ def resized(
     return kernels.pick(ctx, x, picked, fill)
 
 
-def _taps(node: Node, axes: Mapping[int, Axis], at: Mapping[int, np.ndarray]) -> dict[int, Taps]:
+def neighbours(
+    node: Node, axes: Mapping[int, Axis], at: Mapping[int, np.ndarray]
+) -> dict[int, Taps]:
     """The neighbours of places along axes, and their weights."""
     is_cubic = node.attributes["mode"] == "cubic"
     weight = sampling.cubic(node.attribute("cubic_coeff_a", -0.75)) if is_cubic else sampling.linear
