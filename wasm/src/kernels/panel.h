@@ -21,31 +21,54 @@ static inline __attribute__((always_inline)) v128_t panel_splat(v128_t value, si
 }
 
 /*
- * sums [2] = the products of one row with a panel. Four pairs of sums take turns, so that none waits for itself: all stay in
- * registers.
- * @param depth  of the row
+ * sums [count][2] = the products of one row with panels. Four pairs of sums take turns, so that none waits for itself: all stay in
+ * registers. Caches fetch ahead in each panel by itself: weights that come from memory come half as fast again by four as by one.
+ * @param depth   of the row
+ * @param stride  floats from one panel to the next
+ * @param count   1, 2 or 4, a constant
  */
-static inline __attribute__((always_inline)) void panel_row_product(const float* row, const float* panel, size_t depth,
-                                                                    v128_t* sums) {
-  enum { chains = 4 };
-  v128_t low[chains] = {0}, high[chains] = {0};
+static inline __attribute__((always_inline)) void panel_row_products(const float* row, const float* panels,
+                                                                     size_t stride, size_t depth, size_t count,
+                                                                     v128_t (*sums)[2]) {
+  const size_t chains = panel_rows / count;
+  v128_t low[panel_rows] = {0}, high[panel_rows] = {0};
   size_t k = 0;
-  for (; k + chains <= depth; k += chains) {
+  for (; k + 4 <= depth; k += 4) {
     const v128_t values = wasm_v128_load(row + k);
 #pragma unroll
-    for (size_t i = 0; i < chains; i++) {
+    for (size_t i = 0; i < 4; i++) {
       const v128_t value = panel_splat(values, i);
-      low[i] = simd_madd(value, wasm_v128_load(panel + (k + i) * panel_width), low[i]);
-      high[i] = simd_madd(value, wasm_v128_load(panel + (k + i) * panel_width + 4), high[i]);
+#pragma unroll
+      for (size_t p = 0; p < count; p++) {
+        const float* weights = panels + p * stride + (k + i) * panel_width;
+        const size_t sum = p * chains + i % chains;
+        low[sum] = simd_madd(value, wasm_v128_load(weights), low[sum]);
+        high[sum] = simd_madd(value, wasm_v128_load(weights + 4), high[sum]);
+      }
     }
   }
   for (; k < depth; k++) {
     const v128_t value = wasm_v128_load32_splat(row + k);
-    low[0] = simd_madd(value, wasm_v128_load(panel + k * panel_width), low[0]);
-    high[0] = simd_madd(value, wasm_v128_load(panel + k * panel_width + 4), high[0]);
+#pragma unroll
+    for (size_t p = 0; p < count; p++) {
+      const float* weights = panels + p * stride + k * panel_width;
+      low[p * chains] = simd_madd(value, wasm_v128_load(weights), low[p * chains]);
+      high[p * chains] = simd_madd(value, wasm_v128_load(weights + 4), high[p * chains]);
+    }
   }
-  sums[0] = wasm_f32x4_add(wasm_f32x4_add(low[0], low[1]), wasm_f32x4_add(low[2], low[3]));
-  sums[1] = wasm_f32x4_add(wasm_f32x4_add(high[0], high[1]), wasm_f32x4_add(high[2], high[3]));
+#pragma unroll
+  for (size_t p = 0; p < count; p++) {
+    const v128_t *left = low + p * chains, *right = high + p * chains;
+    sums[p][0] = left[0];
+    sums[p][1] = right[0];
+    if (chains == 2) {
+      sums[p][0] = wasm_f32x4_add(left[0], left[1]);
+      sums[p][1] = wasm_f32x4_add(right[0], right[1]);
+    } else if (chains == 4) {
+      sums[p][0] = wasm_f32x4_add(wasm_f32x4_add(left[0], left[1]), wasm_f32x4_add(left[2], left[3]));
+      sums[p][1] = wasm_f32x4_add(wasm_f32x4_add(right[0], right[1]), wasm_f32x4_add(right[2], right[3]));
+    }
+  }
 }
 
 /*

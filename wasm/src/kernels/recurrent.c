@@ -20,7 +20,7 @@ INLINE void add_product(const float* state, size_t stride, const float* weights,
                         float* values) {
   v128_t sums[panel_rows][2];
   if (rows == 1) {
-    panel_row_product(state, weights, hidden, sums[0]);
+    panel_row_products(state, weights, 0, hidden, 1, sums);
   } else {
     panel_product(state, stride, weights, hidden, rows, sums);
   }
