@@ -7,6 +7,7 @@
 #include <pyxnn.h>
 
 #include "kernels/elementary.h"
+#include "sizes.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -15,45 +16,62 @@ enum { width = recurrent_units };
 /* A gate's sums, and what its function makes of them: [rows, width]. */
 typedef float gate_values[recurrent_rows * width];
 
-/* values [rows, width], of a panel's columns, += state [rows, hidden] * weights of a panel. */
-INLINE void add_product(const float* state, size_t stride, const float* weights, size_t hidden, size_t rows,
-                        float* values) {
-  v128_t sums[panel_rows][2];
-  if (rows == 1) {
-    panel_row_products(state, weights, 0, hidden, 1, sums);
-  } else {
-    panel_product(state, stride, weights, hidden, rows, sums);
-  }
+/* Adds the products of eight columns to values. */
+INLINE void add_sums(float* values, const v128_t* sums) {
 #pragma unroll
-  for (size_t row = 0; row < rows; row++) {
-#pragma unroll
-    for (size_t half = 0; half < 2; half++) {
-      float* value = values + row * width + half * 4;
-      wasm_v128_store(value, wasm_f32x4_add(wasm_v128_load(value), sums[row][half]));
-    }
+  for (size_t half = 0; half < 2; half++) {
+    float* value = values + half * 4;
+    wasm_v128_store(value, wasm_f32x4_add(wasm_v128_load(value), sums[half]));
   }
 }
 
-/* The values of `count` gates from `first` on += state * their weights, one stream through these. */
+/* values [rows, width], of a panel's columns, += state [rows, hidden] * weights of a panel; of 2 rows or more. */
+INLINE void add_product(const float* state, size_t stride, const float* weights, size_t hidden, size_t rows,
+                        float* values) {
+  v128_t sums[panel_rows][2];
+  panel_product(state, stride, weights, hidden, rows, sums);
+#pragma unroll
+  for (size_t row = 0; row < rows; row++) {
+    add_sums(values + row * width, sums[row]);
+  }
+}
+
+/* The same of one row and of `count` gates, whose panels lie one after the other: caches fetch ahead in each. */
+INLINE void add_row_products(const float* state, const float* weights, size_t hidden, size_t count, gate_values* gates,
+                             size_t at) {
+  v128_t sums[panel_rows][2];
+  panel_row_products(state, weights, hidden * panel_width, hidden, count, sums);
+#pragma unroll
+  for (size_t gate = 0; gate < count; gate++) {
+    add_sums(gates[gate] + at, sums[gate]);
+  }
+}
+
+/* The values of `count` gates from `first` on += state * their weights. */
 static void add_products(const struct recurrent_cell* cell, const struct recurrent_tile* tile, const float* state,
                          size_t first, size_t count, gate_values* gates) {
-  const size_t hidden = cell->hidden, stride = tile->stride;
+  const size_t hidden = cell->hidden, stride = tile->stride, gate_stride = hidden * panel_width;
   for (size_t panel = 0; panel < tile->panels; panel++) {
-    for (size_t gate = 0; gate < count; gate++) {
-      const float* weights = tile->weights + panel * tile->panel_stride + (first + gate) * hidden * panel_width;
-      float* values = gates[gate] + panel * panel_width;
+    const float* weights = tile->weights + panel * tile->panel_stride + first * gate_stride;
+    const size_t at = panel * panel_width;
+    for (size_t gate = 0, done = 1; gate < count; gate += done, weights += done * gate_stride) {
       switch (tile->rows) {
         case 1:
-          add_product(state, stride, weights, hidden, 1, values);
+          done = smaller(count - gate, 2);
+          if (done == 2) {
+            add_row_products(state, weights, hidden, 2, gates + gate, at);
+          } else {
+            add_row_products(state, weights, hidden, 1, gates + gate, at);
+          }
           break;
         case 2:
-          add_product(state, stride, weights, hidden, 2, values);
+          add_product(state, stride, weights, hidden, 2, gates[gate] + at);
           break;
         case 3:
-          add_product(state, stride, weights, hidden, 3, values);
+          add_product(state, stride, weights, hidden, 3, gates[gate] + at);
           break;
         default:
-          add_product(state, stride, weights, hidden, 4, values);
+          add_product(state, stride, weights, hidden, 4, gates[gate] + at);
       }
     }
   }
