@@ -8,6 +8,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Tiles of columns that one row is multiplied with at a time. */
+enum { row_tiles = 4 };
+
 /* Eight whole columns that lie side by side. */
 static void pack_together(const uint8_t* from, size_t step, size_t depth, v128_t flip, int8_t* packed) {
   for (size_t i = 0; i < depth; i += 2) {
@@ -240,6 +243,27 @@ INLINE void add_products(size_t count, const int16_t* numbers, const char* colum
   }
 }
 
+/* The same of one row and of `tiles` tiles of columns of bytes, each of which caches fetch ahead by itself. */
+INLINE void add_row_products(const int16_t* numbers, const char* columns, size_t depth, size_t tiles,
+                             struct eight* sums) {
+  const size_t tile = product_columns * depth;
+#pragma clang loop unroll(disable)
+  for (const char* end = columns + tile; columns != end;
+       columns += product_depths * product_columns, numbers += product_depths) {
+#pragma unroll
+    for (size_t first = 0; first < product_depths; first += 2) {
+      const v128_t row = wasm_v128_load32_splat(numbers + first);
+#pragma unroll
+      for (size_t t = 0; t < tiles; t++) {
+        const char* from = columns + t * tile + first * product_columns;
+        const v128_t low = load_column(from, false), high = load_column(from + product_columns, false);
+        sums[t].low = wasm_i32x4_add(sums[t].low, wasm_i32x4_dot_i16x8(row, low));
+        sums[t].high = wasm_i32x4_add(sums[t].high, wasm_i32x4_dot_i16x8(row, high));
+      }
+    }
+  }
+}
+
 INLINE struct eight load_eight(const void* from) {
   return (struct eight){wasm_v128_load(from), wasm_v128_load((const char*)from + sizeof(v128_t))};
 }
@@ -329,22 +353,52 @@ INLINE void store_bytes(const struct product_block* block, const struct requanti
   copy_block(all, output, block->output_stride, count, left);
 }
 
+/* Stores the results of a tile. */
+INLINE void store(const struct product_block* block, const struct product_result* result, const struct requantizer* to,
+                  size_t row, size_t count, size_t column, struct eight* sums) {
+  if (result->type == product_int8) {
+    store_bytes(block, to, row, count, column, sums);
+  } else {
+    store_rows(block, result, row, count, column, sums);
+  }
+}
+
+/* One row, with `tiles` tiles of columns of bytes at a time from `column` on; returns the first that are too few. */
+INLINE size_t compute_row(const struct product_block* block, const struct product_result* result,
+                          const struct requantizer* to, size_t row, size_t column, size_t tiles) {
+  const size_t depth = block->rows.depth;
+  for (; column + (tiles - 1) * product_columns < block->num_columns; column += tiles * product_columns) {
+    struct eight sums[row_tiles];
+#pragma unroll
+    for (size_t t = 0; t < tiles; t++) {
+      begin(block, row, 1, column + t * product_columns, sums + t);
+    }
+    add_row_products(block->rows.numbers + row * depth, (const char*)block->columns + column * depth, depth, tiles,
+                     sums);
+#pragma unroll
+    for (size_t t = 0; t < tiles; t++) {
+      store(block, result, to, row, 1, column + t * product_columns, sums + t);
+    }
+  }
+  return column;
+}
+
 /* Rows from `first` to `end`, in tiles of `count`, which is a constant. */
 INLINE void compute(const struct product_block* block, const struct product_result* result, size_t first, size_t end,
                     size_t count, bool is_wide) {
   const size_t size = (is_wide ? sizeof(int16_t) : sizeof(int8_t)) * block->rows.depth;
   const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max, result->is_far);
   for (size_t row = first; row < end; row += count) {
+    if (count == 1 && !is_wide) {
+      compute_row(block, result, &to, row, compute_row(block, result, &to, row, 0, row_tiles), 1);
+      continue;
+    }
     const int16_t* numbers = block->rows.numbers + row * block->rows.depth;
     for (size_t column = 0; column < block->num_columns; column += product_columns) {
       struct eight sums[product_rows];
       begin(block, row, count, column, sums);
       add_products(count, numbers, (const char*)block->columns + column * size, block->rows.depth, is_wide, sums);
-      if (result->type == product_int8) {
-        store_bytes(block, &to, row, count, column, sums);
-      } else {
-        store_rows(block, result, row, count, column, sums);
-      }
+      store(block, result, &to, row, count, column, sums);
     }
   }
 }

@@ -245,8 +245,11 @@ static size_t shared_size(const struct product_instance* instance) {
   return rounded_up(extents->groups * packed_columns(extents) * sizeof(float), 64);
 }
 
-/* Columns that all rows of a task go through at once. */
+/* Columns that all rows of a task go through at once: all where these are one tile. */
 static size_t columns_at_once(const struct product_instance* instance) {
+  if (instance->pixels <= product_rows) {
+    return instance->columns_per_task;
+  }
   const size_t most = rounded_up(bytes_of_columns / packed_depth(&instance->extents) + 1, product_columns);
   return smaller(most, instance->columns_per_task);
 }
