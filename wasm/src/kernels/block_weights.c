@@ -13,7 +13,7 @@ enum {
   group_panels = group_columns / panel_columns,
   longest_piece = 32,
   stretch_numbers = 2048,
-  word_step = 4 * panel_columns,
+  word_step = 4 * 4, /* of four columns */
   scales_size = word_step
 };
 
@@ -38,9 +38,13 @@ INLINE size_t panels_of(const struct block_weights* weights) {
   return divide_up(weights->columns, panel_columns);
 }
 
-/* Bytes of a block in a panel, its scales included. */
+/* Bytes of a block of four columns, their scales included. */
+INLINE size_t quad_block(const struct block_weights* weights) {
+  return scales_size + weights->block_size * weights->bits / 8 * 4;
+}
+
 INLINE size_t panel_block(const struct block_weights* weights) {
-  return scales_size + weights->block_size * weights->bits / 8 * panel_columns;
+  return quads * quad_block(weights);
 }
 
 INLINE size_t piece_of(const struct block_weights* weights) {
@@ -65,6 +69,11 @@ INLINE size_t place_of(const struct block_weights* weights, size_t panel, size_t
          block - first;
 }
 
+/* From the blocks of four columns of a panel to those of the next four. */
+INLINE size_t quad_step(const struct block_weights* weights) {
+  return panels_of(weights) * weights->blocks * quad_block(weights);
+}
+
 size_t block_weights_size(const struct block_weights* weights) {
   return panels_of(weights) * weights->blocks * (panel_block(weights) + zeros_size(weights));
 }
@@ -81,7 +90,7 @@ void block_weights_pack(struct block_weights* weights, char* memory, const uint8
     const size_t panel = column / panel_columns, c = column % panel_columns;
     for (size_t block = 0; block < blocks; block++) {
       const size_t from = column * blocks + block, place = place_of(weights, panel, block);
-      uint8_t* to = weights->panels + place * panel_block(weights) + c * 4;
+      uint8_t* to = weights->panels + place * quad_block(weights) + c / 4 * quad_step(weights) + c % 4 * 4;
       memcpy(to, scales + from, 4);
       for (size_t word = 0; word < words; word++) {
         memcpy(to + scales_size + word * word_step, kernel + (from * words + word) * 4, 4);
@@ -222,12 +231,12 @@ INLINE void add_dots(size_t bits, size_t row_bits, bool is_first, const v128_t* 
 }
 
 /* Takes in the products of a word of each column; `numbers` go on to the next. */
-INLINE void add_words(size_t bits, size_t row_bits, size_t rows, bool is_first, const uint8_t* words,
+INLINE void add_words(size_t bits, size_t row_bits, size_t rows, bool is_first, const uint8_t* words, size_t step,
                       const char** numbers, v128_t mask, struct sums sums[][quads]) {
   v128_t low[quads], high[quads];
 #pragma unroll
   for (size_t i = 0; i < quads; i++) {
-    const v128_t word = wasm_v128_load(words + 16 * i);
+    const v128_t word = wasm_v128_load(words + i * step);
     low[i] = wasm_v128_and(word, mask);
     high[i] = bits == 8 ? wasm_u16x8_shr(word, 8) : wasm_v128_and(wasm_u16x8_shr(word, 4), mask);
   }
@@ -240,7 +249,7 @@ INLINE void add_words(size_t bits, size_t row_bits, size_t rows, bool is_first, 
 }
 
 /* The products of a piece of a panel and of rows; `weights` and `numbers` go on to the next. */
-INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, size_t rows, const uint8_t** weights,
+INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, size_t rows, const uint8_t** weights, size_t step,
                            const char** numbers, v128_t mask, v128_t products[][quads]) {
   struct sums sums[block_rows][quads];
   const uint8_t *from = *weights, *end = from + piece * bits / 32 * word_step;
@@ -249,11 +258,11 @@ INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, size_t ro
   for (size_t row = 0; row < rows; row++) {
     of_rows[row] = numbers[row];
   }
-  add_words(bits, row_bits, rows, true, from, of_rows, mask, sums);
+  add_words(bits, row_bits, rows, true, from, step, of_rows, mask, sums);
 /* Unrolled here, it is added up in an order for which registers don't suffice; V8 unrolls it better. */
 #pragma clang loop unroll(disable)
   for (from += word_step; from < end; from += word_step) {
-    add_words(bits, row_bits, rows, false, from, of_rows, mask, sums);
+    add_words(bits, row_bits, rows, false, from, step, of_rows, mask, sums);
   }
   *weights = from;
 #pragma unroll
@@ -279,8 +288,9 @@ INLINE void products(size_t bits, size_t row_bits, size_t piece, size_t count, s
   const v128_t mask = bits == 8 ? CONSTANT(bytes) : CONSTANT(nibbles);
   const size_t place = place_of(weights, panel, first), zeros_step = zeros_size(weights);
   const enum block_zeros has_zeros = weights->has_zeros;
-  const uint8_t* from = weights->panels + place * panel_block(weights);
-  const uint8_t* last = from + (end - first) * panel_block(weights);
+  const size_t step = quad_step(weights);
+  const uint8_t* from = weights->panels + place * quad_block(weights);
+  const uint8_t* last = from + (end - first) * quad_block(weights);
   const uint8_t* zeros = weights->zeros + place * zeros_step;
   const char* numbers[block_rows];
   const struct block_piece* pieces[block_rows];
@@ -299,7 +309,7 @@ INLINE void products(size_t bits, size_t row_bits, size_t piece, size_t count, s
     from += scales_size;
     for (size_t piece_of_block = 0; piece_of_block < per_block; piece_of_block++) {
       v128_t sums[block_rows][quads], points[quads];
-      piece_products(bits, row_bits, piece, count, &from, numbers, mask, sums);
+      piece_products(bits, row_bits, piece, count, &from, step, numbers, mask, sums);
       zero_points(bits, has_zeros, zeros, points);
 #pragma unroll
       for (size_t row = 0; row < count; row++) {
@@ -308,7 +318,7 @@ INLINE void products(size_t bits, size_t row_bits, size_t piece, size_t count, s
 #pragma unroll
         for (size_t i = 0; i < quads; i++) {
           const v128_t moved = simd_madd(points[i], sum, wasm_f32x4_mul(sums[row][i], scale));
-          totals[row][i] = simd_madd(moved, wasm_v128_load(scales + 16 * i), totals[row][i]);
+          totals[row][i] = simd_madd(moved, wasm_v128_load(scales + i * step), totals[row][i]);
         }
         pieces[row]++;
       }
@@ -373,20 +383,21 @@ INLINE void unpack(size_t bits, const struct block_weights* weights, size_t colu
   const size_t words = weights->block_size * bits / 32, within = column % panel_columns;
   for (size_t block = 0; block < weights->blocks; block++) {
     const size_t place = place_of(weights, column / panel_columns, block);
-    const uint8_t* from = weights->panels + place * panel_block(weights) + 4 * within;
+    const size_t step = quad_step(weights);
+    const uint8_t* from = weights->panels + place * quad_block(weights) + within / 4 * step;
     v128_t points[quads], offsets[some], scales[some];
     zero_points(bits, weights->has_zeros, weights->zeros + place * zeros_size(weights), points);
 #pragma unroll
     for (size_t i = 0; i < some; i++) {
       const v128_t point = within == 0 ? points[i] : points[some + i];
-      scales[i] = wasm_v128_load(from + 16 * i);
+      scales[i] = wasm_v128_load(from + i * step);
       offsets[i] = wasm_f32x4_neg(wasm_f32x4_mul(point, scales[i]));
     }
     from += scales_size;
     for (size_t word = 0; word < words; word++) {
 #pragma unroll
       for (size_t i = 0; i < some; i++) {
-        const v128_t all = wasm_v128_load(from + 16 * i);
+        const v128_t all = wasm_v128_load(from + i * step);
 #pragma unroll
         for (size_t k = 0; k < 32 / bits; k++) {
           const v128_t number = wasm_f32x4_convert_i32x4(wasm_v128_and(wasm_i32x4_shr(all, k * bits), mask));
