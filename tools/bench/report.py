@@ -41,7 +41,8 @@ blocks of 4 bits, *8_bits* of 8; *by_int8* permits 8 bits for what they multiply
 float model one is. The decoder is a step of GPT-2's: one token after 127 others, whose keys and values are cached. Of it, *GB/s* is how
 fast the whole step goes through its weights, and *loop, GB/s* how fast a plain loop on as many threads reads as many bytes. Memory
 bounds the step by 8 bits: the same kernel goes faster through weights that caches hold than a plain loop through memory
-([kernels.md](kernels.md), MatMulNBits_4_by_int8_1x2048).
+([kernels.md](kernels.md), MatMulNBits_4_by_int8_1x2048). Kernels read four streams of weights side by side, a plain loop one, so they may
+be ahead of it.
 """
 HOW_ALONE = """\
 Layers and operators alone are single nodes on pyxnn; *ms* is the time of their kernels inside a run, of the best burst of 30.

@@ -249,8 +249,8 @@ INLINE void add_words(size_t bits, size_t row_bits, size_t rows, bool is_first, 
 }
 
 /* The products of a piece of a panel and of rows; `weights` and `numbers` go on to the next. */
-INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, size_t rows, const uint8_t** weights, size_t step,
-                           const char** numbers, v128_t mask, v128_t products[][quads]) {
+INLINE void piece_products(size_t bits, size_t row_bits, size_t piece, size_t rows, const uint8_t** weights,
+                           size_t step, const char** numbers, v128_t mask, v128_t products[][quads]) {
   struct sums sums[block_rows][quads];
   const uint8_t *from = *weights, *end = from + piece * bits / 32 * word_step;
   const char* of_rows[block_rows];

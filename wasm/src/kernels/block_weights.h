@@ -1,7 +1,8 @@
 /*
  * Weights of 4 or 8 bits with a scale and a zero point for each block of a column. They lie in panels of columns, a word of 32
- * bits after the other of each column in turn, so that a vector has as much of four columns; and panels lie in groups, in the
- * order in which products go through them: one stream comes from memory, which the processor's prefetching keeps ahead.
+ * bits after the other of each column in turn, so that a vector has as much of four columns. Each of a panel's vectors is in
+ * another quarter of all weights, and there panels lie in groups, in the order in which products go through them: four long
+ * streams come from memory, which the processor's prefetching keeps ahead.
  */
 #ifndef PYXNN_KERNELS_BLOCK_WEIGHTS_H
 #define PYXNN_KERNELS_BLOCK_WEIGHTS_H
@@ -27,11 +28,12 @@ struct block_weights {
   enum block_zeros has_zeros;
   size_t stretch; /* blocks of a row that the first-level cache holds while a group's panels go by */
   /*
-   * [groups, stretches, panels, blocks of a stretch]: panel_columns scales, floats, and [words of a block, panel_columns, 4]
+   * [vectors of a panel, groups, stretches, panels, blocks of a stretch]: 4 scales, floats, and [words of a block, 4, 4]
    * weights, of 4 bits the lower half of a byte first.
    */
   uint8_t* panels;
-  uint8_t* zeros; /* alike: [4, bits / 2], those of every fourth column together; or panel_columns floats */
+  /* [groups, stretches, panels, blocks]: [4, bits / 2], those of every fourth column together; or panel_columns floats. */
+  uint8_t* zeros;
 };
 
 /* Bytes that all parts take together. */

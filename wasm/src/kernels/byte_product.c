@@ -244,11 +244,11 @@ INLINE void add_products(size_t count, const int16_t* numbers, const char* colum
 }
 
 /* The same of one row and of `tiles` tiles of columns of bytes, each of which caches fetch ahead by itself. */
-INLINE void add_row_products(const int16_t* numbers, const char* columns, size_t depth, size_t tiles,
+INLINE void add_row_products(const int16_t* numbers, const char* columns, size_t depth, size_t apart, size_t tiles,
                              struct eight* sums) {
-  const size_t tile = product_columns * depth;
+  const size_t tile = apart * depth;
 #pragma clang loop unroll(disable)
-  for (const char* end = columns + tile; columns != end;
+  for (const char* end = columns + product_columns * depth; columns != end;
        columns += product_depths * product_columns, numbers += product_depths) {
 #pragma unroll
     for (size_t first = 0; first < product_depths; first += 2) {
@@ -363,24 +363,33 @@ INLINE void store(const struct product_block* block, const struct product_result
   }
 }
 
-/* One row, with `tiles` tiles of columns of bytes at a time from `column` on; returns the first that are too few. */
-INLINE size_t compute_row(const struct product_block* block, const struct product_result* result,
-                          const struct requantizer* to, size_t row, size_t column, size_t tiles) {
+/* Some of one row: `tiles` tiles of columns of bytes, `apart` from each other, from `column` on. */
+INLINE void compute_row_tiles(const struct product_block* block, const struct product_result* result,
+                              const struct requantizer* to, size_t row, size_t column, size_t apart, size_t tiles) {
   const size_t depth = block->rows.depth;
-  for (; column + (tiles - 1) * product_columns < block->num_columns; column += tiles * product_columns) {
-    struct eight sums[row_tiles];
+  struct eight sums[row_tiles];
 #pragma unroll
-    for (size_t t = 0; t < tiles; t++) {
-      begin(block, row, 1, column + t * product_columns, sums + t);
-    }
-    add_row_products(block->rows.numbers + row * depth, (const char*)block->columns + column * depth, depth, tiles,
-                     sums);
-#pragma unroll
-    for (size_t t = 0; t < tiles; t++) {
-      store(block, result, to, row, 1, column + t * product_columns, sums + t);
-    }
+  for (size_t t = 0; t < tiles; t++) {
+    begin(block, row, 1, column + t * apart, sums + t);
   }
-  return column;
+  add_row_products(block->rows.numbers + row * depth, (const char*)block->columns + column * depth, depth, apart, tiles,
+                   sums);
+#pragma unroll
+  for (size_t t = 0; t < tiles; t++) {
+    store(block, result, to, row, 1, column + t * apart, sums + t);
+  }
+}
+
+/* One row, by columns of bytes. */
+INLINE void compute_row(const struct product_block* block, const struct product_result* result,
+                        const struct requantizer* to, size_t row) {
+  const size_t quarter = block->num_columns / product_columns / row_tiles * product_columns;
+  for (size_t column = 0; column < quarter; column += product_columns) {
+    compute_row_tiles(block, result, to, row, column, quarter, row_tiles);
+  }
+  for (size_t column = row_tiles * quarter; column < block->num_columns; column += product_columns) {
+    compute_row_tiles(block, result, to, row, column, 0, 1);
+  }
 }
 
 /* Rows from `first` to `end`, in tiles of `count`, which is a constant. */
@@ -390,7 +399,7 @@ INLINE void compute(const struct product_block* block, const struct product_resu
   const struct requantizer to = requantizer_of(result->zero_point, result->min, result->max, result->is_far);
   for (size_t row = first; row < end; row += count) {
     if (count == 1 && !is_wide) {
-      compute_row(block, result, &to, row, compute_row(block, result, &to, row, 0, row_tiles), 1);
+      compute_row(block, result, &to, row);
       continue;
     }
     const int16_t* numbers = block->rows.numbers + row * block->rows.depth;
