@@ -97,6 +97,17 @@ def test_ranks(shapes, constant):
     native.compare(data, feeds)
 
 
+@pytest.mark.parametrize("columns", [*range(1, 34), 39, 40, 41, 64, 95])
+@pytest.mark.parametrize("depth", [1, 6, 32])
+def test_one_row(columns, depth):
+    """Columns go by eights, and these by fours."""
+    random = np.random.default_rng(0)
+    feeds = {"a": integers(random, np.uint8, (1, depth))}
+    constants = {"b": integers(random, np.int8, (depth, columns))}
+    node = helper.make_node("MatMulInteger", ["a", "b"], ["y"])
+    native.compare(native.build([node], feeds, ["y"], constants, dtype=np.int32), feeds)
+
+
 @pytest.mark.parametrize("shape", [(6, 9), (2, 3, 6, 9)])
 def test_zero_point_for_each_row(shape):
     """onnxruntime takes one only."""

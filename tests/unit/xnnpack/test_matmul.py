@@ -67,6 +67,15 @@ def test_matmul(case):
     native.compare(*case, **TOLERANCE)
 
 
+@pytest.mark.parametrize("columns", [*range(1, 34), 39, 40, 41, 64, 95])
+@pytest.mark.parametrize("depth", [1, 6, 32])
+def test_one_row(columns, depth):
+    """Columns go by eights, and these by fours and pairs."""
+    feeds, constants = {"a": random(0, (1, depth))}, {"b": random(1, (depth, columns))}
+    nodes = [helper.make_node("MatMul", ["a", "b"], ["h"]), helper.make_node("Relu", ["h"], ["y"])]
+    native.compare(native.build(nodes, feeds, ["y"], constants), feeds, **TOLERANCE)
+
+
 @pytest.mark.parametrize("transposed", ["a", "b"])
 def test_transposed_operand(transposed):
     feeds = {"a": random(0, (2, 3, 7, 5)), "b": random(1, (2, 3, 5, 9))}
