@@ -76,6 +76,18 @@ def test_one_row(columns, depth):
     native.compare(native.build(nodes, feeds, ["y"], constants), feeds, **TOLERANCE)
 
 
+@pytest.mark.parametrize("columns", [7, 15, 31, 95])
+def test_columns_alike(columns):
+    """Equal ones have equal results, wherever they are: a softmax of large numbers shows every difference."""
+    feeds = {"a": random(0, (1, 999))}
+    constants = {"b": np.repeat(random(1, (999, 1)), columns, axis=1)}
+    part = native.subgraph(
+        native.build([helper.make_node("MatMul", ["a", "b"], ["y"])], feeds, ["y"], constants)
+    )
+    assert len(np.unique(part.run(feeds)["y"])) == 1
+    part.close()
+
+
 @pytest.mark.parametrize("transposed", ["a", "b"])
 def test_transposed_operand(transposed):
     feeds = {"a": random(0, (2, 3, 7, 5)), "b": random(1, (2, 3, 5, 9))}

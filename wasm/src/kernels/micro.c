@@ -21,7 +21,7 @@ struct product {
 INLINE void multiply_panels(struct product* product, size_t count) {
   const size_t stride = panel_width * (1 + product->depth);
   v128_t sums[panel_rows][2];
-  panel_row_products(product->row, product->weights + panel_width, stride, product->depth, count, sums);
+  panel_row_products(product->row, product->weights + panel_width, stride, product->depth, count, 1, sums);
 #pragma unroll
   for (size_t p = 0; p < count; p++) {
     const float* bias = product->weights + p * stride;

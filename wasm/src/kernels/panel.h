@@ -21,16 +21,17 @@ static inline __attribute__((always_inline)) v128_t panel_splat(v128_t value, si
 }
 
 /*
- * sums [count][2] = the products of one row with panels. Four pairs of sums take turns, so that none waits for itself: all stay in
- * registers. Caches fetch ahead in each panel by itself: weights that come from memory come half as fast again by four as by one.
+ * sums [count][2] += the products of one row with panels. Caches fetch ahead in each panel by itself: from memory, four streams
+ * come half as fast again as one.
  * @param depth   of the row
  * @param stride  floats from one panel to the next
- * @param count   1, 2 or 4, a constant
+ * @param count   of panels, a constant
+ * @param chains  pairs of sums of a panel that take turns, so that none waits for itself: 1, 2 or 4, a constant. Results depend on
+ *                it; those of columns that are alike shall be.
  */
-static inline __attribute__((always_inline)) void panel_row_products(const float* row, const float* panels,
-                                                                     size_t stride, size_t depth, size_t count,
-                                                                     v128_t (*sums)[2]) {
-  const size_t chains = panel_rows / count;
+static inline __attribute__((always_inline)) void panel_add_row_products(const float* row, const float* panels,
+                                                                         size_t stride, size_t depth, size_t count,
+                                                                         size_t chains, v128_t (*sums)[2]) {
   v128_t low[panel_rows] = {0}, high[panel_rows] = {0};
   size_t k = 0;
   for (; k + 4 <= depth; k += 4) {
@@ -58,17 +59,29 @@ static inline __attribute__((always_inline)) void panel_row_products(const float
   }
 #pragma unroll
   for (size_t p = 0; p < count; p++) {
-    const v128_t *left = low + p * chains, *right = high + p * chains;
-    sums[p][0] = left[0];
-    sums[p][1] = right[0];
-    if (chains == 2) {
-      sums[p][0] = wasm_f32x4_add(left[0], left[1]);
-      sums[p][1] = wasm_f32x4_add(right[0], right[1]);
-    } else if (chains == 4) {
-      sums[p][0] = wasm_f32x4_add(wasm_f32x4_add(left[0], left[1]), wasm_f32x4_add(left[2], left[3]));
-      sums[p][1] = wasm_f32x4_add(wasm_f32x4_add(right[0], right[1]), wasm_f32x4_add(right[2], right[3]));
+#pragma unroll
+    for (size_t chain = 1; chain < chains; chain++) {
+      low[p * chains] = wasm_f32x4_add(low[p * chains], low[p * chains + chain]);
+      high[p * chains] = wasm_f32x4_add(high[p * chains], high[p * chains + chain]);
     }
+    sums[p][0] = wasm_f32x4_add(sums[p][0], low[p * chains]);
+    sums[p][1] = wasm_f32x4_add(sums[p][1], high[p * chains]);
   }
+}
+
+/* sums [count][2] = those products, in sums of few, which is what makes them exact. Arguments as above. */
+static inline __attribute__((always_inline)) void panel_row_products(const float* row, const float* panels,
+                                                                     size_t stride, size_t depth, size_t count,
+                                                                     size_t chains, v128_t (*sums)[2]) {
+  enum { few = 256 };
+#pragma unroll
+  for (size_t p = 0; p < count; p++) {
+    sums[p][0] = sums[p][1] = wasm_f32x4_const_splat(0.0f);
+  }
+  for (; depth > few; depth -= few, row += few, panels += few * panel_width) {
+    panel_add_row_products(row, panels, stride, few, count, chains, sums);
+  }
+  panel_add_row_products(row, panels, stride, depth, count, chains, sums);
 }
 
 /*

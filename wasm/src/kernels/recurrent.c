@@ -40,7 +40,7 @@ INLINE void add_product(const float* state, size_t stride, const float* weights,
 INLINE void add_row_products(const float* state, const float* weights, size_t hidden, size_t count, gate_values* gates,
                              size_t at) {
   v128_t sums[panel_rows][2];
-  panel_row_products(state, weights, hidden * panel_width, hidden, count, sums);
+  panel_row_products(state, weights, hidden * panel_width, hidden, count, 2, sums);
 #pragma unroll
   for (size_t gate = 0; gate < count; gate++) {
     add_sums(gates[gate] + at, sums[gate]);
