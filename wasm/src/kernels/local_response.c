@@ -45,31 +45,40 @@ void local_response_row(const struct local_response* norm, const float* input, f
   }
 }
 
-/* One channel of `left` positions, at most four; `first` and `last` are the channels around. */
-static inline __attribute__((always_inline)) void make_positions(const struct local_response* norm, const float* input,
-                                                                 float* output, size_t stride, size_t channel,
-                                                                 size_t first, size_t last, size_t left) {
-  v128_t squares = wasm_f32x4_const_splat(0.0f);
+/*
+ * One channel of `count` vectors of positions, the last of which may have but `left`; `first` and `last` are the channels
+ * around.
+ */
+SIMD_INLINE void make_positions(const struct local_response* norm, const float* input, float* output, size_t stride,
+                                size_t channel, size_t first, size_t last, size_t left, size_t count) {
+  v128_t squares[simd_most];
+  SIMD_EACH(i) squares[i] = wasm_f32x4_const_splat(0.0f);
   const float* other = input + first * stride;
-  for (size_t i = first; i <= last; i++, other += stride) {
-    const v128_t value = simd_load(other, left);
-    squares = simd_madd(value, value, squares);
+  for (size_t j = first; j <= last; j++, other += stride) {
+    SIMD_EACH(i) {
+      const v128_t value = simd_load(other + 4 * i, left);
+      squares[i] = simd_madd(value, value, squares[i]);
+    }
   }
   const size_t place = channel * stride;
-  simd_store(output + place, result4(norm, simd_load(input + place, left), squares), left);
+  SIMD_EACH(i) {
+    const v128_t value = simd_load(input + place + 4 * i, left);
+    simd_store(output + place + 4 * i, result4(norm, value, squares[i]), left);
+  }
 }
 
 void local_response_columns(const struct local_response* norm, const float* input, float* output, size_t channels,
                             size_t stride, size_t count) {
+  enum { together = 4 * simd_most };
   for (size_t channel = 0; channel < channels; channel++) {
     const size_t first = channel < norm->before ? 0 : channel - norm->before;
     const size_t last = channel + norm->after < channels ? channel + norm->after : channels - 1;
     size_t i = 0;
-    for (; i + 4 <= count; i += 4) {
-      make_positions(norm, input + i, output + i, stride, channel, first, last, 4);
+    for (; i + together <= count; i += together) {
+      make_positions(norm, input + i, output + i, stride, channel, first, last, together, simd_most);
     }
-    if (i < count) {
-      make_positions(norm, input + i, output + i, stride, channel, first, last, count - i);
+    for (; i < count; i += 4) {
+      make_positions(norm, input + i, output + i, stride, channel, first, last, count - i, 1);
     }
   }
 }
