@@ -91,7 +91,32 @@ static void log_softmax_row(const float* input, size_t length, float* output) {
   simd_store(output + i, wasm_f32x4_sub(distance, logarithm), length - i);
 }
 
+/* 1 for the greatest of some vectors, of which the last may have but `left`; counts in each lane how many there are. */
+SIMD_INLINE void mark_each(const float* input, size_t left, v128_t maximum, float* output, v128_t* found,
+                           size_t count) {
+  SIMD_EACH(i) {
+    const v128_t is_greatest = wasm_f32x4_eq(load(input + 4 * i, left), maximum);
+    simd_store(output + 4 * i, wasm_v128_and(is_greatest, SIMD_CONSTANT(one)), left);
+    found[i] = wasm_i32x4_sub(found[i], is_greatest);
+  }
+}
+
+/* Which of several greatest counts, and what NaN does to it, is ArgMax's to say. */
 static void hardmax_row(const float* input, size_t length, float* output) {
+  const v128_t maximum = wasm_f32x4_splat(maximum_of(input, length));
+  v128_t found[simd_most] = {0};
+  size_t i = 0;
+  for (; i + 4 * simd_most <= length; i += 4 * simd_most) {
+    mark_each(input + i, 4 * simd_most, maximum, output + i, found, simd_most);
+  }
+  for (; i < length; i += 4) {
+    mark_each(input + i, length - i, maximum, output + i, found, 1);
+  }
+  v128_t all = wasm_i32x4_add(wasm_i32x4_add(found[0], found[1]), wasm_i32x4_add(found[2], found[3]));
+  all = wasm_i32x4_add(all, wasm_i32x4_shuffle(all, all, 2, 3, 0, 1));
+  if (wasm_i32x4_extract_lane(all, 0) + wasm_i32x4_extract_lane(all, 1) == 1 && !isnan(input[0])) {
+    return;
+  }
   int64_t place;
   order_choose(pyxnn_float32)->extreme[0][0](input, length, 1, 1, &place);
   memset(output, 0, length * sizeof(float));
