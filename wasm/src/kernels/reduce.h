@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* The most sums that a kernel makes at a time, a multiple of 4; from what length on rows are read one after the other. */
-enum { reduce_tile = 512, reduce_long_row = 1024 };
+enum { reduce_tile = 512, reduce_long_row = 2048 };
 
 /* What a kernel has found so far. Elements beyond those in use may be overwritten. */
 struct reduce_sums {
