@@ -260,85 +260,96 @@ enum { long_row = 1024 };
  * Results of `operator`, under which `neutral` changes nothing. In a row two vectors' own come first, by two steps each, so that
  * vectors wait for each other for one operation only. Of columns, sums go down several rows at a time.
  */
-#define RUNNING(name, element, vector, lanes, operator, neutral)                                                \
-  /* A vector's own results. */                                                                                 \
-  INLINE vector name##_own(vector x) {                                                                          \
-    const vector nothing = SPLAT_##lanes(neutral);                                                              \
-    x = x operator UP_1_##lanes(x, nothing);                                                                    \
-    return x operator UP_HALF_##lanes(x, nothing);                                                              \
-  }                                                                                                             \
-  INLINE void name##_row(const element* in, size_t length, bool exclusive, bool reverse, element* out) {        \
-    const vector nothing = SPLAT_##lanes(neutral);                                                              \
-    vector carry = nothing;                                                                                     \
-    size_t i = 0;                                                                                               \
-    for (; i + 2 * lanes <= length; i += 2 * lanes) {                                                           \
-      const size_t at = reverse ? length - i - lanes : i, then = reverse ? at - lanes : at + lanes;             \
-      const vector a = *(const vector*)(in + at), b = *(const vector*)(in + then);                              \
-      const vector first = name##_own(reverse ? TURNED_##lanes(a) : a), all_first = LAST_##lanes(first);        \
-      const vector second = all_first operator name##_own(reverse ? TURNED_##lanes(b) : b);                     \
-      const vector from_a = carry operator(exclusive ? UP_1_##lanes(first, nothing) : first);                   \
-      const vector from_b = carry operator(exclusive ? UP_1_##lanes(second, all_first) : second);               \
-      carry = carry operator LAST_##lanes(second);                                                              \
-      *(vector*)(out + at) = reverse ? TURNED_##lanes(from_a) : from_a;                                         \
-      *(vector*)(out + then) = reverse ? TURNED_##lanes(from_b) : from_b;                                       \
-    }                                                                                                           \
-    element so_far = carry[0];                                                                                  \
-    for (; i < length; i++) {                                                                                   \
-      const size_t at = reverse ? length - i - 1 : i;                                                           \
-      const element next = in[at];                                                                              \
-      out[at] = exclusive ? so_far : so_far operator next;                                                      \
-      so_far = so_far operator next;                                                                            \
-    }                                                                                                           \
-  }                                                                                                             \
-  /* The results of `rows` rows from `to` on; `in` is what meets the results before. */                         \
-  INLINE void name##_turn(const element* in, ptrdiff_t step, ptrdiff_t rows, size_t count, element* to) {       \
-    size_t i = 0;                                                                                               \
-    for (; i + lanes <= count; i += lanes) {                                                                    \
-      vector so_far = *(const vector*)(to - step + i);                                                          \
-      _Pragma("unroll") for (ptrdiff_t r = 0; r < rows; r++) {                                                  \
-        so_far = so_far operator * (const vector*)(in + r * step + i);                                          \
-        *(vector*)(to + r * step + i) = so_far;                                                                 \
-      }                                                                                                         \
-    }                                                                                                           \
-    for (; i < count; i++) {                                                                                    \
-      for (ptrdiff_t r = 0; r < rows; r++) {                                                                    \
-        to[r * step + (ptrdiff_t)i] = to[(r - 1) * step + (ptrdiff_t)i] operator in[r * step + (ptrdiff_t)i];   \
-      }                                                                                                         \
-    }                                                                                                           \
-  }                                                                                                             \
-  static void name(const void* input, size_t length, size_t stride, size_t count, bool exclusive, bool reverse, \
-                   void* output) {                                                                              \
-    const element* in = input;                                                                                  \
-    element* out = output;                                                                                      \
-    if (stride == 1 && exclusive) {                                                                             \
-      name##_row(in, length, true, reverse, out);                                                               \
-      return;                                                                                                   \
-    }                                                                                                           \
-    if (stride == 1 && reverse) {                                                                               \
-      name##_row(in, length, false, true, out);                                                                 \
-      return;                                                                                                   \
-    }                                                                                                           \
-    if (stride == 1) {                                                                                          \
-      name##_row(in, length, false, false, out);                                                                \
-      return;                                                                                                   \
-    }                                                                                                           \
-    const ptrdiff_t step = reverse ? -(ptrdiff_t)stride : (ptrdiff_t)stride;                                    \
-    if (reverse) {                                                                                              \
-      in += (length - 1) * stride;                                                                              \
-      out += (length - 1) * stride;                                                                             \
-    }                                                                                                           \
-    for (size_t i = 0; i < count; i++) {                                                                        \
-      out[i] = exclusive ? (neutral) : in[i];                                                                   \
-    }                                                                                                           \
-    in += exclusive ? 0 : step;                                                                                 \
-    out += step;                                                                                                \
-    size_t left = length - 1;                                                                                   \
-    for (; left >= together; left -= together, in += together * step, out += together * step) {                 \
-      name##_turn(in, step, together, count, out);                                                              \
-    }                                                                                                           \
-    for (; left > 0; left--, in += step, out += step) {                                                         \
-      name##_turn(in, step, 1, count, out);                                                                     \
-    }                                                                                                           \
+#define RUNNING(name, element, vector, lanes, operator, neutral)                                                              \
+  /* A vector's own results. */                                                                                               \
+  INLINE vector name##_own(vector x) {                                                                                        \
+    const vector nothing = SPLAT_##lanes(neutral);                                                                            \
+    x = x operator UP_1_##lanes(x, nothing);                                                                                  \
+    return x operator UP_HALF_##lanes(x, nothing);                                                                            \
+  }                                                                                                                           \
+  INLINE void name##_row(const element* in, size_t length, bool exclusive, bool reverse, element* out) {                      \
+    const vector nothing = SPLAT_##lanes(neutral);                                                                            \
+    vector carry = nothing;                                                                                                   \
+    size_t i = 0;                                                                                                             \
+    for (; i + 2 * lanes <= length; i += 2 * lanes) {                                                                         \
+      const size_t at = reverse ? length - i - lanes : i, then = reverse ? at - lanes : at + lanes;                           \
+      const vector a = *(const vector*)(in + at), b = *(const vector*)(in + then);                                            \
+      const vector first = name##_own(reverse ? TURNED_##lanes(a) : a), all_first = LAST_##lanes(first);                      \
+      const vector second = all_first operator name##_own(reverse ? TURNED_##lanes(b) : b);                                   \
+      const vector from_a = carry operator(exclusive ? UP_1_##lanes(first, nothing) : first);                                 \
+      const vector from_b = carry operator(exclusive ? UP_1_##lanes(second, all_first) : second);                             \
+      carry = carry operator LAST_##lanes(second);                                                                            \
+      *(vector*)(out + at) = reverse ? TURNED_##lanes(from_a) : from_a;                                                       \
+      *(vector*)(out + then) = reverse ? TURNED_##lanes(from_b) : from_b;                                                     \
+    }                                                                                                                         \
+    element so_far = carry[0];                                                                                                \
+    for (; i < length; i++) {                                                                                                 \
+      const size_t at = reverse ? length - i - 1 : i;                                                                         \
+      const element next = in[at];                                                                                            \
+      out[at] = exclusive ? so_far : so_far operator next;                                                                    \
+      so_far = so_far operator next;                                                                                          \
+    }                                                                                                                         \
+  }                                                                                                                           \
+  /* The results of `rows` rows, and of `vectors` vectors of columns, from `to` on; `in` is what meets the results before. */ \
+  INLINE void name##_block(const element* in, ptrdiff_t step, ptrdiff_t rows, size_t vectors, element* to) {                  \
+    vector so_far[2];                                                                                                         \
+    _Pragma("unroll") for (size_t v = 0; v < vectors; v++) {                                                                  \
+      so_far[v] = *(const vector*)(to - step + v * lanes);                                                                    \
+    }                                                                                                                         \
+    _Pragma("unroll") for (ptrdiff_t r = 0; r < rows; r++) {                                                                  \
+      _Pragma("unroll") for (size_t v = 0; v < vectors; v++) {                                                                \
+        so_far[v] = so_far[v] operator * (const vector*)(in + r * step + v * lanes);                                          \
+        *(vector*)(to + r * step + v * lanes) = so_far[v];                                                                    \
+      }                                                                                                                       \
+    }                                                                                                                         \
+  }                                                                                                                           \
+  INLINE void name##_turn(const element* in, ptrdiff_t step, ptrdiff_t rows, size_t count, element* to) {                     \
+    size_t i = 0;                                                                                                             \
+    for (; i + 2 * lanes <= count; i += 2 * lanes) {                                                                          \
+      name##_block(in + i, step, rows, 2, to + i);                                                                            \
+    }                                                                                                                         \
+    for (; i + lanes <= count; i += lanes) {                                                                                  \
+      name##_block(in + i, step, rows, 1, to + i);                                                                            \
+    }                                                                                                                         \
+    for (; i < count; i++) {                                                                                                  \
+      for (ptrdiff_t r = 0; r < rows; r++) {                                                                                  \
+        to[r * step + (ptrdiff_t)i] = to[(r - 1) * step + (ptrdiff_t)i] operator in[r * step + (ptrdiff_t)i];                 \
+      }                                                                                                                       \
+    }                                                                                                                         \
+  }                                                                                                                           \
+  static void name(const void* input, size_t length, size_t stride, size_t count, bool exclusive, bool reverse,               \
+                   void* output) {                                                                                            \
+    const element* in = input;                                                                                                \
+    element* out = output;                                                                                                    \
+    if (stride == 1 && exclusive) {                                                                                           \
+      name##_row(in, length, true, reverse, out);                                                                             \
+      return;                                                                                                                 \
+    }                                                                                                                         \
+    if (stride == 1 && reverse) {                                                                                             \
+      name##_row(in, length, false, true, out);                                                                               \
+      return;                                                                                                                 \
+    }                                                                                                                         \
+    if (stride == 1) {                                                                                                        \
+      name##_row(in, length, false, false, out);                                                                              \
+      return;                                                                                                                 \
+    }                                                                                                                         \
+    const ptrdiff_t step = reverse ? -(ptrdiff_t)stride : (ptrdiff_t)stride;                                                  \
+    if (reverse) {                                                                                                            \
+      in += (length - 1) * stride;                                                                                            \
+      out += (length - 1) * stride;                                                                                           \
+    }                                                                                                                         \
+    for (size_t i = 0; i < count; i++) {                                                                                      \
+      out[i] = exclusive ? (neutral) : in[i];                                                                                 \
+    }                                                                                                                         \
+    in += exclusive ? 0 : step;                                                                                               \
+    out += step;                                                                                                              \
+    size_t left = length - 1;                                                                                                 \
+    for (; left >= together; left -= together, in += together * step, out += together * step) {                               \
+      name##_turn(in, step, together, count, out);                                                                            \
+    }                                                                                                                         \
+    for (; left > 0; left--, in += step, out += step) {                                                                       \
+      name##_turn(in, step, 1, count, out);                                                                                   \
+    }                                                                                                                         \
   }
 
 #define KERNEL(name, element, vector, indices, lanes)                                                      \

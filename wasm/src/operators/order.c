@@ -42,8 +42,9 @@ static enum xnn_status reshape(void* opaque, struct words* dims, size_t* workspa
   if (instance->length == 0 || instance->inner == 0) {
     return xnn_status_invalid_parameter;
   }
-  const size_t shared = instance->inner / 8 / 16 * 16;
-  instance->columns = larger(64, smaller(shared, order_columns));
+  const size_t threads = pthreadpool_get_threads_count(pool);
+  const size_t shared = threads == 1 ? instance->inner : instance->inner / (4 * threads) / 16 * 16;
+  instance->columns = smaller(larger(64, shared), order_columns);
   instance->tasks_across = divide_up(instance->inner, instance->columns);
   instance->tasks = instance->outer * instance->tasks_across;
   return xnn_status_success;
