@@ -44,8 +44,8 @@ void attention_pack_rows(const float* rows, size_t stride, size_t count, size_t 
 
 /* Some panels, from a column on, of which `wanted` columns count. */
 INLINE void product(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
-                    size_t length, const float* factors, float* const* outputs, size_t column, size_t panels,
-                    size_t wanted, bool more) {
+                    size_t streams, size_t apart, size_t length, const float* factors, float* const* outputs,
+                    size_t column, size_t panels, size_t wanted, bool more) {
   v128_t sums[attention_rows][2 * most_panels];
 #pragma unroll
   for (size_t r = 0; r < count; r++) {
@@ -55,17 +55,21 @@ INLINE void product(size_t count, const float* const* rows, const float* panel, 
     }
   }
   for (size_t i = 0; i < length; i++, panel += stride) {
-    v128_t elements[attention_rows];
 #pragma unroll
-    for (size_t r = 0; r < count; r++) {
-      elements[r] = wasm_v128_load32_splat(rows[r] + i);
-    }
-#pragma unroll
-    for (size_t v = 0; v < 2 * panels; v++) {
-      const v128_t values = wasm_v128_load(panel + v / 2 * panel_stride + v % 2 * 4);
+    for (size_t s = 0; s < streams; s++) {
+      const float* stream = panel + s * apart * stride;
+      v128_t elements[attention_rows];
 #pragma unroll
       for (size_t r = 0; r < count; r++) {
-        sums[r][v] = simd_madd(elements[r], values, sums[r][v]);
+        elements[r] = wasm_v128_load32_splat(rows[r] + s * apart + i);
+      }
+#pragma unroll
+      for (size_t v = 0; v < 2 * panels; v++) {
+        const v128_t values = wasm_v128_load(stream + v / 2 * panel_stride + v % 2 * 4);
+#pragma unroll
+        for (size_t r = 0; r < count; r++) {
+          sums[r][v] = simd_madd(elements[r], values, sums[r][v]);
+        }
       }
     }
   }
@@ -85,28 +89,31 @@ INLINE void product(size_t count, const float* const* rows, const float* panel, 
 
 /* So many panels at a time that sums needn't wait for each other. */
 INLINE void products(size_t count, size_t panels, const float* const* rows, const float* panel, size_t panel_stride,
-                     size_t stride, size_t length, const float* factors, float* const* outputs, size_t columns,
-                     bool more) {
+                     size_t stride, size_t streams, size_t apart, size_t length, const float* factors,
+                     float* const* outputs, size_t columns, bool more) {
   const size_t together = panels * attention_columns;
   size_t column = 0;
   for (; column + together <= columns; column += together, panel += panels * panel_stride) {
     if (panel_stride == attention_columns) { /* a constant distance: one pointer is enough */
-      product(count, rows, panel, attention_columns, stride, length, factors, outputs, column, panels, together, more);
+      product(count, rows, panel, attention_columns, stride, streams, apart, length, factors, outputs, column, panels,
+              together, more);
     } else {
-      product(count, rows, panel, panel_stride, stride, length, factors, outputs, column, panels, together, more);
+      product(count, rows, panel, panel_stride, stride, streams, apart, length, factors, outputs, column, panels,
+              together, more);
     }
   }
   for (; column < columns; column += attention_columns, panel += panel_stride) {
     const size_t left = columns - column;
-    product(count, rows, panel, 0, stride, length, factors, outputs, column, 1, smaller(left, attention_columns), more);
+    product(count, rows, panel, 0, stride, streams, apart, length, factors, outputs, column, 1,
+            smaller(left, attention_columns), more);
   }
 }
 
 void attention_products(size_t count, const float* const* rows, const float* panel, size_t panel_stride, size_t stride,
                         size_t length, const float* factors, float* const* outputs, size_t columns, bool more) {
-#define CASE(n, panels)                                                                              \
-  case n:                                                                                            \
-    products(n, panels, rows, panel, panel_stride, stride, length, factors, outputs, columns, more); \
+#define CASE(n, panels)                                                                                    \
+  case n:                                                                                                  \
+    products(n, panels, rows, panel, panel_stride, stride, 1, 0, length, factors, outputs, columns, more); \
     break
   switch (count) { /* of three rows, two panels are more than V8 keeps in registers */
     CASE(1, 4);
@@ -115,6 +122,11 @@ void attention_products(size_t count, const float* const* rows, const float* pan
     CASE(4, 1);
   }
 #undef CASE
+}
+
+void attention_product_of_streams(const float* row, const float* panel, size_t panel_stride, size_t stride,
+                                  size_t apart, size_t length, float factor, float* output, size_t columns, bool more) {
+  products(1, 4, &row, panel, panel_stride, stride, attention_streams, apart, length, &factor, &output, columns, more);
 }
 
 static inline float sum_lanes(v128_t a) {
@@ -129,9 +141,9 @@ INLINE v128_t sum_lanes_of_four(v128_t a, v128_t b, v128_t c, v128_t d) {
   return wasm_f32x4_add(wasm_i64x2_shuffle(ab, cd, 0, 2), wasm_i64x2_shuffle(ab, cd, 1, 3));
 }
 
-/* Dot products of rows with four others. */
-INLINE void dots_of_four(size_t count, const float* const* rows, const float* others, size_t stride, size_t length,
-                         v128_t factor, float* const* outputs, size_t at) {
+/* Dot products of rows with four others that lie so far apart. */
+INLINE void dots_of_four(size_t count, const float* const* rows, const float* others, size_t apart, size_t length,
+                         v128_t* results) {
   enum { together = 4 };
   const size_t chains = count == 1 ? 2 : 1; /* so that no sum waits for itself */
   v128_t sums[2][attention_rows][together] = {0};
@@ -141,7 +153,7 @@ INLINE void dots_of_four(size_t count, const float* const* rows, const float* ot
     for (size_t c = 0; c < chains; c++) {
 #pragma unroll
       for (size_t j = 0; j < together; j++) {
-        const v128_t other = wasm_v128_load(others + j * stride + i + c * 4);
+        const v128_t other = wasm_v128_load(others + j * apart + i + c * 4);
 #pragma unroll
         for (size_t r = 0; r < count; r++) {
           sums[c][r][j] = simd_madd(wasm_v128_load(rows[r] + i + c * 4), other, sums[c][r][j]);
@@ -152,7 +164,7 @@ INLINE void dots_of_four(size_t count, const float* const* rows, const float* ot
   for (; i < length; i += 4) {
 #pragma unroll
     for (size_t j = 0; j < together; j++) {
-      const v128_t other = simd_load(others + j * stride + i, length - i);
+      const v128_t other = simd_load(others + j * apart + i, length - i);
 #pragma unroll
       for (size_t r = 0; r < count; r++) {
         sums[0][r][j] = simd_madd(simd_load(rows[r] + i, length - i), other, sums[0][r][j]);
@@ -165,8 +177,7 @@ INLINE void dots_of_four(size_t count, const float* const* rows, const float* ot
     for (size_t j = 0; j < together; j++) {
       sums[0][r][j] = chains == 2 ? wasm_f32x4_add(sums[0][r][j], sums[1][r][j]) : sums[0][r][j];
     }
-    const v128_t dots = sum_lanes_of_four(sums[0][r][0], sums[0][r][1], sums[0][r][2], sums[0][r][3]);
-    wasm_v128_store(outputs[r] + at, wasm_f32x4_mul(dots, factor));
+    results[r] = sum_lanes_of_four(sums[0][r][0], sums[0][r][1], sums[0][r][2], sums[0][r][3]);
   }
 }
 
@@ -183,7 +194,12 @@ INLINE void dots(size_t rows_count, const float* const* rows, const float* other
   const v128_t factors = wasm_f32x4_splat(factor);
   size_t j = 0;
   for (; j + 4 <= count; j += 4) {
-    dots_of_four(rows_count, rows, others + j * stride, stride, length, factors, outputs, at + j);
+    v128_t results[attention_rows];
+    dots_of_four(rows_count, rows, others + j * stride, stride, length, results);
+#pragma unroll
+    for (size_t r = 0; r < rows_count; r++) {
+      wasm_v128_store(outputs[r] + at + j, wasm_f32x4_mul(results[r], factors));
+    }
   }
   for (; j < count; j++) {
     for (size_t r = 0; r < rows_count; r++) {
@@ -192,11 +208,43 @@ INLINE void dots(size_t rows_count, const float* const* rows, const float* other
   }
 }
 
+/* Four vectors, a lane of each for a stream, to the streams' places; `count` of them are there. */
+INLINE void store_streams(const v128_t* results, size_t count, float* output, size_t apart) {
+  const v128_t ab_low = wasm_i32x4_shuffle(results[0], results[1], 0, 4, 1, 5);
+  const v128_t ab_high = wasm_i32x4_shuffle(results[0], results[1], 2, 6, 3, 7);
+  const v128_t cd_low = wasm_i32x4_shuffle(results[2], results[3], 0, 4, 1, 5);
+  const v128_t cd_high = wasm_i32x4_shuffle(results[2], results[3], 2, 6, 3, 7);
+  simd_store(output, wasm_i64x2_shuffle(ab_low, cd_low, 0, 2), count);
+  simd_store(output + apart, wasm_i64x2_shuffle(ab_low, cd_low, 1, 3), count);
+  simd_store(output + 2 * apart, wasm_i64x2_shuffle(ab_high, cd_high, 0, 2), count);
+  simd_store(output + 3 * apart, wasm_i64x2_shuffle(ab_high, cd_high, 1, 3), count);
+}
+
+/* Of one row, which does little with each of the others: read in streams. */
+static void dots_of_row(const float* row, const float* others, size_t stride, size_t count, size_t length, float factor,
+                        float* output) {
+  enum { together = 4 };
+  const v128_t factors = wasm_f32x4_splat(factor);
+  const size_t apart = count / attention_streams;
+  for (size_t j = 0; j < apart; j += together) {
+    const size_t left = apart - j;
+    v128_t results[together];
+    for (size_t k = 0; k < smaller(left, together); k++) {
+      dots_of_four(1, &row, others + (j + k) * stride, apart * stride, length, results + k);
+      results[k] = wasm_f32x4_mul(results[k], factors);
+    }
+    store_streams(results, left, output + j, apart);
+  }
+  for (size_t j = apart * attention_streams; j < count; j++) {
+    output[j] = dot(row, others + j * stride, length) * factor;
+  }
+}
+
 void attention_dots(size_t rows_count, const float* const* rows, const float* others, size_t stride, size_t count,
                     size_t length, float factor, float* const* outputs, size_t at) {
   switch (rows_count) {
     case 1:
-      dots(1, rows, others, stride, count, length, factor, outputs, at);
+      dots_of_row(rows[0], others, stride, count, length, factor, outputs[0] + at);
       break;
     case 3:
       dots(3, rows, others, stride, count, length, factor, outputs, at);

@@ -9,6 +9,7 @@
 enum {
   attention_rows = 4,    /* the most rows at a time; with more, V8 keeps too little in registers */
   attention_columns = 8, /* columns of a panel */
+  attention_streams = 4, /* far places that are read side by side, as the machine fetches each ahead by itself */
 };
 
 /*
@@ -36,8 +37,15 @@ void attention_products(size_t count, const float* const* rows, const float* pan
                         size_t length, const float* factors, float* const* outputs, size_t columns, bool more);
 
 /*
+ * The same of one row by columns that are read in streams: element i of the row counts for i, i + apart, ... i + 3 * apart,
+ * with i below `length`.
+ */
+void attention_product_of_streams(const float* row, const float* panel, size_t panel_stride, size_t stride,
+                                  size_t apart, size_t length, float factor, float* output, size_t columns, bool more);
+
+/*
  * Products of rows with each of others: outputs[r][at + j] = factor * sum of rows[r][i] * others[j * stride + i]. For others
- * that are used too seldom to pack them.
+ * that are used too seldom to pack them; one row reads them in streams, so it should be given as many as there are.
  * @param rows_count  of the rows, 1 to attention_rows
  * @param count       of the others
  * @param outputs     where the results of each row go

@@ -13,8 +13,8 @@
 /* Keys that are packed as one task. */
 enum { keys_per_block = 64 };
 
-/* Up to so many tiles of rows, keys and values are used as they lie: so many keys by all rows of a tile. */
-enum { tiles_unpacked = 2, keys_together = 64 };
+/* Up to so many tiles of rows, keys and values are used as they lie: so many keys of each stream by all rows of a tile. */
+enum { tiles_unpacked = 2, keys_of_stream = 16, keys_together = keys_of_stream * attention_streams };
 
 /* Where a tensor [batch, head, row, element] has its rows, in elements; elements lie side by side. */
 struct strides {
@@ -224,9 +224,10 @@ static void fill_tile(const struct attention_instance* instance, size_t index, s
 static void score(const struct attention_instance* instance, size_t index, const struct tile* tile, size_t base) {
   const float scale = instance->state->scale;
   if (!instance->packed) {
-    for (size_t key = base; key < tile->all.end; key += keys_together) {
+    const size_t together = tile->count == 1 ? instance->keys : keys_together;
+    for (size_t key = base; key < tile->all.end; key += together) {
       const float* keys = instance->key + place(&instance->key_strides, tile->batch, tile->kv_head, key);
-      const size_t left = tile->all.end - key, count = smaller(left, keys_together);
+      const size_t left = tile->all.end - key, count = smaller(left, together);
       attention_dots(tile->count, tile->queries, keys, instance->key_strides.row, count, instance->head_size, scale,
                      tile->scores, key - base);
     }
@@ -273,17 +274,27 @@ static void sum(const struct attention_instance* instance, size_t index, const s
                        tile->factors, tile->outputs, instance->value_size, false);
     return;
   }
-  size_t key = begin;
-  do {
-    const size_t count = smaller(end - key, keys_together);
-    const float* values = instance->value + place(&instance->value_strides, tile->batch, tile->kv_head, key);
-    attention_products(tile->count, weights, values, attention_columns, instance->value_strides.row, count,
-                       tile->factors, tile->outputs, instance->value_size, key != begin);
-    for (size_t r = 0; r < tile->count; r++) {
-      weights[r] += count;
+  const size_t stride = instance->value_strides.row, size = instance->value_size;
+  const float* values = instance->value + place(&instance->value_strides, tile->batch, tile->kv_head, begin);
+  size_t key = 0;
+  if (tile->count == 1) {
+    const size_t apart = (end - begin) / attention_streams;
+    for (; key < apart; key += keys_of_stream) {
+      const size_t count = smaller(apart - key, keys_of_stream);
+      attention_product_of_streams(weights[0] + key, values + key * stride, attention_columns, stride, apart, count,
+                                   tile->factors[0], tile->outputs[0], size, key != 0);
     }
-    key += count;
-  } while (key < end);
+    key = apart * attention_streams;
+  }
+  for (; key < end - begin || key == 0; key += keys_together) {
+    const size_t left = end - begin - key, count = smaller(left, keys_together);
+    const float* rows[attention_rows];
+    for (size_t r = 0; r < tile->count; r++) {
+      rows[r] = weights[r] + key;
+    }
+    attention_products(tile->count, rows, values + key * stride, attention_columns, stride, count, tile->factors,
+                       tile->outputs, size, key != 0);
+  }
 }
 
 static void attend(void* context, size_t thread, size_t index, size_t number) {
